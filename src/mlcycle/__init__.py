@@ -1,0 +1,1 @@
+"""mlcycle: the production cycle of machine learning on Apache Airflow."""

@@ -1,0 +1,1 @@
+"""The world outside: warehouse, artifact store, ledger, feature store, tracking, reports, alerts."""

@@ -1,0 +1,138 @@
+"""The artifact store: any fsspec URL. Objects are written whole or not at all, and read by digest."""
+
+import hashlib
+import uuid
+from pathlib import Path
+from typing import Any
+
+from mlcycle.contract import Output
+from mlcycle.errors import ConfigError, InputError, IntegrityError, OutOfSpace, Unavailable
+
+CHUNK = 1 << 20
+
+
+def sha256_file(path: Path) -> str:
+    """SHA-256 of a file, hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while chunk := stream.read(CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+class ArtifactStore:
+    """Objects below one URL. Paths are relative, with ``/`` between their parts."""
+
+    def __init__(self, url: str) -> None:
+        import fsspec
+
+        try:
+            self._fs, self._root = fsspec.core.url_to_fs(url)
+        except (ValueError, ImportError) as error:
+            raise ConfigError(f"MLCYCLE_ARTIFACTS_URL {url!r}: {error}") from None
+        self._url = url.rstrip("/")
+        self._local = "file" in self._fs.protocol
+
+    def put(self, path: str, data: bytes) -> Output:
+        """Store bytes under a path, atomically; an object there is replaced."""
+        target = self._full(path)
+        try:
+            if self._local:  # a rename is atomic, a plain write is not
+                staged = f"{target}.{uuid.uuid4().hex}.part"
+                self._fs.makedirs(target.rsplit("/", 1)[0], exist_ok=True)
+                try:
+                    self._fs.pipe_file(staged, data)
+                    Path(staged).replace(target)
+                except BaseException:
+                    Path(staged).unlink(missing_ok=True)
+                    raise
+            else:  # an object store shows an upload when it is complete
+                self._fs.pipe_file(target, data)
+        except OSError as error:
+            raise _storage_error(error, f"{self._url}/{path}") from error
+        return Output(uri=self.uri(path), digest=hashlib.sha256(data).hexdigest(), bytes=len(data))
+
+    def put_file(self, path: str, source: Path) -> Output:
+        """Store a local file under a path, atomically, in bounded memory."""
+        target = self._full(path)
+        try:
+            if self._local:
+                staged = f"{target}.{uuid.uuid4().hex}.part"
+                self._fs.makedirs(target.rsplit("/", 1)[0], exist_ok=True)
+                try:
+                    self._fs.put_file(str(source), staged)
+                    Path(staged).replace(target)
+                except BaseException:
+                    Path(staged).unlink(missing_ok=True)
+                    raise
+            else:
+                self._fs.put_file(str(source), target)
+        except OSError as error:
+            raise _storage_error(error, f"{self._url}/{path}") from error
+        return Output(uri=self.uri(path), digest=sha256_file(source), bytes=source.stat().st_size)
+
+    def get(self, output: Output) -> bytes:
+        """Bytes of an output, checked. Raises InputError if absent, IntegrityError if changed."""
+        try:
+            data: bytes = self._fs.cat_file(self._inside(output.uri))
+        except FileNotFoundError:
+            raise InputError(f"{output.uri} is not in the artifact store") from None
+        except OSError as error:
+            raise _storage_error(error, output.uri) from error
+        found = hashlib.sha256(data).hexdigest()
+        if found != output.digest:
+            raise IntegrityError(f"{output.uri} has digest {found[:12]}, expected {output.digest[:12]}")
+        return data
+
+    def get_file(self, output: Output, target: Path) -> Path:
+        """Fetch an output into a local file, checked, in bounded memory. Raises as ``get`` does."""
+        try:
+            self._fs.get_file(self._inside(output.uri), str(target))
+        except FileNotFoundError:
+            raise InputError(f"{output.uri} is not in the artifact store") from None
+        except OSError as error:
+            raise _storage_error(error, output.uri) from error
+        if (found := sha256_file(target)) != output.digest:
+            raise IntegrityError(f"{output.uri} has digest {found[:12]}, expected {output.digest[:12]}")
+        return target
+
+    def exists(self, path: str) -> bool:
+        """Whether an object is stored under this path."""
+        return bool(self._fs.exists(self._full(path)))
+
+    def read(self, path: str) -> bytes:
+        """Bytes under a path, unchecked: for pages people look at. Raises InputError if absent."""
+        try:
+            data: bytes = self._fs.cat_file(self._full(path))
+        except FileNotFoundError:
+            raise InputError(f"{path} is not in the artifact store") from None
+        return data
+
+    def uri(self, path: str) -> str:
+        """The URI of a path in this store."""
+        return f"{self._url}/{path}"
+
+    def path(self, uri: str) -> str:
+        """The path of a URI of this store; the reverse of ``uri``. Raises InputError if foreign."""
+        prefix = self._url + "/"
+        if not uri.startswith(prefix):
+            raise InputError(f"{uri} is not in the artifact store {self._url}")
+        return uri.removeprefix(prefix)
+
+    def _inside(self, uri: str) -> str:
+        return self._full(self.path(uri))
+
+    def _full(self, path: str) -> str:
+        parts = path.split("/")
+        if not path or any(part in ("", ".", "..") for part in parts) or "\\" in path or "\0" in path:
+            raise InputError(f"{path!r} is not a path inside the artifact store")
+        return f"{self._root.rstrip('/')}/{path}"
+
+
+def _storage_error(error: OSError, what: str) -> Exception:
+    import errno
+
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return OutOfSpace(f"no room left to store {what}; free space and retry, nothing was published")
+    reason: Any = error.strerror or error
+    return Unavailable(f"{what}: {reason}")

@@ -1,0 +1,83 @@
+"""Attempts and their fencing tokens; publications of a piece of work.
+
+Retries of one task share a ``work``. Opening an attempt takes a higher token, and from then on an
+older attempt of the same work (a worker that was stopped and woke up) cannot publish.
+"""
+
+import json
+import socket
+from typing import Any
+
+from psycopg2.extensions import cursor as Cursor
+
+from mlcycle.contract import Request, Result
+from mlcycle.errors import Superseded
+
+
+def open_attempt(cursor: Cursor, request: Request, project: str) -> int:
+    """Start an attempt and return its token."""
+    partitions = request.partitions
+    cursor.execute(
+        """insert into ledger.attempt (work, project, step, first_partition, last_partition, host)
+           values (%s, %s, %s, %s, %s, %s) returning token""",
+        (
+            request.work,
+            project,
+            request.step,
+            partitions.first if partitions else None,
+            partitions.last if partitions else None,
+            socket.gethostname(),
+        ),
+    )
+    (token,) = cursor.fetchone() or (0,)
+    return int(token)
+
+
+def guard(cursor: Cursor, work: str, token: int) -> None:
+    """Hold the work's lock until the transaction ends and check that the token is the newest.
+
+    Raises Superseded where a newer attempt of the work has begun.
+    """
+    cursor.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"work:{work}",))
+    cursor.execute("select max(token) from ledger.attempt where work = %s", (work,))
+    (newest,) = cursor.fetchone() or (None,)
+    if newest != token:
+        raise Superseded(
+            f"attempt {token} of this work was superseded by attempt {newest}; nothing was published"
+        )
+
+
+def published(cursor: Cursor, work: str, key: str) -> dict[str, Any] | None:
+    """What an attempt of this work published under the key, or None."""
+    cursor.execute("select outputs from ledger.publication where work = %s and key = %s", (work, key))
+    row = cursor.fetchone()
+    return dict(row[0]) if row else None
+
+
+def record_publication(cursor: Cursor, work: str, key: str, token: int, outputs: dict[str, Any]) -> None:
+    """Note a publication in the transaction that makes it."""
+    cursor.execute(
+        "insert into ledger.publication (work, key, token, outputs) values (%s, %s, %s, %s)",
+        (work, key, token, json.dumps(outputs)),
+    )
+
+
+def finished(cursor: Cursor, work: str) -> Result | None:
+    """The result of an attempt of this work that ended well (ok or skipped), or None."""
+    cursor.execute(
+        """select result from ledger.attempt where work = %s and state = 'done'
+           order by token desc limit 1""",
+        (work,),
+    )
+    row = cursor.fetchone()
+    return Result.model_validate(row[0]) if row else None
+
+
+def finish(cursor: Cursor, token: int, result: Result) -> None:
+    """Close an attempt with its result."""
+    state = "done" if result.exit_code == 0 else "failed"
+    cursor.execute(
+        """update ledger.attempt set state = %s, finished_at = now(), result = %s
+           where token = %s and state = 'running'""",
+        (state, result.model_dump_json(), token),
+    )

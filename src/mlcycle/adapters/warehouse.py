@@ -1,0 +1,110 @@
+"""PostgreSQL through psycopg2: connections, transactions, safe names, and errors by kind."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg2
+import psycopg2.errors
+from psycopg2 import sql
+from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import cursor as Cursor
+
+from mlcycle.errors import ConfigError, MlcycleError, OutOfSpace, Unavailable
+from mlcycle.settings import Settings
+
+SQL_TYPES = {
+    "text": "text",
+    "integer": "bigint",
+    "double": "double precision",
+    "boolean": "boolean",
+    "timestamp": "timestamptz",
+}
+
+
+def raw_table(project: str, table: str) -> sql.Identifier:
+    """``raw."<project>__<table>"``, quoted."""
+    return sql.Identifier("raw", f"{project}__{table}")
+
+
+def feature_table(project: str, view: str) -> sql.Identifier:
+    """``features."<project>__<view>"``, quoted."""
+    return sql.Identifier("features", f"{project}__{view}")
+
+
+def connect(settings: Settings, *, name: str = "mlcycle") -> Connection:
+    """Open a connection; UTC, application name set, bounded waiting.
+
+    Raises ConfigError for a wrong DSN or password, Unavailable where no server answers.
+    """
+    dsn = settings.warehouse_dsn.get_secret_value()
+    try:
+        return psycopg2.connect(
+            dsn,
+            connect_timeout=max(2, int(settings.timeout)),
+            application_name=name,
+            options="-c timezone=UTC",
+            keepalives_idle=10,
+            keepalives_interval=5,
+            keepalives_count=3,
+        )
+    except psycopg2.ProgrammingError:
+        raise ConfigError(
+            "MLCYCLE_WAREHOUSE_DSN is not a DSN: write it like postgresql://user:password@host:5432/db"
+        ) from None
+    except psycopg2.OperationalError as error:
+        raise _translated(error) from None
+
+
+class Warehouse:
+    """One connection, opened when first used."""
+
+    def __init__(self, settings: Settings, name: str = "mlcycle") -> None:
+        self._settings = settings
+        self._name = name
+        self._connection: Connection | None = None
+
+    @property
+    def connection(self) -> Connection:
+        """The open connection. Raises Unavailable or ConfigError when it cannot be opened."""
+        if self._connection is None or self._connection.closed:
+            self._connection = connect(self._settings, name=self._name)
+        return self._connection
+
+    @contextmanager
+    def transaction(self) -> Iterator[Cursor]:
+        """A cursor inside one transaction: committed at the end, rolled back on any error."""
+        connection = self.connection
+        try:
+            with connection, connection.cursor() as cursor:
+                yield cursor
+        except psycopg2.Error as error:
+            raise _translated(error) from error
+
+    def query(self, statement: str | sql.Composable, params: Any = None) -> list[tuple[Any, ...]]:
+        """Rows of one statement, in a transaction of its own."""
+        with self.transaction() as cursor:
+            cursor.execute(statement, params)
+            return cursor.fetchall() if cursor.description else []
+
+    def close(self) -> None:
+        """Close the connection, if one is open."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+def _translated(error: psycopg2.Error) -> MlcycleError | psycopg2.Error:
+    """The error a caller can act on; an error of our own SQL stays what it is."""
+    text = " ".join(str(error).split())
+    if isinstance(error, psycopg2.errors.DiskFull):
+        return OutOfSpace(f"the warehouse has no room left: {text}; free space on its disk and retry")
+    if isinstance(error, psycopg2.errors.InsufficientPrivilege):
+        return ConfigError(f"the step's database role may not do this: {text}")
+    if "authentication failed" in text or "does not exist" in text and "role" in text:
+        return ConfigError(f"the warehouse refused the login: {text}; check MLCYCLE_WAREHOUSE_DSN")
+    if "does not exist" in text and "database" in text and isinstance(error, psycopg2.OperationalError):
+        return ConfigError(f"{text}; check MLCYCLE_WAREHOUSE_DSN")
+    if isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError):
+        return Unavailable(f"the warehouse does not answer: {text}; it will be tried again")
+    return error

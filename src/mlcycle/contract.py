@@ -1,0 +1,131 @@
+"""The step contract: what a step is given and what it answers, as versioned JSON.
+
+The same two documents travel whether a step runs as a process, a Docker container or a
+Kubernetes pod. Nothing here holds a secret: those reach a step through its environment only.
+A change of either schema that an older reader would not understand needs a new ``VERSION``;
+``tests/contract/golden`` holds the published schemas.
+"""
+
+from datetime import datetime
+from enum import IntEnum, StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+VERSION = "mlcycle.step/1"
+
+
+class Document(BaseModel):
+    """Base of the contract's documents: immutable, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
+
+
+class Status(StrEnum):
+    """How a step ended."""
+
+    OK = "ok"  # it published what was asked for, now or in an earlier attempt of the same work
+    SKIPPED = "skipped"  # there was nothing to do: unchanged data, no champion yet
+    REJECTED = "rejected"  # the data did not pass
+    FAILED = "failed"
+
+
+class ExitCode(IntEnum):
+    """Exit code of ``mlcycle step``; the operator's retry decision rests on it alone."""
+
+    OK = 0
+    RETRY = 10
+    FATAL = 20
+    REJECTED = 30
+
+
+class PartitionRange(Document):
+    """Partitions from ``first`` to ``last``, both included; keys as ``domain.partitions`` writes them."""
+
+    first: str
+    last: str
+
+
+class Output(Document):
+    """Something a step left in the artifact store, by URI and SHA-256."""
+
+    uri: str
+    digest: str
+    rows: int | None = None
+    bytes: int | None = None
+
+
+class Handover(Document):
+    """What one upstream step passes on: its outputs and its small values."""
+
+    outputs: dict[str, Output] = {}
+    values: dict[str, JsonValue] = {}
+
+
+class Origin(Document):
+    """Where the request was made, for links and labels; empty outside Airflow."""
+
+    dag_id: str = ""
+    run_id: str = ""
+    task_id: str = ""
+    map_index: int = -1
+    try_number: int = 1
+
+
+class Request(Document):
+    """One piece of work for one step.
+
+    ``work`` names the work: all retries of a task share it, and it is the scope of the fencing
+    token. ``project`` is the whole project file, SQL included, so that a step needs no file of
+    ours beside it. ``inputs`` holds what each upstream step handed over, one entry per mapped task.
+    """
+
+    version: Literal["mlcycle.step/1"] = VERSION
+    step: Annotated[str, Field(pattern=r"^[a-z][a-z_]{0,40}$")]
+    work: Annotated[str, Field(min_length=1, max_length=500)]
+    project: dict[str, Any]
+    partitions: PartitionRange | None = None
+    params: dict[str, JsonValue] = {}
+    inputs: dict[str, list[Handover]] = {}
+    origin: Origin = Origin()
+
+
+class ErrorInfo(Document):
+    """Why a step did not end well: a stable kind, one line, and whether to try again."""
+
+    kind: str
+    message: str
+    retryable: bool
+
+
+class Result(Document):
+    """What a step answers; always written, also when the step fails."""
+
+    version: Literal["mlcycle.step/1"] = VERSION
+    step: str
+    work: str
+    status: Status
+    message: str = ""
+    outputs: dict[str, Output] = {}
+    values: dict[str, JsonValue] = {}
+    metrics: dict[str, float] = {}
+    links: dict[str, str] = {}
+    error: ErrorInfo | None = None
+    replayed: bool = False  # published by an earlier attempt of the same work
+    started_at: datetime
+    seconds: float
+    code_version: str
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """The exit code that tells the same as this document."""
+        if self.status in (Status.OK, Status.SKIPPED):
+            return ExitCode.OK
+        if self.status is Status.REJECTED:
+            return ExitCode.REJECTED
+        return ExitCode.RETRY if self.error and self.error.retryable else ExitCode.FATAL
+
+    @property
+    def handover(self) -> Handover:
+        """The part of the result that downstream steps see."""
+        return Handover(outputs=self.outputs, values=self.values)

@@ -1,0 +1,122 @@
+"""The cycle as data: which stages there are, their steps, what starts them and what they emit.
+
+The DAG factory draws its DAGs from this and the command line runs a stage from it, so both agree.
+It imports nothing heavy: Airflow's processes and the command line read it.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+Each = Literal["", "table", "candidate"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a stage. ``each`` runs it once for each source table or candidate."""
+
+    name: str
+    after: tuple[str, ...] = ()
+    each: Each = ""
+    emits: str = ""  # asset kind emitted when the step is ok
+    even_if_skipped: bool = False  # runs also where an upstream step was skipped
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One DAG of a project: ``<project>_<name>``. ``starts_on`` names asset kinds, all of them."""
+
+    name: str
+    steps: tuple[Step, ...]
+    starts_on: tuple[str, ...] = ()
+    doc: str = ""
+    params: dict[str, str] = field(default_factory=dict)  # form fields: name -> what it means
+
+
+STAGES: dict[str, Stage] = {
+    stage.name: stage
+    for stage in (
+        Stage(
+            "ingest",
+            (
+                Step("extract", each="table"),
+                Step("validate", after=("extract",), each="table"),
+                Step("publish", after=("validate",), each="table", emits="raw"),
+            ),
+            doc="Fetch each table's file of the partition, check it, publish it in one transaction.",
+            params={"first": "first partition of a range that ends with the run's; empty for it alone"},
+        ),
+        Stage(
+            "features",
+            (Step("features"), Step("materialize", after=("features",), emits="features")),
+            starts_on=("raw",),
+            doc="Compute feature values that became known in the partition; bring the newest online.",
+        ),
+        Stage(
+            "score",
+            (Step("score", emits="predictions"),),
+            starts_on=("features",),
+            doc="Predict the partition's rows with the champion.",
+        ),
+        Stage(
+            "monitor",
+            (
+                Step("labels"),
+                Step("monitor", after=("labels",)),
+                Step("alert", after=("monitor",)),
+                Step("request_retrain", after=("monitor",), emits="retrain"),
+            ),
+            starts_on=("predictions", "labels"),
+            doc="Join labels that became known, watch drift and performance, alert, ask for a retrain.",
+        ),
+        Stage(
+            "retrain",
+            (Step("request_retrain", emits="retrain"),),
+            doc="Ask for a retrain: by a person with a reason, or by the project's schedule.",
+            params={"reason": "why the model should be trained again"},
+        ),
+        Stage(
+            "train",
+            (
+                Step("dataset"),
+                Step("train", after=("dataset",), each="candidate"),
+                Step("evaluate", after=("dataset", "train")),
+                Step("register", after=("evaluate",), emits="challenger"),
+            ),
+            starts_on=("retrain",),
+            doc="Snapshot a dataset, train every candidate, measure them on the holdout, register the best.",
+        ),
+        Stage(
+            "promote",
+            (
+                Step("compare"),
+                Step("promote", after=("compare",), emits="champion"),
+                Step("reconcile", after=("promote",)),
+            ),
+            starts_on=("challenger",),
+            doc="Compare the challenger with the champion on the same fresh holdout; promote it or not.",
+        ),
+        Stage(
+            "rollback",
+            (Step("rollback", emits="champion"), Step("reconcile", after=("rollback",))),
+            doc="Make an earlier champion the champion again.",
+            params={
+                "to": "sequence number in the champion's history; empty for the one before",
+                "reason": "why",
+            },
+        ),
+    )
+}
+
+#: Database role of each step. ``promote`` alone may write the champion.
+ROLES: dict[str, str] = {
+    **dict.fromkeys(("extract", "validate", "publish"), "ingest"),
+    **dict.fromkeys(
+        (
+            *("features", "materialize", "dataset", "train", "evaluate", "register", "compare"),
+            *("score", "labels", "monitor", "alert", "request_retrain"),
+        ),
+        "train",
+    ),
+    **dict.fromkeys(("promote", "rollback", "reconcile"), "promote"),
+}
+ALL_ROLES = ("ingest", "train", "promote", "serve")

@@ -1,0 +1,1 @@
+"""Pure: data in, data out. No I/O, no clock, no global state."""

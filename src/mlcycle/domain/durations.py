@@ -1,0 +1,36 @@
+"""Durations as people write them in a project file: ``7 days``, ``1 hour``, ``90 minutes``."""
+
+import re
+from datetime import timedelta
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+
+_UNITS = {"minute": 60, "hour": 3600, "day": 86400, "week": 604800}
+_PATTERN = r"^(\d{1,6}) (minute|hour|day|week)s?$"
+
+
+def parse_duration(value: Any) -> timedelta:
+    """Read ``<number> minutes|hours|days|weeks``; a timedelta passes. Raises ValueError."""
+    if isinstance(value, timedelta):
+        return value
+    match = re.match(_PATTERN, value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError(f"{value!r} is not a duration: write it like '7 days' or '1 hour'")
+    return timedelta(seconds=int(match[1]) * _UNITS[match[2]])
+
+
+def format_duration(value: timedelta) -> str:
+    """Write a duration so that ``parse_duration`` reads it back; whole minutes."""
+    seconds = int(value.total_seconds())
+    unit = next(name for name in ("day", "hour", "minute") if seconds % _UNITS[name] == 0)
+    count = seconds // _UNITS[unit]
+    return f"{count} {unit}{'' if count == 1 else 's'}"
+
+
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(parse_duration),
+    PlainSerializer(format_duration, return_type=str),
+    WithJsonSchema({"type": "string", "pattern": _PATTERN, "examples": ["7 days", "1 hour"]}),
+]

@@ -1,0 +1,130 @@
+"""Reading project files: from YAML on disk to a :class:`mlcycle.project.Project`.
+
+Refused before anything is built from it: a file over ``MAX_BYTES``, an alias (a few lines can
+unfold to gigabytes), a tag, a key given twice. Every message names file, line and key.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from mlcycle.errors import ConfigError
+from mlcycle.project import Project
+
+MAX_BYTES = 256 * 1024
+
+
+def load(path: Path) -> Project:
+    """Read and check one project file and the SQL files it names. Raises ConfigError."""
+    text = _read(path)
+    lines: dict[tuple[str | int, ...], int] = {}
+    data = _plain(path, _compose(path, text), lines)
+    if not isinstance(data, dict):
+        raise ConfigError(f"{path}:1: a project file is a mapping of keys to values")
+    _inline_sql(path, data, lines)
+    try:
+        project = Project.model_validate(data)
+    except ValidationError as error:
+        problems = "; ".join(_locate(path, item, lines) for item in error.errors(include_url=False))
+        raise ConfigError(problems) from None
+    if project.name != path.parent.name:
+        raise ConfigError(
+            f"{path}:{lines.get(('name',), 1)}: name: {project.name!r} must be the folder's name, "
+            f"{path.parent.name!r}"
+        )
+    return project
+
+
+def find(folder: Path) -> dict[str, Path]:
+    """Every project file below a folder of projects, by project name."""
+    return {path.parent.name: path for path in sorted(folder.glob("*/project.yaml"))}
+
+
+def load_named(folder: Path, name: str) -> Project:
+    """Load the project of this name. Raises ConfigError that lists the names there are."""
+    files = find(folder)
+    if name not in files:
+        known = ", ".join(files) or "none"
+        raise ConfigError(f"no project {name!r} under {folder}: there are {known}")
+    return load(files[name])
+
+
+def _read(path: Path) -> str:
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise ConfigError(f"{path}: larger than {MAX_BYTES // 1024} KiB, the most a file may have")
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: byte {error.start} is not UTF-8: save the file as UTF-8") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from None
+
+
+def _compose(path: Path, text: str) -> yaml.Node:
+    try:
+        for event in yaml.parse(text, Loader=yaml.SafeLoader):
+            if isinstance(event, yaml.AliasEvent):
+                line = event.start_mark.line + 1
+                raise ConfigError(f"{path}:{line}: aliases (*name) are not allowed: write it out")
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{path}:{mark.line + 1}" if mark else str(path)
+        reason = getattr(error, "problem", None) or str(error)
+        raise ConfigError(f"{where}: not YAML: {reason}") from None
+    except RecursionError:
+        raise ConfigError(f"{path}: nested too deep") from None
+    if node is None:
+        raise ConfigError(f"{path}:1: the file is empty")
+    return node
+
+
+def _plain(
+    path: Path, node: yaml.Node, lines: dict[tuple[str | int, ...], int], at: tuple[str | int, ...] = ()
+) -> Any:
+    """Plain values out of YAML nodes, noting the line of each."""
+    lines[at] = node.start_mark.line + 1
+    if not node.tag.startswith("tag:yaml.org,2002:"):
+        raise ConfigError(f"{path}:{lines[at]}: tag {node.tag} is not allowed: a project is plain data")
+    if isinstance(node, yaml.SequenceNode):
+        return [_plain(path, item, lines, (*at, i)) for i, item in enumerate(node.value)]
+    if isinstance(node, yaml.MappingNode):
+        values: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            key, line = str(key_node.value), key_node.start_mark.line + 1
+            if key in values:
+                raise ConfigError(f"{path}:{line}: key {key!r} is given twice")
+            values[key] = _plain(path, value_node, lines, (*at, key))
+            lines[(*at, key)] = line
+        return values
+    value = yaml.SafeLoader("").construct_object(node, deep=True)
+    # YAML reads 2013-01-01 as a date; a project file's dates are partition keys.
+    return node.value if hasattr(value, "isoformat") else value
+
+
+def _inline_sql(path: Path, data: dict[str, Any], lines: dict[tuple[str | int, ...], int]) -> None:
+    features = data.get("features")
+    if not isinstance(features, dict):
+        return
+    for name, view in features.items():
+        if not isinstance(view, dict) or not isinstance(view.get("sql"), str):
+            continue
+        file = view["sql"]
+        where = f"{path}:{lines.get(('features', name, 'sql'), 1)}: features.{name}.sql"
+        if not file.endswith(".sql") or Path(file).name != file:
+            raise ConfigError(f"{where}: {file!r} is not the name of a .sql file in the project's folder")
+        view["sql"] = _read(path.parent / file)
+
+
+def _locate(path: Path, item: Any, lines: dict[tuple[str | int, ...], int]) -> str:
+    at = tuple(item["loc"])
+    known = at
+    while known not in lines:
+        known = known[:-1]
+    key = ".".join(str(part) for part in at if part != "[key]") or "project"
+    message = item["msg"].removeprefix("Value error, ")
+    if item["type"] == "extra_forbidden":
+        message = "unknown key: remove it or correct its name"
+    return f"{path}:{lines[known]}: {key}: {message}"

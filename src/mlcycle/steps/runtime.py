@@ -1,0 +1,110 @@
+"""Running a step: from a request to a result, whatever happens in between.
+
+Opens the attempt, replays a result that an earlier attempt of the same work reached, runs the step,
+turns errors into the contract's words, and closes the attempt.
+"""
+
+import errno
+import importlib
+import shutil
+import time
+import traceback
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+import psycopg2
+from pydantic import ValidationError
+
+from mlcycle.adapters.ledger import attempts
+from mlcycle.adapters.warehouse import Warehouse
+from mlcycle.contract import ErrorInfo, Request, Result, Status
+from mlcycle.cycle import ROLES
+from mlcycle.errors import InputError, MlcycleError, OutOfSpace
+from mlcycle.project import Project
+from mlcycle.settings import Settings
+from mlcycle.steps.context import Outcome, StepContext
+
+
+def run_step(request: Request, settings: Settings) -> Result:
+    """Run one step. Never raises for a failure of the step: the result tells it."""
+    started_at, clock = datetime.now(UTC), time.perf_counter()
+
+    def result(outcome: Outcome, error: ErrorInfo | None = None) -> Result:
+        return Result(
+            step=request.step,
+            work=request.work,
+            status=outcome.status,
+            message=outcome.message or (error.message if error else ""),
+            outputs=outcome.outputs,
+            values=outcome.values,
+            metrics=outcome.metrics,
+            links=outcome.links,
+            replayed=outcome.replayed,
+            error=error,
+            started_at=started_at,
+            seconds=round(time.perf_counter() - clock, 3),
+            code_version=version("mlcycle"),
+        )
+
+    warehouse = Warehouse(settings, name=f"mlcycle:{request.step}")
+    token = None
+    try:
+        if request.step not in ROLES:
+            raise InputError(f"no step {request.step!r}: there are {', '.join(sorted(ROLES))}")
+        project = _project(request)
+        with warehouse.transaction() as cursor:
+            before = attempts.finished(cursor, request.work)
+            if before is not None:
+                return before.model_copy(update={"replayed": True})
+            token = attempts.open_attempt(cursor, request, project.name)
+        context = StepContext(request, project, settings, token, warehouse)
+        try:
+            module = importlib.import_module(f"mlcycle.steps.{request.step}")
+            outcome: Outcome = module.run(context)
+        finally:
+            if "scratch" in vars(context):
+                shutil.rmtree(context.scratch, ignore_errors=True)
+        finished = result(outcome)
+    except Exception as error:
+        status, info = describe(error)
+        finished = result(Outcome(status=status), info)
+    if token is not None:
+        _close(warehouse, token, finished)
+    warehouse.close()
+    return finished
+
+
+def describe(error: Exception) -> tuple[Status, ErrorInfo]:
+    """An exception in the contract's words; one that nobody foresaw keeps its traceback in the log."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        error = OutOfSpace(f"no room left while staging ({error.filename or 'scratch'}): free space, then retry")
+    if isinstance(error, MlcycleError):
+        status = Status.REJECTED if error.rejects_data else Status.FAILED
+        return status, ErrorInfo(kind=error.kind, message=error.message, retryable=error.retryable)
+    traceback.print_exception(error)
+    if isinstance(error, MemoryError):
+        return Status.FAILED, ErrorInfo(
+            kind="memory", message="out of memory: give the step more, or it smaller work", retryable=False
+        )
+    text = " ".join(f"{type(error).__name__}: {error}".split())[:500]
+    retryable = isinstance(error, ConnectionError | TimeoutError | psycopg2.OperationalError)
+    return Status.FAILED, ErrorInfo(kind="internal", message=text, retryable=retryable)
+
+
+def _project(request: Request) -> Project:
+    try:
+        return Project.model_validate(request.project)
+    except ValidationError as error:
+        first: Any = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise InputError(f"the request's project is not valid: {where}: {first['msg']}") from None
+
+
+def _close(warehouse: Warehouse, token: int, finished: Result) -> None:
+    """Note the end in the ledger. What the step published stands without it."""
+    try:
+        with warehouse.transaction() as cursor:
+            attempts.finish(cursor, token, finished)
+    except MlcycleError as error:
+        print(f"attempt {token} could not be closed in the ledger: {error.message}", flush=True)

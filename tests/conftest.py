@@ -1,0 +1,81 @@
+"""Fixtures: an embedded PostgreSQL for the whole run, and a fresh warehouse in it for each test."""
+
+import secrets
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg2
+import pytest
+
+from mlcycle.adapters.ledger.migrate import migrate
+from mlcycle.adapters.warehouse import Warehouse
+from mlcycle.cycle import ALL_ROLES
+from mlcycle.local.postgres import Postgres, temporary
+from mlcycle.settings import Settings
+
+ROOT = Path(__file__).parent.parent
+
+
+def free_port() -> int:
+    """A TCP port that nobody listens on just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    """A running PostgreSQL server."""
+    with temporary(tmp_path_factory.mktemp("postgres"), free_port()) as server:
+        yield server
+
+
+@dataclass(frozen=True)
+class Platform:
+    """What the steps of one test live in."""
+
+    server: Postgres
+    database: str
+    passwords: dict[str, str]
+    folder: Path
+
+    def settings(self, role: str = "train", **changes: object) -> Settings:
+        """Settings of a step of this role."""
+        values = {
+            "warehouse_dsn": self.server.dsn(self.database, f"mlcycle_{role}", self.passwords[role]),
+            "artifacts_url": f"file://{self.folder}/artifacts",
+            "source_url": f"file://{self.folder}/source",
+            "scratch": self.folder / "scratch",
+            "threads": 1,
+            **changes,
+        }
+        return Settings.model_validate(values)
+
+    def owner(self) -> Warehouse:
+        """A connection that sees everything: what checkers read with."""
+        return Warehouse(Settings(warehouse_dsn=self.server.dsn(self.database), artifacts_url="file:///"))
+
+
+@pytest.fixture(scope="session")
+def _template(postgres: Postgres) -> dict[str, str]:
+    passwords = {role: secrets.token_urlsafe(12) for role in ALL_ROLES}
+    postgres.create_database("template_mlcycle")
+    migrate(postgres.dsn("template_mlcycle"), passwords)
+    return passwords
+
+
+@pytest.fixture
+def platform(postgres: Postgres, _template: dict[str, str], tmp_path: Path) -> Iterator[Platform]:
+    """A fresh, migrated warehouse and an empty artifact store."""
+    database = f"test_{secrets.token_hex(6)}"
+    connection = psycopg2.connect(postgres.dsn("postgres"))
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        cursor.execute(f"create database {database} template template_mlcycle")
+    yield Platform(postgres, database, _template, tmp_path)
+    with connection.cursor() as cursor:
+        cursor.execute(f"drop database {database} with (force)")
+    connection.close()
