@@ -61,7 +61,7 @@ STAGES: dict[str, Stage] = {
             "monitor",
             (
                 Step("labels"),
-                Step("monitor", after=("labels",)),
+                Step("monitor", after=("labels",), even_if_skipped=True),
                 Step("alert", after=("monitor",)),
                 Step("request_retrain", after=("monitor",), emits="retrain"),
             ),

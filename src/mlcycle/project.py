@@ -54,7 +54,7 @@ class Value(Part):
 
 
 class Expectation(Part):
-    """One Great Expectations expectation on the rows of a table, e.g. ``expect_column_values_to_be_between``."""
+    """One Great Expectations expectation on a table's rows: ``expect_column_values_to_be_between`` ..."""
 
     expect: Annotated[str, Field(pattern=r"^expect_[a-z_]{3,80}$")]
     args: dict[str, JsonValue] = {}
@@ -312,9 +312,9 @@ class Project(Part):
         for column in [*self.inputs.all, *self.evaluation.slices]:
             if column not in owners:
                 raise ValueError(f"input or slice {column!r} is in no table or view of the project")
-        if self.label.table == self.entity.table and self.label.column in self.inputs.all:
-            if not self.label.ahead:
-                raise ValueError(f"input {self.label.column!r} is the label itself")
+        own = self.label.table == self.entity.table and not self.label.ahead
+        if own and self.label.column in self.inputs.all:
+            raise ValueError(f"input {self.label.column!r} is the label itself")
         if self.evaluation.heuristic not in self.candidates:
             raise ValueError(f"evaluation.heuristic {self.evaluation.heuristic!r} is not a candidate")
         return self

@@ -1,7 +1,7 @@
 """Reading project files: from YAML on disk to a :class:`mlcycle.project.Project`.
 
 Refused before anything is built from it: a file over ``MAX_BYTES``, an alias (a few lines can
-unfold to gigabytes), a tag, a key given twice. Every message names file, line and key.
+unfold to gigabytes), deep nesting, a tag, a key given twice. Every message names file, line and key.
 """
 
 from pathlib import Path
@@ -14,6 +14,8 @@ from mlcycle.errors import ConfigError
 from mlcycle.project import Project
 
 MAX_BYTES = 256 * 1024
+MAX_DEPTH = 32
+PLAIN_TAGS = {"str", "int", "float", "bool", "null", "seq", "map", "timestamp"}
 
 
 def load(path: Path) -> Project:
@@ -64,18 +66,21 @@ def _read(path: Path) -> str:
 
 def _compose(path: Path, text: str) -> yaml.Node:
     try:
+        depth = 0
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
+            line = event.start_mark.line + 1
             if isinstance(event, yaml.AliasEvent):
-                line = event.start_mark.line + 1
                 raise ConfigError(f"{path}:{line}: aliases (*name) are not allowed: write it out")
+            depth += isinstance(event, yaml.CollectionStartEvent)
+            depth -= isinstance(event, yaml.CollectionEndEvent)
+            if depth > MAX_DEPTH:  # the scanner needs minutes for what is nested 100,000 deep
+                raise ConfigError(f"{path}:{line}: nested deeper than {MAX_DEPTH} levels")
         node = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{path}:{mark.line + 1}" if mark else str(path)
         reason = getattr(error, "problem", None) or str(error)
         raise ConfigError(f"{where}: not YAML: {reason}") from None
-    except RecursionError:
-        raise ConfigError(f"{path}: nested too deep") from None
     if node is None:
         raise ConfigError(f"{path}:1: the file is empty")
     return node
@@ -86,7 +91,7 @@ def _plain(
 ) -> Any:
     """Plain values out of YAML nodes, noting the line of each."""
     lines[at] = node.start_mark.line + 1
-    if not node.tag.startswith("tag:yaml.org,2002:"):
+    if node.tag.removeprefix("tag:yaml.org,2002:") not in PLAIN_TAGS:
         raise ConfigError(f"{path}:{lines[at]}: tag {node.tag} is not allowed: a project is plain data")
     if isinstance(node, yaml.SequenceNode):
         return [_plain(path, item, lines, (*at, i)) for i, item in enumerate(node.value)]

@@ -10,7 +10,7 @@ from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
-from mlcycle.errors import ConfigError, MlcycleError, OutOfSpace, Unavailable
+from mlcycle.errors import ConfigError, InputError, MlcycleError, OutOfSpace, Unavailable
 from mlcycle.settings import Settings
 
 SQL_TYPES = {
@@ -81,6 +81,19 @@ class Warehouse:
         except psycopg2.Error as error:
             raise _translated(error) from error
 
+    @contextmanager
+    def reading(self) -> Iterator[Cursor]:
+        """A cursor on a connection of its own: one snapshot, read only, whatever is written meanwhile."""
+        connection = connect(self._settings, name=f"{self._name}:read")
+        try:
+            connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
+            with connection, connection.cursor() as cursor:
+                yield cursor
+        except psycopg2.Error as error:
+            raise _translated(error) from error
+        finally:
+            connection.close()
+
     def query(self, statement: str | sql.Composable, params: Any = None) -> list[tuple[Any, ...]]:
         """Rows of one statement, in a transaction of its own."""
         with self.transaction() as cursor:
@@ -94,6 +107,31 @@ class Warehouse:
             self._connection = None
 
 
+def select_read_only(
+    settings: Settings, query: str, params: tuple[Any, ...] | None = None
+) -> list[dict[str, Any]]:
+    """Rows of one statement in a read-only transaction, each as column -> value.
+
+    Raises InputError for a statement the server refuses.
+    """
+    connection = connect(settings, name="mlcycle:sql")
+    try:
+        connection.set_session(readonly=True)
+        with connection, connection.cursor() as cursor:
+            cursor.execute("set local statement_timeout = '60s'")
+            cursor.execute(query, params)
+            if cursor.description is None:
+                raise InputError("the statement returns no rows: write one SELECT")
+            names = [column.name for column in cursor.description]
+            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    except psycopg2.OperationalError as error:
+        raise _translated(error) from None
+    except psycopg2.Error as error:
+        raise InputError(f"the warehouse refused the statement: {error}") from None
+    finally:
+        connection.close()
+
+
 def _translated(error: psycopg2.Error) -> MlcycleError | psycopg2.Error:
     """The error a caller can act on; an error of our own SQL stays what it is."""
     text = " ".join(str(error).split())
@@ -101,7 +139,7 @@ def _translated(error: psycopg2.Error) -> MlcycleError | psycopg2.Error:
         return OutOfSpace(f"the warehouse has no room left: {text}; free space on its disk and retry")
     if isinstance(error, psycopg2.errors.InsufficientPrivilege):
         return ConfigError(f"the step's database role may not do this: {text}")
-    if "authentication failed" in text or "does not exist" in text and "role" in text:
+    if "authentication failed" in text or ("does not exist" in text and "role" in text):
         return ConfigError(f"the warehouse refused the login: {text}; check MLCYCLE_WAREHOUSE_DSN")
     if "does not exist" in text and "database" in text and isinstance(error, psycopg2.OperationalError):
         return ConfigError(f"{text}; check MLCYCLE_WAREHOUSE_DSN")

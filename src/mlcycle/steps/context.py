@@ -108,9 +108,7 @@ class StepContext:
             attempts.guard(cursor, self.request.work, self.token)
             publication = Publication(cursor)
             yield publication
-            attempts.record_publication(
-                cursor, self.request.work, key, self.token, publication.outputs
-            )
+            attempts.record_publication(cursor, self.request.work, key, self.token, publication.outputs)
 
     def progress(self, text: str) -> None:
         """Tell people what is going on; goes to standard error, which Airflow shows as the task's log."""

@@ -66,7 +66,7 @@ def run_step(request: Request, settings: Settings) -> Result:
             if "scratch" in vars(context):
                 shutil.rmtree(context.scratch, ignore_errors=True)
         finished = result(outcome)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever happens, the contract owes a result
         status, info = describe(error)
         finished = result(Outcome(status=status), info)
     if token is not None:
@@ -78,7 +78,9 @@ def run_step(request: Request, settings: Settings) -> Result:
 def describe(error: Exception) -> tuple[Status, ErrorInfo]:
     """An exception in the contract's words; one that nobody foresaw keeps its traceback in the log."""
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        error = OutOfSpace(f"no room left while staging ({error.filename or 'scratch'}): free space, then retry")
+        error = OutOfSpace(
+            f"no room left while staging ({error.filename or 'scratch'}): free space, then retry"
+        )
     if isinstance(error, MlcycleError):
         status = Status.REJECTED if error.rejects_data else Status.FAILED
         return status, ErrorInfo(kind=error.kind, message=error.message, retryable=error.retryable)

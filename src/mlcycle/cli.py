@@ -1,0 +1,256 @@
+"""The ``mlcycle`` command. Thin: it reads arguments, calls one function, prints its answer.
+
+Exit codes are the step contract's (10 try again, 20 do not, 30 data rejected); 2 is wrong usage.
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mlcycle.contract import ExitCode, Request, Result
+from mlcycle.errors import MlcycleError
+
+app = typer.Typer(
+    help="The production cycle of machine learning on Apache Airflow.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+schema_app = typer.Typer(help="JSON Schemas of the documents mlcycle reads and writes.", no_args_is_help=True)
+app.add_typer(schema_app, name="schema")
+
+ProjectName = Annotated[str, typer.Argument(help="Name of a project: its folder under projects/.")]
+Projects = Annotated[
+    Path, typer.Option("--projects", envvar="MLCYCLE_PROJECTS", help="Folder that holds the projects.")
+]
+State = Annotated[
+    Path, typer.Option("--state", envvar="MLCYCLE_STATE", help="Folder of the local platform's state.")
+]
+DEFAULT_PROJECTS = Path("projects")
+DEFAULT_STATE = Path(".mlcycle")
+
+
+def main() -> None:
+    """Run the command line; an error a person can mend is one line on standard error."""
+    try:
+        app()
+    except MlcycleError as error:
+        print(f"mlcycle: {error.message}", file=sys.stderr)
+        if error.rejects_data:
+            raise SystemExit(ExitCode.REJECTED) from None
+        raise SystemExit(ExitCode.RETRY if error.retryable else ExitCode.FATAL) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(141) from None
+
+
+@app.command()
+def step(
+    name: Annotated[str, typer.Argument(help="Name of the step.")],
+    request: Annotated[str, typer.Option(help="Path or URL of the request.")],
+    result: Annotated[str, typer.Option(help="Path or URL the result is written to.")],
+) -> None:
+    """Run one step: what every container, pod and local process of the platform executes."""
+    from mlcycle.steps.main import main as run
+
+    raise typer.Exit(run(request, result, os.environ, step=name))
+
+
+@schema_app.command("project")
+def schema_project() -> None:
+    """JSON Schema of a project file."""
+    from mlcycle.project import Project
+
+    _print_json(Project.model_json_schema())
+
+
+@schema_app.command("request")
+def schema_request() -> None:
+    """JSON Schema of a step's request."""
+    _print_json(Request.model_json_schema())
+
+
+@schema_app.command("result")
+def schema_result() -> None:
+    """JSON Schema of a step's result."""
+    _print_json(Result.model_json_schema())
+
+
+@app.command()
+def check(projects: Projects = DEFAULT_PROJECTS) -> None:
+    """Check every project file; says what is wrong by file, line and key."""
+    from mlcycle.project_file import find, load
+
+    files = find(projects)
+    if not files:
+        print(f"mlcycle: no project.yaml in a folder of {projects}", file=sys.stderr)
+        raise typer.Exit(ExitCode.FATAL)
+    broken = 0
+    for name, path in files.items():
+        try:
+            project = load(path)
+            print(
+                f"ok      {name}: {len(project.source.tables)} tables, {len(project.candidates)} candidates"
+            )
+        except MlcycleError as error:
+            broken += 1
+            print(f"broken  {error.message}", file=sys.stderr)
+    if broken:
+        raise typer.Exit(ExitCode.FATAL)
+
+
+@app.command()
+def run(
+    project: ProjectName,
+    stage: Annotated[
+        str, typer.Argument(help="ingest, features, score, monitor, retrain, train, promote ...")
+    ],
+    partition: Annotated[str | None, typer.Option(help="Key of the partition, e.g. 2013-06-01.")] = None,
+    first: Annotated[str | None, typer.Option(help="First of a range that ends with --partition.")] = None,
+    param: Annotated[list[str] | None, typer.Option(help="Parameter as NAME=VALUE; may be repeated.")] = None,
+    only: Annotated[str | None, typer.Option("--step", help="This step of the stage alone.")] = None,
+    projects: Projects = DEFAULT_PROJECTS,
+    state: State = DEFAULT_STATE,
+) -> None:
+    """Run one stage here and now, without Airflow."""
+    from mlcycle.project_file import load_named
+    from mlcycle.stage_run import run_stage
+
+    params: dict[str, Any] = {}
+    for item in param or []:
+        key, separator, value = item.partition("=")
+        if not separator:
+            raise typer.BadParameter(f"{item!r} is not NAME=VALUE")
+        params[key] = value
+    worst = ExitCode.OK
+    spec = load_named(projects, project)
+    for name, result in run_stage(
+        spec, stage, _platform_env(state), first=first, last=partition, params=params, only=only
+    ):
+        print(f"{name:24} {result.status:9} {result.seconds:7.2f} s  {result.message}")
+        worst = max(worst, result.exit_code)
+    raise typer.Exit(worst)
+
+
+@app.command()
+def history(
+    project: ProjectName,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    state: State = DEFAULT_STATE,
+) -> None:
+    """The champion's whole history, newest first."""
+    rows = _select(
+        state,
+        """select c.seq, c.version, m.candidate, c.action, c.actor, c.reason, c.crowned_at, m.metrics
+           from ledger.champion c join ledger.model_version m using (project, version)
+           where c.project = %s order by c.seq desc""",
+        (project,),
+    )
+    if as_json:
+        _print_json(rows)
+    elif not rows:
+        print(f"{project} has no champion yet: run its train and promote stages")
+    else:
+        _print_table([{k: v for k, v in row.items() if k != "metrics"} for row in rows])
+
+
+@app.command()
+def rollback(
+    project: ProjectName,
+    to: Annotated[
+        int | None, typer.Option(help="Number in the history; the champion before, if not given.")
+    ] = None,
+    reason: Annotated[str, typer.Option(help="Why; kept in the history.")] = "rollback from the command line",
+    projects: Projects = DEFAULT_PROJECTS,
+    state: State = DEFAULT_STATE,
+) -> None:
+    """Make an earlier champion the champion again."""
+    from mlcycle.project_file import load_named
+    from mlcycle.stage_run import run_stage
+
+    params = {"to": "" if to is None else str(to), "reason": reason}
+    worst = ExitCode.OK
+    for _name, result in run_stage(
+        load_named(projects, project), "rollback", _platform_env(state), params=params
+    ):
+        print(f"{result.step}: {result.status}: {result.message}")
+        worst = max(worst, result.exit_code)
+    raise typer.Exit(worst)
+
+
+@app.command()
+def sql(
+    query: Annotated[str, typer.Argument(help="One SELECT on the warehouse.")],
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    state: State = DEFAULT_STATE,
+) -> None:
+    """Ask the warehouse, read-only."""
+    rows = _select(state, query)
+    if as_json:
+        _print_json(rows)
+    else:
+        _print_table(rows)
+
+
+@app.command()
+def retrain(
+    project: ProjectName,
+    reason: Annotated[str, typer.Option(help="Why the model should be trained again.")],
+    partition: Annotated[str | None, typer.Option(help="Train on what was known by its end.")] = None,
+    projects: Projects = DEFAULT_PROJECTS,
+    state: State = DEFAULT_STATE,
+) -> None:
+    """Ask the running platform for a retrain; Airflow shows it as a run of the project's retrain DAG."""
+    from mlcycle.local.airflow_api import AirflowApi
+    from mlcycle.project_file import load_named
+
+    load_named(projects, project)
+    if not reason.strip():
+        raise typer.BadParameter("--reason is empty: say why")
+    with AirflowApi.of_platform(state) as api:
+        run_id = api.trigger(f"{project}_retrain", partition=partition, conf={"reason": reason})
+        print(f"started {project}_retrain: {api.run_url(f'{project}_retrain', run_id)}")
+
+
+def _platform_env(state: Path) -> dict[str, str]:
+    """Settings of the local platform, with this process's own environment above them."""
+    from mlcycle.local.config import platform_env
+
+    return {**platform_env(state), **os.environ}
+
+
+def _select(state: Path, query: str, params: tuple[Any, ...] | None = None) -> list[dict[str, Any]]:
+    from mlcycle.adapters.warehouse import select_read_only
+    from mlcycle.settings import Settings, step_env
+
+    settings = Settings.from_env(step_env(_platform_env(state), "serve"))
+    return select_read_only(settings, query, params)
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, indent=2, default=str))
+
+
+def _print_table(rows: list[dict[str, Any]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    if not rows:
+        print("no rows")
+        return
+    table = Table(*rows[0], box=None, header_style="bold")
+    for row in rows:
+        table.add_row(*("" if value is None else str(value) for value in row.values()))
+    (Console() if sys.stdout.isatty() else Console(width=200)).print(table)
+    print(f"{len(rows)} row{'' if len(rows) == 1 else 's'}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,121 @@
+"""Airflow's REST API as the command line and the demo use it: start a run, watch it, read its tasks."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote
+
+import httpx
+
+from mlcycle.errors import ConfigError, InputError, Unavailable
+from mlcycle.local.config import load
+
+ENDED = {"success", "failed"}
+
+
+class AirflowApi:
+    """A session with one Airflow, logged in as one user."""
+
+    def __init__(self, url: str, user: str, password: str, *, timeout: float = 30.0) -> None:
+        self.url = url.rstrip("/")
+        self._client = httpx.Client(base_url=self.url, timeout=timeout, trust_env=False)
+        with self._answering():
+            answer = self._client.post("/auth/token", json={"username": user, "password": password})
+        if answer.status_code == 401:
+            raise ConfigError(f"Airflow at {self.url} refused the login of {user!r}")
+        self._check(answer)
+        self._client.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+
+    @classmethod
+    def of_platform(cls, state: Path) -> Self:
+        """The running local platform's Airflow, as its admin. Raises Unavailable if it is not up."""
+        platform = load(state)
+        return cls(platform.url("airflow"), "admin", platform.secrets["airflow_admin"])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        self._client.close()
+
+    def trigger(
+        self, dag_id: str, *, partition: str | None = None, conf: dict[str, Any] | None = None
+    ) -> str:
+        """Start a run; returns its id. Raises InputError for a DAG or a partition key there is none of."""
+        body = {"logical_date": None, "partition_key": partition, "conf": conf or {}}
+        return str(self._request("POST", f"/api/v2/dags/{dag_id}/dagRuns", json=body)["dag_run_id"])
+
+    def run(self, dag_id: str, run_id: str) -> dict[str, Any]:
+        """One run: ``state``, ``partition_key``, ``start_date`` and so on."""
+        return self._request("GET", f"/api/v2/dags/{dag_id}/dagRuns/{quote(run_id, safe='')}")
+
+    def runs(self, dag_id: str, **query: Any) -> list[dict[str, Any]]:
+        """Runs of a DAG, newest first; ``dag_id`` may be ``~`` for all DAGs."""
+        params = {"limit": 100, "order_by": "-id", **query}
+        found: list[dict[str, Any]] = self._request("GET", f"/api/v2/dags/{dag_id}/dagRuns", params=params)[
+            "dag_runs"
+        ]
+        return found
+
+    def tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
+        """Task instances of a run."""
+        path = f"/api/v2/dags/{dag_id}/dagRuns/{quote(run_id, safe='')}/taskInstances"
+        found: list[dict[str, Any]] = self._request("GET", path, params={"limit": 200})["task_instances"]
+        return found
+
+    def result(self, dag_id: str, run_id: str, task_id: str, key: str = "return_value") -> Any:
+        """What a task left in XCom, or None."""
+        task = f"/api/v2/dags/{dag_id}/dagRuns/{quote(run_id, safe='')}/taskInstances/{task_id}"
+        path = f"{task}/xcomEntries/{key}"
+        with self._answering():
+            answer = self._client.get(path, params={"deserialize": "false"})
+        if answer.status_code == 404:
+            return None
+        self._check(answer)
+        return answer.json()["value"]
+
+    def wait(self, dag_id: str, run_id: str, *, seconds: float = 600) -> str:
+        """Wait for a run's end; returns its state. Raises Unavailable when it takes longer."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            state = str(self.run(dag_id, run_id)["state"])
+            if state in ENDED:
+                return state
+            time.sleep(0.1)
+        raise Unavailable(f"run {run_id} of {dag_id} did not end within {seconds:g} s")
+
+    def run_url(self, dag_id: str, run_id: str) -> str:
+        """Where a person looks at a run."""
+        return f"{self.url}/dags/{dag_id}/runs/{quote(run_id, safe='')}"
+
+    def _request(self, method: str, path: str, **kwargs: Any) -> dict[str, Any]:
+        with self._answering():
+            answer = self._client.request(method, path, **kwargs)
+        self._check(answer)
+        body: dict[str, Any] = answer.json()
+        return body
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        try:
+            yield
+        except httpx.HTTPError as error:
+            raise Unavailable(
+                f"Airflow at {self.url} does not answer ({error}): start it with 'mlcycle up'"
+            ) from None
+
+    def _check(self, answer: httpx.Response) -> None:
+        if answer.is_success:
+            return
+        try:
+            detail = answer.json().get("detail", answer.text)
+        except ValueError:
+            detail = answer.text
+        if answer.status_code >= 500:
+            raise Unavailable(f"Airflow answered {answer.status_code}: {str(detail)[:300]}")
+        raise InputError(f"Airflow answered {answer.status_code}: {str(detail)[:300]}")

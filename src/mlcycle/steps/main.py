@@ -1,0 +1,100 @@
+"""Entry point of a step's process: a request read, a result written, an exit code returned.
+
+The result is written whatever happened, also for a request that cannot be read. Both documents
+are local paths or fsspec URLs, so that a container needs no volume.
+"""
+
+import json
+import sys
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from mlcycle.contract import ErrorInfo, ExitCode, Request, Result, Status
+from mlcycle.errors import ConfigError, InputError, MlcycleError
+from mlcycle.settings import Settings
+from mlcycle.steps.runtime import run_step
+
+
+def main(request_uri: str, result_uri: str, env: Mapping[str, str], step: str = "") -> ExitCode:
+    """Run the step a request asks for.
+
+    Args:
+        request_uri: where the request lies.
+        result_uri: where the result goes; replaced if it exists.
+        env: environment the settings are read from.
+        step: the step named on the command line, if any; must be the request's own.
+    """
+    try:
+        request = read_request(request_uri)
+        if step and step != request.step:
+            raise InputError(f"asked to run step {step!r}, but the request is for {request.step!r}")
+        result = run_step(request, Settings.from_env(env))
+    except MlcycleError as error:
+        result = _unreadable(step, error)
+    write_result(result, result_uri)
+    if result.message:
+        print(f"{result.step}: {result.status}: {result.message}", file=sys.stderr, flush=True)
+    return result.exit_code
+
+
+def read_request(uri: str) -> Request:
+    """Read a request. Raises InputError that says what is wrong with it, in one line."""
+    try:
+        data = json.loads(_read(uri))
+        return Request.model_validate(data)
+    except (ValueError, UnicodeDecodeError) as error:
+        if isinstance(error, ValidationError):
+            first = error.errors(include_url=False, include_input=False)[0]
+            where = ".".join(map(str, first["loc"])) or "document"
+            raise InputError(f"request {uri}: {where}: {first['msg']}") from None
+        raise InputError(f"request {uri} is not JSON: {error}") from None
+
+
+def write_result(result: Result, uri: str) -> None:
+    """Write a result whole: an atomic rename, or an object store's put."""
+    data = result.model_dump_json(indent=1).encode()
+    if "://" in uri:
+        import fsspec
+
+        fs, path = fsspec.core.url_to_fs(uri)
+        fs.pipe_file(path, data)
+        return
+    target = Path(uri)
+    staged = target.with_name(f"{target.name}.{uuid.uuid4().hex}.part")
+    try:
+        staged.write_bytes(data)
+        staged.replace(target)
+    except OSError as error:
+        staged.unlink(missing_ok=True)
+        raise ConfigError(f"the result cannot be written to {uri}: {error.strerror}") from None
+
+
+def _read(uri: str) -> bytes:
+    try:
+        if "://" in uri:
+            import fsspec
+
+            fs, path = fsspec.core.url_to_fs(uri)
+            data: bytes = fs.cat_file(path)
+            return data
+        return Path(uri).read_bytes()
+    except OSError as error:
+        raise InputError(f"request {uri}: {error.strerror or error}") from None
+
+
+def _unreadable(step: str, error: MlcycleError) -> Result:
+    return Result(
+        step=step or "unknown",
+        work="unknown",
+        status=Status.FAILED,
+        message=error.message,
+        error=ErrorInfo(kind=error.kind, message=error.message, retryable=error.retryable),
+        started_at=datetime.now(UTC),
+        seconds=0.0,
+        code_version=version("mlcycle"),
+    )

@@ -1,0 +1,85 @@
+"""Project files: what is refused, and that the message names file, line and key."""
+
+import re
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+
+from mlcycle.errors import ConfigError
+from mlcycle.project import Project
+from mlcycle.project_file import load
+from tests.conftest import ROOT
+
+
+@pytest.fixture
+def flights(tmp_path: Path) -> Path:
+    shutil.copytree(ROOT / "projects" / "flights", tmp_path / "flights")
+    return tmp_path / "flights" / "project.yaml"
+
+
+def refused(path: Path) -> str:
+    with pytest.raises(ConfigError) as caught:
+        load(path)
+    assert "\n" not in caught.value.message
+    return caught.value.message
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "projects").glob("*/project.yaml")), ids=lambda p: p.parent.name
+)
+def test_every_project_of_the_repository_loads_and_survives_a_request(path: Path) -> None:
+    project = load(path)
+    assert Project.model_validate(project.document()) == project
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line_of", "expected"),
+    [
+        pytest.param("  metric: log_loss", "  metrics: log_loss", "  metrics:", r"evaluation\.metrics: unknown key", id="unknown key"),
+        pytest.param("holdout: 14 days", "holdout: 14 dayz", "holdout:", r"split\.holdout: '14 dayz' is not a duration", id="bad duration"),
+        pytest.param("origin: text", "origin: varchar", "origin: varchar", r"columns\.origin", id="unknown type"),
+        pytest.param("entity:\n  table: flights", "entity:\n  table: departures", "", r"'departures', which is not a source table", id="unknown table"),
+        pytest.param("categorical: [carrier", "categorical: [carier", "", r"input or slice 'carier' is in no table", id="unknown input"),
+        pytest.param("sql: carrier_recent.sql", "sql: ../../etc/passwd", "sql: ..", r"is not the name of a \.sql file", id="path traversal"),
+        pytest.param("sql: carrier_recent.sql", "sql: missing.sql", "", r"missing\.sql: No such file", id="missing SQL"),
+        pytest.param("name: flights", "name: fl\"; drop", "name:", r"name: String should match", id="SQL in a name"),
+        pytest.param("name: flights", "name: other", "name:", r"must be the folder's name", id="not the folder's name"),
+        pytest.param("version: 1", "version: 1\nversion: 1", "", r"key 'version' is given twice", id="duplicate key"),
+        pytest.param("version: 1", "version: !!python/object:os.system {}", "version: !!", r"tag .* is not allowed", id="tag"),
+        pytest.param("version: 1", "version: &v 1\nother: *v", "other:", r"aliases .* are not allowed", id="alias"),
+        pytest.param("version: 1", "version: [1", "", r"not YAML", id="not YAML"),
+        pytest.param("budget: 4", "budget: -1", "budget:", r"retrain\.budget", id="negative budget"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_named_by_file_line_and_key(
+    flights: Path, old: str, new: str, line_of: str, expected: str
+) -> None:
+    text = flights.read_text()
+    assert old in text
+    flights.write_text(text.replace(old, new, 1))
+    message = refused(flights)
+    assert re.search(expected, message), message
+    assert str(flights.parent) in message
+    if line_of:
+        line = next(i for i, row in enumerate(flights.read_text().splitlines(), 1) if line_of in row)
+        assert f"{flights}:{line}:" in message, message
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(b"a: 1\n" * 20_000_000, id="50 MB and more"),
+        pytest.param(b"[" * 100_000, id="nested deep"),
+        pytest.param("a: \ud800".encode("utf-8", "surrogatepass"), id="lone surrogate"),
+        pytest.param("name: x".encode("utf-16"), id="UTF-16"),
+        pytest.param(b"", id="empty"),
+        pytest.param(b"a: \0", id="NUL"),
+    ],
+)
+def test_hostile_content_is_refused_within_a_second(flights: Path, content: bytes) -> None:
+    flights.write_bytes(content)
+    begin = time.perf_counter()
+    refused(flights)
+    assert time.perf_counter() - begin < 5  # generous: a machine under load; the bombs take minutes
