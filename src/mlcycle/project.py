@@ -69,6 +69,7 @@ class Table(Part):
     event_time: Name
     lag: Annotated[int, Field(ge=0, le=60)] = 0  # delivered so many partitions after its own
     extra_columns: Literal["hold", "ignore"] = "hold"  # a column nobody declared
+    sparse: list[Name] = []  # columns that may be empty in every row of a partition
     min_rows: Annotated[int, Field(ge=1)] = 1
     max_bad_rows: Fraction = 0.1  # a batch with a larger share is stopped whole
     max_bytes: Annotated[int, Field(ge=1)] = 256 * 1024 * 1024
@@ -76,9 +77,11 @@ class Table(Part):
 
     @model_validator(mode="after")
     def _columns_exist(self) -> Self:
-        for name in [*self.key, self.event_time]:
+        for name in [*self.key, self.event_time, *self.sparse]:
             if name not in self.columns:
-                raise ValueError(f"key or event_time names {name!r}, which is not among the columns")
+                raise ValueError(f"key, event_time or sparse names {name!r}, which is not among the columns")
+        if {*self.key, self.event_time} & {*self.sparse}:
+            raise ValueError("a key or event_time column is never empty: take it out of sparse")
         if self.columns[self.event_time] != "timestamp":
             raise ValueError(f"event_time column {self.event_time!r} must have type 'timestamp'")
         return self
@@ -93,6 +96,7 @@ class Source(Part):
     url: Text
     partition: Unit
     start: str  # key of the first partition there is
+    live: bool = True  # delivers as time goes by; false: a closed history, ingested by backfill alone
     tables: dict[Name, Table] = Field(min_length=1)
 
 

@@ -46,7 +46,9 @@ create table ledger.batch (
     partition text not null,
     status text not null check (status in ('published', 'stopped', 'held')),
     current boolean not null,
-    digest text not null,
+    digest text not null,            -- of the bytes the source handed over
+    accepted text not null default '',   -- digest of what was published of them
+    fetched bigint not null default 0,   -- token of the attempt that fetched it: higher is later
     rows bigint not null,
     quarantined bigint not null default 0,
     duplicates bigint not null default 0,
