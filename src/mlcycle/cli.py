@@ -219,6 +219,54 @@ def retrain(
         print(f"started {project}_retrain: {api.run_url(f'{project}_retrain', run_id)}")
 
 
+@app.command()
+def up(
+    state: State = DEFAULT_STATE,
+    home: Annotated[Path | None, typer.Option(help="Folder with dags/, plugins/ and projects/.")] = None,
+    foreground: Annotated[bool, typer.Option(help="Stay until stopped by Ctrl-C.")] = False,
+    airflow_port: Annotated[int | None, typer.Option(help="Port of Airflow.")] = None,
+    mlflow_port: Annotated[int | None, typer.Option(help="Port of MLflow.")] = None,
+    evidently_port: Annotated[int | None, typer.Option(help="Port of Evidently.")] = None,
+    postgres_port: Annotated[int | None, typer.Option(help="Port of PostgreSQL.")] = None,
+    world_port: Annotated[int | None, typer.Option(help="Port of the demo's source systems.")] = None,
+) -> None:
+    """Start the local platform: PostgreSQL, Airflow, MLflow and Evidently, on loopback."""
+    from mlcycle.local import commands
+
+    ports = {
+        "airflow": airflow_port,
+        "mlflow": mlflow_port,
+        "evidently": evidently_port,
+        "postgres": postgres_port,
+        "world": world_port,
+    }
+    commands.up(state, home=home, ports=ports, foreground=foreground)
+
+
+@app.command()
+def down(state: State = DEFAULT_STATE) -> None:
+    """Stop the local platform; its data stays."""
+    from mlcycle.local import commands
+
+    commands.down(state)
+
+
+@app.command()
+def status(state: State = DEFAULT_STATE) -> None:
+    """What runs, where, since when; exit code 1 where something does not."""
+    from mlcycle.local import commands
+
+    raise typer.Exit(commands.status(state))
+
+
+@app.command()
+def demo(state: State = DEFAULT_STATE) -> None:
+    """The reference project's whole life, on real data; the platform stays up afterwards."""
+    from mlcycle.local.demo_run import run_demo
+
+    run_demo(state)
+
+
 def _platform_env(state: Path) -> dict[str, str]:
     """Settings of the local platform, with this process's own environment above them."""
     from mlcycle.local.config import platform_env

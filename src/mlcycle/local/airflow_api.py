@@ -44,11 +44,24 @@ class AirflowApi:
         self._client.close()
 
     def trigger(
-        self, dag_id: str, *, partition: str | None = None, conf: dict[str, Any] | None = None
+        self,
+        dag_id: str,
+        *,
+        partition: str | None = None,
+        conf: dict[str, Any] | None = None,
+        run_id: str | None = None,
     ) -> str:
-        """Start a run; returns its id. Raises InputError for a DAG or a partition key there is none of."""
-        body = {"logical_date": None, "partition_key": partition, "conf": conf or {}}
-        return str(self._request("POST", f"/api/v2/dags/{dag_id}/dagRuns", json=body)["dag_run_id"])
+        """Start a run; returns its id. A run of this ``run_id`` that is there already is not started again.
+
+        Raises InputError for a DAG or a partition key there is none of.
+        """
+        body = {"logical_date": None, "partition_key": partition, "conf": conf or {}, "dag_run_id": run_id}
+        with self._answering():
+            answer = self._client.post(f"/api/v2/dags/{dag_id}/dagRuns", json=body)
+        if run_id is not None and answer.status_code == 409:
+            return run_id
+        self._check(answer)
+        return str(answer.json()["dag_run_id"])
 
     def run(self, dag_id: str, run_id: str) -> dict[str, Any]:
         """One run: ``state``, ``partition_key``, ``start_date`` and so on."""
@@ -88,6 +101,20 @@ class AirflowApi:
                 return state
             time.sleep(0.1)
         raise Unavailable(f"run {run_id} of {dag_id} did not end within {seconds:g} s")
+
+    def wait_for_dag(self, dag_id: str, *, seconds: float) -> None:
+        """Return once a DAG has been read. Raises Unavailable, with the import errors there are."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            with self._answering():
+                if self._client.get(f"/api/v2/dags/{dag_id}").is_success:
+                    return
+            time.sleep(0.2)
+        errors = self._request("GET", "/api/v2/importErrors")["import_errors"]
+        reasons = "; ".join(error["stack_trace"].strip().splitlines()[-1] for error in errors)
+        raise Unavailable(
+            f"Airflow has no DAG {dag_id} after {seconds:g} s{': ' + reasons if reasons else ''}"
+        )
 
     def run_url(self, dag_id: str, run_id: str) -> str:
         """Where a person looks at a run."""

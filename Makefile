@@ -1,0 +1,78 @@
+# Every command a person needs. Python 3.11 or newer is all that must be there.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STATE  ?= .mlcycle
+UV     := 0.13.8
+
+export MLCYCLE_STATE := $(STATE)
+# Without .pyc files every Airflow process compiles everything again.
+unexport PYTHONDONTWRITEBYTECODE
+# A folder of wheels for pip (a CPU build of torch, an air-gapped machine) serves uv as well.
+ifneq ($(PIP_FIND_LINKS),)
+export UV_FIND_LINKS := $(PIP_FIND_LINKS)
+endif
+
+.PHONY: help setup up down status demo test unit lint bench clean lock screenshots
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
+
+setup: $(VENV)/.ready ## make the environment (the other commands do it by themselves)
+
+$(VENV)/.ready: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info < (3, 13) else "mlcycle needs Python 3.11 or 3.12, this is %d.%d: make PYTHON=python3.11 ..." % sys.version_info[:2])'
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "Python lacks venv: install it (Debian: apt install python3-venv)"; exit 1; }
+	@echo "installing packages ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV) 2>/dev/null
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -e .
+	@echo "compiling bytecode ..."
+	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null 2>&1 || true
+	@touch $@
+
+up: setup ## start the platform: Airflow, MLflow, Evidently, PostgreSQL
+	@$(BIN)/mlcycle up
+
+down: setup ## stop it
+	@$(BIN)/mlcycle down
+
+status: setup ## what runs, where, since when
+	@$(BIN)/mlcycle status
+
+demo: setup ## the reference project's whole life, on real data; the platform stays up
+	@$(BIN)/mlcycle demo
+
+test: lint ## everything that must hold
+	@$(BIN)/python -m pytest tests/unit
+	@$(BIN)/python -m pytest tests --ignore=tests/unit
+
+unit: setup ## the pure parts, in under a minute
+	@$(BIN)/python -m pytest tests/unit
+
+lint: setup ## style, types, import contracts, project files
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/mlcycle check
+
+bench: setup ## every figure of docs/benchmarks.md, beside its peer
+	@for file in benchmarks/*.py; do case $$file in */_*) ;; *) echo "== $$file"; $(BIN)/python $$file || exit 1;; esac; done
+
+clean: ## stop the platform and remove all it holds; the environment stays
+	@if [ -x $(BIN)/mlcycle ] && [ -d $(STATE) ]; then $(BIN)/mlcycle down; fi
+	@rm -rf $(STATE)
+
+lock: setup ## resolve the dependencies anew (no folder of wheels: its path would end up in the lock)
+	@env -u UV_FIND_LINKS $(BIN)/uv pip compile pyproject.toml --group dev --python-version 3.11 --no-header \
+	  --no-annotate --upgrade --quiet $(addprefix --no-emit-package ,$(CUDA)) -o requirements.lock
+
+# torch pins these itself where its build needs them; a lock that names them costs 2.5 GB without a GPU.
+CUDA := triton cuda-bindings cuda-pathfinder cuda-toolkit nvidia-cublas nvidia-cuda-cupti nvidia-cuda-nvrtc \
+  nvidia-cuda-runtime nvidia-cudnn-cu13 nvidia-cufft nvidia-cufile nvidia-curand nvidia-cusolver \
+  nvidia-cusparse nvidia-cusparselt-cu13 nvidia-nccl-cu13 nvidia-nvjitlink nvidia-nvshmem-cu13 nvidia-nvtx
+
+screenshots: setup ## the README's pictures, from the running demo (needs Chromium)
+	@$(BIN)/python docs/screenshots.py
