@@ -121,7 +121,7 @@ def run(
 ) -> None:
     """Run one stage here and now, without Airflow."""
     from mlcycle.project_file import load_named
-    from mlcycle.stage_run import run_stage
+    from mlcycle.stage_run import in_this_process, run_stage
 
     params: dict[str, Any] = {}
     for item in param or []:
@@ -131,8 +131,9 @@ def run(
         params[key] = value
     worst = ExitCode.OK
     spec = load_named(projects, project)
+    execute = in_this_process(_platform_env(state))
     for name, result in run_stage(
-        spec, stage, _platform_env(state), first=first, last=partition, params=params, only=only
+        spec, stage, execute, first=first, last=partition, params=params, only=only
     ):
         print(f"{name:24} {result.status:9} {result.seconds:7.2f} s  {result.message}")
         worst = max(worst, result.exit_code)
@@ -173,13 +174,12 @@ def rollback(
 ) -> None:
     """Make an earlier champion the champion again."""
     from mlcycle.project_file import load_named
-    from mlcycle.stage_run import run_stage
+    from mlcycle.stage_run import in_this_process, run_stage
 
+    spec, execute = load_named(projects, project), in_this_process(_platform_env(state))
     params = {"to": "" if to is None else str(to), "reason": reason}
     worst = ExitCode.OK
-    for _name, result in run_stage(
-        load_named(projects, project), "rollback", _platform_env(state), params=params
-    ):
+    for _name, result in run_stage(spec, "rollback", execute, params=params):
         print(f"{result.step}: {result.status}: {result.message}")
         worst = max(worst, result.exit_code)
     raise typer.Exit(worst)

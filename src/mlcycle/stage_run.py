@@ -6,7 +6,7 @@ process. Each run is new work: nothing is replayed from an earlier one.
 
 import getpass
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from pydantic import JsonValue
 
@@ -22,7 +22,7 @@ from mlcycle.steps.runtime import run_step
 def run_stage(
     project: Project,
     stage_name: str,
-    env: Mapping[str, str],
+    execute: Callable[[Request], Result],
     *,
     first: str | None = None,
     last: str | None = None,
@@ -31,6 +31,7 @@ def run_stage(
 ) -> Iterator[tuple[str, Result]]:
     """Yield each step's name (``publish.flights`` for a table's) and result as it ends.
 
+    ``execute`` runs one request: :func:`in_this_process`, or any other way to start a step.
     A step whose upstream step did not end ok is left out, as Airflow would. Raises InputError for
     a stage or a partition there is none of.
     """
@@ -61,10 +62,14 @@ def run_stage(
                 inputs={name: [r.handover for r in found] for name, found in upstream.items()},
                 origin=Origin(run_id=run_id, task_id=step.name),
             )
-            settings = Settings.from_env(step_env(env, ROLES[step.name]))
-            result = run_step(request, settings)
+            result = execute(request)
             results[step.name, variant] = result
             yield (f"{step.name}.{variant}" if variant else step.name), result
+
+
+def in_this_process(env: Mapping[str, str]) -> Callable[[Request], Result]:
+    """Runs steps in this process, each with the settings of its own role out of ``env``."""
+    return lambda request: run_step(request, Settings.from_env(step_env(env, ROLES[request.step])))
 
 
 def _variants(step: Step, project: Project) -> list[str]:
