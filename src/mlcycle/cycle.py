@@ -23,7 +23,12 @@ class Step:
 
 @dataclass(frozen=True)
 class Stage:
-    """One DAG of a project: ``<project>_<name>``. ``starts_on`` names asset kinds, all of them."""
+    """One DAG of a project: ``<project>_<name>``. ``starts_on`` names asset kinds, all of them.
+
+    Best one alone: a run waits for ever where one of several is not emitted for its partition
+    (no champion yet, so no predictions). ``raw`` is emitted once every table of the partition is
+    settled, the label's among them.
+    """
 
     name: str
     steps: tuple[Step, ...]
@@ -65,7 +70,7 @@ STAGES: dict[str, Stage] = {
                 Step("alert", after=("monitor",)),
                 Step("request_retrain", after=("monitor",), emits="retrain"),
             ),
-            starts_on=("predictions", "labels"),
+            starts_on=("predictions",),
             doc="Join labels that became known, watch drift and performance, alert, ask for a retrain.",
         ),
         Stage(
@@ -94,6 +99,7 @@ STAGES: dict[str, Stage] = {
             ),
             starts_on=("challenger",),
             doc="Compare the challenger with the champion on the same fresh holdout; promote it or not.",
+            params={"version": "registered version to compare; empty for the newest"},
         ),
         Stage(
             "rollback",

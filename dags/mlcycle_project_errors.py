@@ -1,0 +1,8 @@
+"""Shows wrong project files among Airflow's import errors, by file, line and key.
+
+A file of its own: an error raised in `mlcycle_dags.py` would take the DAGs of every project away.
+"""
+
+from mlcycle.orchestration.factory import check_projects, projects_folder  # no airflow dag comes from here
+
+check_projects(projects_folder())

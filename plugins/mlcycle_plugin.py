@@ -1,0 +1,3 @@
+"""Airflow finds plugins here; the code lives in the package."""
+
+from mlcycle.console.plugin import MlcyclePlugin  # noqa: F401

@@ -1,0 +1,100 @@
+"""What the console's first page shows of each project, read from the ledger with the ``serve`` role."""
+
+import os
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from mlcycle.errors import ConfigError, Unavailable
+
+CHAMPIONS = """
+select c.project, c.seq, m.version, m.candidate, c.action, c.crowned_at, m.metrics
+from ledger.champion c join ledger.model_version m using (project, version)
+order by c.project, c.seq
+"""
+TABLES = """
+select project, table_name, max(partition) filter (where status = 'published'),
+       count(*) filter (where status = 'published' and current),
+       coalesce(sum(rows) filter (where status = 'published' and current), 0),
+       count(*) filter (where status = 'stopped')
+from ledger.batch group by project, table_name order by project, table_name
+"""
+VOLUMES = """
+select project, partition, sum(rows) from (
+    select project, table_name, partition, rows,
+           dense_rank() over (partition by project order by partition desc) as age
+    from ledger.batch where status = 'published' and current) b
+where age <= %s group by project, partition order by project, partition
+"""
+ALERTS = """
+select project, severity, title, link, count, first_partition, last_partition
+from ledger.alert where state = 'open' order by opened_at desc limit 200
+"""
+
+
+@dataclass
+class Overview:
+    """One project: its champion's history, its tables, rows of the last partitions, open alerts."""
+
+    name: str
+    champions: list[tuple[Any, ...]] = field(default_factory=list)
+    tables: list[tuple[Any, ...]] = field(default_factory=list)
+    volumes: list[tuple[str, int]] = field(default_factory=list)
+    alerts: list[tuple[Any, ...]] = field(default_factory=list)
+
+    @property
+    def champion(self) -> tuple[Any, ...] | None:
+        """The last of the history: seq, version, candidate, action, since, metrics."""
+        return self.champions[-1] if self.champions else None
+
+    @property
+    def last_partition(self) -> str:
+        """Key of the newest published partition of any table."""
+        return max((table[1] for table in self.tables if table[1]), default="")
+
+    @property
+    def since(self) -> datetime | None:
+        """When the champion became it."""
+        return self.champion[4] if self.champion else None
+
+
+def read_overviews(names: list[str], partitions: int = 60) -> list[Overview]:
+    """Every project's state, in the order of the names; projects the ledger alone knows come last.
+
+    Raises ConfigError or Unavailable, one line.
+    """
+    import psycopg2
+
+    dsn = os.environ.get("MLCYCLE_DSN_SERVE", "")
+    if not dsn:
+        raise ConfigError("MLCYCLE_DSN_SERVE is not set: the console reads the ledger through it")
+    found = {name: Overview(name) for name in names}
+
+    def of(name: str) -> Overview:
+        return found.setdefault(name, Overview(name))
+
+    try:
+        connection = psycopg2.connect(
+            dsn, connect_timeout=5, options="-c statement_timeout=5000 -c timezone=UTC"
+        )
+    except psycopg2.OperationalError as error:
+        raise Unavailable(f"the warehouse does not answer: {' '.join(str(error).split())}") from None
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(CHAMPIONS)
+            for project, *row in cursor.fetchall():
+                of(project).champions.append(tuple(row))
+            cursor.execute(TABLES)
+            for project, *row in cursor.fetchall():
+                of(project).tables.append(tuple(row))
+            cursor.execute(VOLUMES, (partitions,))
+            for project, partition, rows in cursor.fetchall():
+                of(project).volumes.append((partition, int(rows)))
+            cursor.execute(ALERTS)
+            for project, *row in cursor.fetchall():
+                of(project).alerts.append(tuple(row))
+    except psycopg2.Error as error:
+        raise Unavailable(f"the ledger could not be read: {' '.join(str(error).split())}") from None
+    finally:
+        connection.close()
+    return list(found.values())

@@ -1,0 +1,49 @@
+"""The forms people start a stage with: Airflow params out of the cycle and the project."""
+
+from typing import Any
+
+from airflow.sdk import Param
+
+from mlcycle.cycle import Stage
+from mlcycle.domain.partitions import Unit
+from mlcycle.project import Project
+
+PATTERN = {
+    Unit.DAY: r"^\d{4}-\d{2}-\d{2}$",
+    Unit.HOUR: r"^\d{4}-\d{2}-\d{2}T\d{2}$",
+}
+PARTITION = "partition"
+WITHOUT_PARTITION = ("rollback",)
+NUMBERS = ("to", "version")
+
+
+def form(project: Project, stage: Stage) -> dict[str, Param]:
+    """Form fields of a stage, all of them optional for the runs nobody starts by hand."""
+    fields: dict[str, Param] = {}
+    if stage.name not in WITHOUT_PARTITION:
+        default = "the newest published one" if stage.name != "ingest" else "the run's partition key"
+        fields[PARTITION] = _key(project, "Partition", f"Partition to work on (UTC); empty for {default}.")
+    for name, meaning in stage.params.items():
+        fields[name] = _field(project, name, f"{meaning[0].upper()}{meaning[1:]}.")
+    return fields
+
+
+def _field(project: Project, name: str, description: str) -> Param:
+    title = name.replace("_", " ").capitalize()
+    if name == "first":
+        return _key(project, "First partition", description)
+    if name in NUMBERS:
+        return Param(None, type=["null", "integer"], minimum=1, title=title, description=description)
+    return Param("", type="string", maxLength=500, title=title, description=description)
+
+
+def _key(project: Project, title: str, description: str) -> Param:
+    extra: dict[str, Any] = {"examples": [project.source.start]}
+    return Param(
+        None,
+        type=["null", "string"],
+        pattern=PATTERN[project.unit],
+        title=title,
+        description=f"{description} Written like {project.source.start}.",
+        **extra,
+    )

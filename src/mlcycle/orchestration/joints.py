@@ -1,0 +1,75 @@
+"""The tasks of a DAG that run no step: where tables meet, and where a person decides."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from airflow.providers.standard.operators.hitl import ApprovalOperator, HITLOperator
+from airflow.sdk import BaseOperator, Param
+from airflow.sdk.exceptions import AirflowSkipException
+
+from mlcycle.orchestration.forms import PARTITION
+
+
+class AnnounceOperator(BaseOperator):
+    """Emits its asset once, if any of the tasks it watches published something; else it is skipped.
+
+    One event for a partition, whatever the number of tables: tables that came unchanged emit
+    nothing themselves, and must not keep the rest from going on.
+    """
+
+    ui_color = "#e8f7e8"
+
+    def __init__(self, *, watches: Sequence[str], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.watches = list(watches)
+
+    def execute(self, context: Any) -> None:
+        """Let the event out, with the run's partition key or the one its form names."""
+        found = context["ti"].xcom_pull(task_ids=self.watches)
+        published = sum(value is not None for value in found or [])
+        if not published:
+            raise AirflowSkipException("nothing new was published: every table is as it was")
+        self.log.info("%d of %d tables were published", published, len(self.watches))
+        key = context["params"].get(PARTITION)
+        if not context["dag_run"].partition_key and key:
+            for outlet in self.outlets:
+                context["outlet_events"][outlet].add_partitions(key)
+
+
+class PromotionApproval(ApprovalOperator):
+    """Asks a person, once the gate said yes. The step behind it records the answer, a no as well."""
+
+    def __init__(self, *, compared_by: str, **kwargs: Any) -> None:
+        super().__init__(
+            params={"reason": Param("", type="string", title="Reason", description="Kept in the ledger.")},
+            **kwargs,
+        )
+        self.compared_by = compared_by
+
+    def execute(self, context: Any) -> Any:
+        """Wait for an answer; skipped where the gate refused, for there is nothing to decide then."""
+        compared = context["ti"].xcom_pull(task_ids=self.compared_by) or {}
+        if compared.get("values", {}).get("verdict") != "promote":
+            raise AirflowSkipException("the gate refused the challenger: nobody needs to be asked")
+        return super().execute(context)
+
+    def execute_complete(self, context: Any, event: dict[str, Any]) -> Any:
+        """Hand the answer on. ApprovalOperator's own would skip the step that records a no."""
+        return HITLOperator.execute_complete(self, context, event)
+
+
+def approval(project: str, within: timedelta, compared_by: str) -> PromotionApproval:
+    """The approval of a project's promotion, to be given within this time."""
+    pull = f"ti.xcom_pull(task_ids={compared_by!r})"
+    return PromotionApproval(
+        task_id="approve",
+        compared_by=compared_by,
+        subject=f"{project}: promote challenger version {{{{ {pull}['values']['challenger'] }}}}?",
+        body=(
+            "The gate said **{{ " + pull + "['values']['verdict'] }}**. "
+            "The comparison's figures are in the log of the task `" + compared_by + "`."
+        ),
+        response_timeout=within,
+        retries=0,
+    )

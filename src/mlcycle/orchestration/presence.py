@@ -1,0 +1,45 @@
+"""The partition of a run that nobody gave one: the newest published of its project.
+
+A person may start a stage without a partition key. The warehouse knows the present then: the
+newest partition of the entity table that was published before the run was made. Asked with the
+run's own moment, the answer is the same for every task of the run and every retry.
+"""
+
+import os
+from datetime import datetime
+
+from mlcycle.errors import ConfigError, InputError, Unavailable
+from mlcycle.project import Project
+
+NEWEST = """
+select max(partition) from ledger.batch
+where project = %s and table_name = %s and status = 'published' and published_at <= %s
+"""
+
+
+def newest_partition(project: Project, moment: datetime) -> str:
+    """Key of the newest partition published by this moment.
+
+    Raises InputError if there is none, Unavailable or ConfigError where the ledger cannot be read.
+    """
+    import psycopg2
+
+    dsn = os.environ.get("MLCYCLE_DSN_SERVE", "")
+    if not dsn:
+        raise ConfigError("MLCYCLE_DSN_SERVE is not set: it finds the partition of a run without a key")
+    try:
+        connection = psycopg2.connect(dsn, connect_timeout=10, options="-c statement_timeout=10000")
+    except psycopg2.OperationalError as error:
+        raise Unavailable(f"the warehouse does not answer: {' '.join(str(error).split())}") from None
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(NEWEST, (project.name, project.entity.table, moment))
+            row = cursor.fetchone()
+    finally:
+        connection.close()
+    if row is None or row[0] is None:
+        raise InputError(
+            f"project {project.name!r} has no published partition yet: ingest one, "
+            "or name a partition in the form"
+        )
+    return str(row[0])

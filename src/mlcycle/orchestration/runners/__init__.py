@@ -1,0 +1,1 @@
+"""How a step is started: one module a transport, imported when it is chosen."""

@@ -1,0 +1,147 @@
+"""One DAG: a stage of the cycle for one project, its steps as tasks.
+
+A step that runs once for each table or candidate becomes one task for each, named for it
+(``flights.publish``, ``train.boosting``): a person sees which one failed, and it can have
+resources of its own.
+"""
+
+from typing import Any
+
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.sdk import DAG, BaseOperator, TaskGroup, TriggerRule
+
+from mlcycle.cycle import Stage, Step
+from mlcycle.orchestration.assets import asset
+from mlcycle.orchestration.forms import form
+from mlcycle.orchestration.joints import AnnounceOperator, approval
+from mlcycle.orchestration.operator import StepOperator
+from mlcycle.orchestration.schedules import schedule
+from mlcycle.project import Project
+
+GPU_POOL = "gpu"  # must exist where a candidate asks for a GPU; its slots are the GPUs there are
+
+#: Runs of a stage at the same time. What looks at the runs before it (drift in a row, values that
+#: only go forward) works in order; a promotion that waits for a person must not hold the next one.
+AT_ONCE = {"ingest": 4, "promote": 4}
+
+
+def stage_dag(project: Project, stage: Stage) -> DAG:
+    """The DAG ``<project>_<stage>``."""
+    dag = DAG(
+        dag_id=f"{project.name}_{stage.name}",
+        description=stage.doc,
+        doc_md=_about(project, stage),
+        tags=["mlcycle", project.name, stage.name],
+        params=form(project, stage),
+        default_args={"owner": project.scope.owner},
+        max_active_runs=AT_ONCE.get(stage.name, 1),
+        is_paused_upon_creation=False,
+        **schedule(project, stage),
+    )
+    groups: dict[str, TaskGroup] = {}
+    tasks: dict[str, dict[str, BaseOperator]] = {}
+    for step in stage.steps:
+        made = tasks[step.name] = {}
+        for variant in _variants(step, project):
+            upstream = {name: _upstream(tasks[name], step, variant) for name in step.after}
+            operator = StepOperator(
+                dag=dag,
+                project=project,
+                stage=stage.name,
+                step=step,
+                variant=variant,
+                reads={name: [task.task_id for task in found] for name, found in upstream.items()},
+                **_placing(dag, groups, step, variant),
+                **_emitting(project, step, variant),
+                **_resources(project, step, variant),
+                trigger_rule=TriggerRule.NONE_FAILED if step.even_if_skipped else TriggerRule.ALL_SUCCESS,
+            )
+            for found in upstream.values():
+                operator.set_upstream(found)
+            made[variant] = operator
+    if stage.name == "ingest":
+        _settle(dag, project, tasks["publish"])
+    if stage.name == "promote" and project.approval.required:
+        _ask(dag, project, tasks["compare"][""], tasks["promote"][""])
+    return dag
+
+
+def _variants(step: Step, project: Project) -> list[str]:
+    if step.each == "table":
+        return list(project.source.tables)
+    return list(project.candidates) if step.each == "candidate" else [""]
+
+
+def _upstream(made: dict[str, BaseOperator], step: Step, variant: str) -> list[BaseOperator]:
+    """An upstream step's tasks: the same table's, or all of them for a step that joins them."""
+    if step.each and variant in made:
+        return [made[variant]]
+    return list(made.values())
+
+
+def _placing(dag: DAG, groups: dict[str, TaskGroup], step: Step, variant: str) -> dict[str, Any]:
+    """Where the task stands in the graph: tables are chains of steps, candidates siblings of one step."""
+    if not step.each:
+        return {"task_id": step.name}
+    group, task = (variant, step.name) if step.each == "table" else (step.name, variant)
+    if group not in groups:
+        groups[group] = TaskGroup(group_id=group, dag=dag)
+    return {"task_id": task, "task_group": groups[group]}
+
+
+def _emitting(project: Project, step: Step, variant: str) -> dict[str, Any]:
+    return {"outlets": [asset(project.name, step.emits, variant)]} if step.emits else {}
+
+
+def _resources(project: Project, step: Step, variant: str) -> dict[str, Any]:
+    if step.each != "candidate":
+        return {}
+    resources = project.candidates[variant].resources
+    gpu = {"pool": GPU_POOL, "pool_slots": resources.gpu} if resources.gpu else {}
+    return {"resources": resources, **gpu}
+
+
+def _settle(dag: DAG, project: Project, published: dict[str, BaseOperator]) -> None:
+    """Announce the partition once its tables are settled; the names cannot be a table's.
+
+    Tables of the partition itself must be fine. Tables that are delivered later than their own
+    partition are waited for, so that features and labels see them, but a failure of theirs stops
+    nobody: yesterday's values still serve. ``all-tables`` makes the run tell such a failure.
+    """
+    late = [task for name, task in published.items() if project.source.tables[name].lag]
+    prompt = [task for task in published.values() if task not in late]
+    announce = AnnounceOperator(
+        dag=dag,
+        task_id="announce-raw",
+        watches=[task.task_id for task in published.values()],
+        outlets=[asset(project.name, "raw")],
+        trigger_rule=TriggerRule.NONE_FAILED,
+    )
+    announce.set_upstream(prompt)
+    if late:
+        gathered = EmptyOperator(dag=dag, task_id="late-tables", trigger_rule=TriggerRule.ALL_DONE)
+        gathered.set_upstream(late)
+        announce.set_upstream(gathered)
+    done = EmptyOperator(dag=dag, task_id="all-tables", trigger_rule=TriggerRule.NONE_FAILED)
+    done.set_upstream([announce, *published.values()])
+
+
+def _ask(dag: DAG, project: Project, compare: BaseOperator, promote: BaseOperator) -> None:
+    question = approval(project.name, project.approval.within, compare.task_id)
+    question.dag = dag
+    question.set_upstream(compare)
+    question.set_downstream(promote)
+    promote.trigger_rule = TriggerRule.NONE_FAILED  # skipped where the gate refused: promote says why
+
+
+def _about(project: Project, stage: Stage) -> str:
+    scope = project.scope
+    lines = [
+        f"### {project.name}: {stage.name}",
+        stage.doc,
+        "",
+        f"**Goal of the project**: {scope.goal}",
+        f"**Owner**: {scope.owner}",
+        f"**Partitions**: one a {project.unit}, from {project.source.start}, UTC",
+    ]
+    return "  \n".join(lines)
