@@ -1,0 +1,83 @@
+"""Ask for a retrain: a monitor within cooldown and budget, a person with a reason, or the schedule."""
+
+from datetime import datetime
+
+from mlcycle.adapters.ledger import retrain
+from mlcycle.adapters.ledger.retrain import RetrainRequest
+from mlcycle.contract import Status
+from mlcycle.domain.partitions import Partition
+from mlcycle.domain.retrain_policy import refusal
+from mlcycle.errors import InputError
+from mlcycle.steps.context import Outcome, StepContext
+
+KEY = "request"
+
+
+def run(context: StepContext) -> Outcome:
+    """Decide on one request and note it. Skipped where it is not wanted or refused, with why."""
+    before = context.published(KEY)
+    if before is not None:
+        return _outcome(before, replayed=True)
+    source, reason = _asked(context)
+    if not reason:
+        return Outcome(Status.SKIPPED, "the monitors ask for no retrain")
+    as_of, policy, project = _as_of(context), context.project.retrain, context.project.name
+    with context.publication(KEY) as publication:
+        cursor = publication.cursor
+        retrain.hold(cursor, project)
+        why_not = refusal(
+            source,
+            as_of,
+            retrain.accepted(cursor, project),
+            cooldown=policy.cooldown,
+            budget=policy.budget,
+            per=policy.per,
+        )
+        request = RetrainRequest(source, reason, as_of, not why_not, why_not)
+        retrain.record(cursor, project, context.request.work, request)
+        publication.outputs.update(as_of=as_of.isoformat(), reason=reason, source=source, refused=why_not)
+    return _outcome(publication.outputs)
+
+
+def _asked(context: StepContext) -> tuple[str, str]:
+    """Source and reason; an empty reason where a monitor wants nothing. Raises InputError."""
+    if "monitor" in context.request.inputs:
+        wish = context.handover("monitor").values.get("retrain")
+        if not isinstance(wish, dict) or not wish.get("wanted"):
+            return "monitor", ""
+        return "monitor", str(wish.get("reason") or "a monitor asked for it")
+    source = context.param("source", "person")
+    if source not in ("person", "schedule"):
+        raise InputError(f"source {source!r} of a retrain request: write 'person' or 'schedule'")
+    reason = " ".join(str(context.param("reason", "")).split())
+    if not reason and source == "person":
+        raise InputError(
+            "a person's retrain request needs a reason: say why the model should be trained again"
+        )
+    return source, (reason or "the project's schedule")[:2000]
+
+
+def _as_of(context: StepContext) -> datetime:
+    """The end of the partitions asked for, else of the newest partition there is."""
+    if context.request.partitions is not None:
+        return context.partitions[-1].end
+    project = context.project
+    rows = context.warehouse.query(
+        "select max(partition) from ledger.batch where project = %s and table_name = %s and current",
+        (project.name, project.entity.table),
+    )
+    newest = rows[0][0]
+    if newest is None:
+        raise InputError(
+            f"{project.name} has no data yet: ingest a partition of {project.entity.table!r} first"
+        )
+    return Partition.parse(newest, project.unit).end
+
+
+def _outcome(decision: dict[str, str], *, replayed: bool = False) -> Outcome:
+    values = {"as_of": decision["as_of"], "reason": decision["reason"]}
+    if decision["refused"]:
+        message = f"no retrain ({decision['reason']}): {decision['refused']}"
+        return Outcome(Status.SKIPPED, message, replayed=replayed)
+    message = f"retrain asked for by {decision['source']}: {decision['reason']}"
+    return Outcome(Status.OK, message, values=values, replayed=replayed)
