@@ -1,0 +1,81 @@
+"""The gate: whether a challenger may take the champion's place, and why, in plain words."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal, Protocol
+
+from mlcycle.domain.bootstrap import Paired
+from mlcycle.domain.slices import SliceChange
+
+#: With fewer blocks a percentile interval is far too narrow to trust.
+MIN_BLOCKS: Final = 5
+
+
+class Rules(Protocol):
+    """What a challenger must show; :class:`mlcycle.project.Gate` is one."""
+
+    @property
+    def min_gain(self) -> float: ...  # noqa: D102
+    @property
+    def confidence(self) -> float: ...  # noqa: D102
+    @property
+    def min_rows(self) -> int: ...  # noqa: D102
+    @property
+    def min_slice_rows(self) -> int: ...  # noqa: D102
+    @property
+    def max_slice_loss(self) -> float: ...  # noqa: D102
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The verdict and its reasons, the deciding ones first."""
+
+    verdict: Literal["promote", "refuse"]
+    reasons: list[str]
+
+
+def decide(
+    rules: Rules, paired: Paired, rows: int, slices: Sequence[SliceChange], rival: str = "the champion"
+) -> Decision:
+    """Judge a challenger by its comparison with ``rival`` on the same rows.
+
+    It is promoted when it is better by ``min_gain`` in at least ``confidence`` of the draws, on
+    enough rows and blocks, and no slice lost more than ``max_slice_loss``.
+    """
+    against = []
+    if rows < rules.min_rows:
+        against.append(f"{rows} rows to compare on, the gate asks for {rules.min_rows}")
+    if paired.blocks < MIN_BLOCKS:
+        against.append(f"{paired.blocks} blocks of time to compare on, at least {MIN_BLOCKS} are needed")
+    sure = paired.probability(rules.min_gain)
+    words = _gain_in_words(paired, rival)
+    if sure < rules.confidence:
+        wanted = f"by {rules.min_gain:g} or more" if rules.min_gain else "at all"
+        against.append(
+            f"{words}; better {wanted} in {sure:.1%} of the draws, the gate asks for {rules.confidence:.0%}"
+        )
+    for change in slices:
+        if change.rows >= rules.min_slice_rows and change.loss > rules.max_slice_loss:
+            against.append(
+                f"slice {change.name} ({change.rows} rows) gets worse by {change.loss:.4f}, from "
+                f"{change.old:.4f} to {change.new:.4f}; the gate allows {rules.max_slice_loss:g}"
+            )
+    if against:
+        return Decision("refuse", against)
+    return Decision(
+        "promote",
+        [
+            f"{words}; better in {sure:.1%} of the draws",
+            f"compared on {rows} rows in {paired.blocks} blocks of time",
+            "no slice got worse than allowed" if slices else "no slice was large enough to judge",
+        ],
+    )
+
+
+def _gain_in_words(paired: Paired, rival: str) -> str:
+    low, high = paired.interval(0.9)
+    verb = "better" if paired.gain > 0 else "worse" if paired.gain < 0 else "different"
+    return (
+        f"{paired.metric} {paired.new:.4f} against {paired.old:.4f} of {rival}: "
+        f"{abs(paired.gain):.4f} {verb} (90 % interval {low:+.4f} to {high:+.4f})"
+    )

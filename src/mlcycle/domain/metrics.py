@@ -1,0 +1,176 @@
+"""Metrics of predictions, and what the predictions are worth.
+
+Labels and predictions are float64 arrays of one length; a classification label is 0 or 1 and its
+prediction the probability of 1. Every metric takes optional row weights (a bootstrap resample is a
+weighting of rows), and none of them looks at time or at the model.
+"""
+
+from collections.abc import Callable
+from typing import Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlcycle.errors import ConfigError, InputError
+
+Array = NDArray[np.float64]
+Metric = Callable[[Array, Array, Array | None], float]
+
+#: Probabilities are kept this far from 0 and 1, so that one sure mistake does not cost infinity.
+CLIP: Final = 1e-7
+
+
+def row_log_loss(labels: Array, predictions: Array) -> Array:
+    """Log loss of each row, in nats."""
+    p = np.clip(predictions, CLIP, 1 - CLIP)
+    loss: Array = -(labels * np.log(p) + (1 - labels) * np.log1p(-p))
+    return loss
+
+
+def row_squared_error(labels: Array, predictions: Array) -> Array:
+    """Squared error of each row."""
+    error: Array = (predictions - labels) ** 2
+    return error
+
+
+def row_absolute_error(labels: Array, predictions: Array) -> Array:
+    """Absolute error of each row."""
+    error: Array = np.abs(predictions - labels)
+    return error
+
+
+def log_loss(labels: Array, predictions: Array, weights: Array | None = None) -> float:
+    """Mean log loss, in nats."""
+    return float(np.average(row_log_loss(labels, predictions), weights=weights))
+
+
+def brier(labels: Array, predictions: Array, weights: Array | None = None) -> float:
+    """Mean squared error of the probability."""
+    return float(np.average(row_squared_error(labels, predictions), weights=weights))
+
+
+def rmse(labels: Array, predictions: Array, weights: Array | None = None) -> float:
+    """Root of the mean squared error, in the label's unit."""
+    return float(np.sqrt(np.average(row_squared_error(labels, predictions), weights=weights)))
+
+
+def mae(labels: Array, predictions: Array, weights: Array | None = None) -> float:
+    """Mean absolute error, in the label's unit."""
+    return float(np.average(row_absolute_error(labels, predictions), weights=weights))
+
+
+def roc_auc(labels: Array, predictions: Array, weights: Array | None = None) -> float:
+    """Area under the ROC curve: how often a positive row ranks above a negative one, ties half.
+
+    NaN where the (weighted) rows hold one class only.
+    """
+    return ranked_auc(labels, predictions)(np.ones(len(labels)) if weights is None else weights)
+
+
+def ranked_auc(labels: Array, predictions: Array) -> Callable[[Array], float]:
+    """The AUC as a function of the rows' weights; the rows are ranked once."""
+    order = np.argsort(predictions, kind="stable")
+    ranked, positive = predictions[order], labels[order] > 0.5
+    starts = np.flatnonzero(np.append(True, ranked[1:] != ranked[:-1])) if len(order) else None
+
+    def auc(weights: Array) -> float:
+        if starts is None:
+            return float("nan")
+        w = weights[order]
+        up = np.add.reduceat(np.where(positive, w, 0.0), starts)
+        down = np.add.reduceat(np.where(positive, 0.0, w), starts)
+        pairs = up.sum() * down.sum()
+        return float((up * (np.cumsum(down) - down / 2)).sum() / pairs) if pairs > 0 else float("nan")
+
+    return auc
+
+
+METRICS: Final[dict[str, Metric]] = {
+    "log_loss": log_loss,
+    "roc_auc": roc_auc,
+    "brier": brier,
+    "rmse": rmse,
+    "mae": mae,
+}
+#: The loss of a row, for the metrics that are means over rows (``rmse``: the root of one).
+ROW_LOSSES: Final[dict[str, Callable[[Array, Array], Array]]] = {
+    "log_loss": row_log_loss,
+    "brier": row_squared_error,
+    "rmse": row_squared_error,
+    "mae": row_absolute_error,
+}
+OF_TASK: Final[dict[str, tuple[str, ...]]] = {
+    "classification": ("log_loss", "roc_auc", "brier"),
+    "regression": ("rmse", "mae"),
+}
+
+
+def gain(metric: str, old: float, new: float) -> float:
+    """How much better ``new`` is, in the metric's unit; positive is better."""
+    return new - old if metric == "roc_auc" else old - new
+
+
+def check_metric(metric: str, task: str) -> None:
+    """Raise ConfigError where the metric does not measure the task."""
+    if metric not in OF_TASK[task]:
+        known = ", ".join(OF_TASK[task])
+        raise ConfigError(f"evaluation.metric {metric!r} does not measure a {task}: choose one of {known}")
+
+
+def measure(task: str, labels: Array, predictions: Array) -> dict[str, float]:
+    """Every metric of the task. One that is not defined on these rows is left out."""
+    check_rows(labels, predictions)
+    values = {name: METRICS[name](labels, predictions, None) for name in OF_TASK[task]}
+    return {name: value for name, value in values.items() if np.isfinite(value)}
+
+
+def check_rows(labels: Array, predictions: Array) -> None:
+    """Raise InputError where rows are missing, or a label or a prediction is not a finite number."""
+    if len(labels) == 0:
+        raise InputError("there are no rows to measure on")
+    if labels.shape != predictions.shape:
+        raise InputError(f"{len(predictions)} predictions for {len(labels)} labels")
+    for name, values in (("label", labels), ("prediction", predictions)):
+        bad = int(np.count_nonzero(~np.isfinite(values)))
+        if bad:
+            raise InputError(f"{bad} of {len(values)} {name}s are not finite numbers")
+
+
+def calibration(labels: Array, predictions: Array, bins: int = 10) -> list[tuple[float, float, int]]:
+    """Mean prediction, mean label and rows of each of ``bins`` equally filled groups, by prediction."""
+    groups = np.array_split(np.argsort(predictions, kind="stable"), bins)
+    return [(float(predictions[g].mean()), float(labels[g].mean()), len(g)) for g in groups if len(g)]
+
+
+class Payoff(Protocol):
+    """What one prediction is worth; :class:`mlcycle.project.Value` is one."""
+
+    @property
+    def true_positive(self) -> float: ...  # noqa: D102
+    @property
+    def false_positive(self) -> float: ...  # noqa: D102
+    @property
+    def true_negative(self) -> float: ...  # noqa: D102
+    @property
+    def false_negative(self) -> float: ...  # noqa: D102
+    @property
+    def threshold(self) -> float: ...  # noqa: D102
+    @property
+    def per_unit_error(self) -> float: ...  # noqa: D102
+
+
+def business_value(payoff: Payoff, task: str, labels: Array, predictions: Array) -> float:
+    """What acting on these predictions is worth in all, in the payoff's currency.
+
+    Classification acts on a prediction of ``threshold`` or more; regression pays for each unit of
+    absolute error.
+    """
+    if task == "regression":
+        return float(payoff.per_unit_error * np.abs(predictions - labels).sum())
+    acted, positive = predictions >= payoff.threshold, labels > 0.5
+    return float(
+        payoff.true_positive * np.count_nonzero(acted & positive)
+        + payoff.false_positive * np.count_nonzero(acted & ~positive)
+        + payoff.true_negative * np.count_nonzero(~acted & ~positive)
+        + payoff.false_negative * np.count_nonzero(~acted & positive)
+    )

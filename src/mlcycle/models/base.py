@@ -1,0 +1,98 @@
+"""What every model family is: parameters it owns, a fit, a prediction, and files without pickle."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from mlcycle.domain.metrics import Array, brier, log_loss
+from mlcycle.models.encoder import Encoder
+
+Task = Literal["classification", "regression"]
+
+#: Called after each round of a fit: round (from 1), rounds in all, losses by name.
+Report = Callable[[int, int, dict[str, float]], None]
+
+
+class Params(BaseModel):
+    """Base of a family's parameters: frozen, unknown ones refused, a seed for whatever is random."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    seed: int = Field(17, ge=0, lt=2**31)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows to learn from: a pandas frame with the inputs, and their labels (n,)."""
+
+    frame: Any
+    labels: Array
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a fit is given. ``validation`` is later in time than ``train``, never shuffled into it."""
+
+    task: Task
+    categorical: list[str]
+    numeric: list[str]
+    train: Rows
+    validation: Rows
+    threads: int  # compute threads
+    report: Report
+    device: Literal["cpu", "cuda"] = "cpu"
+
+
+class Card(BaseModel):
+    """``model.json``: what a model is, apart from its weights."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: Literal["mlcycle.model/1"] = "mlcycle.model/1"
+    family: str
+    task: Task
+    categorical: list[str]
+    numeric: list[str]
+    params: dict[str, Any]
+    encoder: Encoder
+    libraries: dict[str, str]  # distribution -> version it was trained with
+
+
+class Model(ABC):
+    """A fitted model of one family."""
+
+    Parameters: ClassVar[type[Params]] = Params
+    libraries: ClassVar[tuple[str, ...]] = ()  # distributions that prediction needs
+
+    def __init__(self, card: Card) -> None:
+        self.card = card
+
+    @classmethod
+    @abstractmethod
+    def fit(cls, job: Job, params: Any, name: str) -> Self:
+        """Fit on ``job.train``. ``name`` is the family's name in the registry."""
+
+    @abstractmethod
+    def predict(self, frame: Any) -> Array:
+        """Predictions (n,) for a pandas frame with the inputs: P(label = 1), or the value.
+
+        Raises InputError where an input column is missing or is not of its kind.
+        """
+
+    @abstractmethod
+    def write(self, folder: Path) -> None:
+        """Write the weights into an existing folder."""
+
+    @classmethod
+    @abstractmethod
+    def read(cls, folder: Path, card: Card) -> Self:
+        """Read what ``write`` wrote. Raises IntegrityError for anything else."""
+
+
+def curve_loss(task: Task, labels: Array, predictions: Array) -> float:
+    """The loss that a learning curve shows: log loss, or squared error in the label's unit."""
+    return log_loss(labels, predictions) if task == "classification" else brier(labels, predictions)

@@ -1,0 +1,126 @@
+"""One declarative encoder for every family: plain JSON, fitted on training rows alone.
+
+A category becomes its number from 1 on; 0 stands for missing, for rare and for never seen. A number
+stays itself for trees; networks get it standardised, missing as 0 beside a flag that says so.
+"""
+
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from mlcycle.errors import InputError
+
+CLIP = 6.0  # standard deviations; a broken sensor must not saturate a network
+
+
+class Encoder(BaseModel):
+    """What was learnt of the input columns."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    categories: dict[str, list[str]]  # categorical column -> its values; the first has code 1
+    numeric: list[str]
+    means: list[float] = []
+    scales: list[float] = []
+    flagged: list[bool] = []  # columns that had missing values in training
+
+    @classmethod
+    def fit(
+        cls, frame: Any, categorical: list[str], numeric: list[str], *, limit: int = 254, rare: int = 20
+    ) -> Self:
+        """Learn from a pandas frame.
+
+        Args:
+            frame: training rows.
+            categorical: columns whose values are names; numbers in them are taken as names too.
+            numeric: columns whose values are numbers.
+            limit: the most categories of a column; the most frequent are kept.
+            rare: categories seen in fewer rows count as never seen, so that code 0 is learnt too.
+        """
+        categories = {}
+        for column in categorical:
+            codes, texts = _factorized(frame, column)
+            counts = np.bincount(codes[codes >= 0], minlength=len(texts))
+            kept = [i for i in np.argsort(-counts, kind="stable")[:limit] if counts[i] >= rare]
+            categories[column] = sorted(texts[i] for i in kept)
+        values = _numbers(frame, numeric)
+        present = np.isfinite(values)
+        rows = np.maximum(present.sum(axis=0), 1)
+        means = np.where(present, values, 0.0).sum(axis=0) / rows
+        variances = np.where(present, (values - means) ** 2, 0.0).sum(axis=0) / rows
+        scales = np.where(variances > 0, np.sqrt(variances), 1.0)
+        return cls(
+            categories=categories,
+            numeric=list(numeric),
+            means=means.tolist(),
+            scales=scales.tolist(),
+            flagged=(~present).any(axis=0).tolist(),
+        )
+
+    def codes(self, frame: Any) -> NDArray[np.int64]:
+        """Codes of the categorical columns, (n, categorical). Raises InputError for a missing column."""
+        found = np.zeros((len(frame), len(self.categories)), dtype=np.int64)
+        for i, (column, known) in enumerate(self.categories.items()):
+            number = {text: code for code, text in enumerate(known, start=1)}
+            codes, texts = _factorized(frame, column)
+            lookup = np.array([*(number.get(text, 0) for text in texts), 0], dtype=np.int64)
+            found[:, i] = lookup[codes]  # a missing value has code -1: the last entry, 0
+        return found
+
+    def numbers(self, frame: Any) -> NDArray[np.float64]:
+        """The numeric columns, (n, numeric); missing and infinite values are NaN.
+
+        Raises InputError for a missing column or one that holds no numbers.
+        """
+        return _numbers(frame, self.numeric)
+
+    def standardised(self, frame: Any) -> NDArray[np.float32]:
+        """Numbers for a network: (n, numeric + flagged), mean 0, scale 1, missing 0 beside a flag of 1."""
+        values = self.numbers(frame)
+        missing = ~np.isfinite(values)
+        scaled = np.clip((values - np.array(self.means)) / np.array(self.scales), -CLIP, CLIP)
+        scaled[missing] = 0.0
+        flags = missing[:, np.array(self.flagged, dtype=bool)]
+        return np.concatenate([scaled, flags], axis=1).astype(np.float32)
+
+    @property
+    def width(self) -> int:
+        """Columns of ``standardised``."""
+        return len(self.numeric) + sum(self.flagged)
+
+
+def _column(frame: Any, column: str) -> Any:
+    if column not in frame.columns:
+        raise InputError(f"input column {column!r} is missing: the rows have {', '.join(frame.columns)}")
+    return frame[column]
+
+
+def _factorized(frame: Any, column: str) -> tuple[NDArray[np.int64], list[str]]:
+    """Codes (-1 for missing) into the distinct values, as text."""
+    import pandas as pd
+
+    codes, values = pd.factorize(_column(frame, column))
+    return np.asarray(codes, dtype=np.int64), [_text(value) for value in values]
+
+
+def _text(value: Any) -> str:
+    """A category's name: 6, 6.0 and "6" are the same one, since nullable integers arrive as floats."""
+    if isinstance(value, float | np.floating) and float(value).is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def _numbers(frame: Any, columns: list[str]) -> NDArray[np.float64]:
+    import pandas as pd
+
+    values = np.empty((len(frame), len(columns)), dtype=np.float64)
+    for i, column in enumerate(columns):
+        series = _column(frame, column)
+        try:
+            values[:, i] = pd.to_numeric(series).to_numpy(dtype=np.float64, na_value=np.nan)
+        except (ValueError, TypeError):
+            raise InputError(f"input column {column!r} holds values that are not numbers") from None
+    values[~np.isfinite(values)] = np.nan
+    return values

@@ -1,0 +1,114 @@
+"""The heuristic: the mean label of rows that look alike, drawn towards the mean of all where they are few.
+
+It is what people do without learning, written down: a table that fits in a page of JSON.
+"""
+
+import json
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from pydantic import Field
+
+from mlcycle.domain.metrics import Array
+from mlcycle.errors import ConfigError, IntegrityError
+from mlcycle.models.base import Card, Job, Model, Params, curve_loss
+from mlcycle.models.encoder import Encoder
+from mlcycle.models.store import library_versions
+
+RATES = "rates.json"
+
+
+class RateTableParams(Params):
+    """``by``: input columns that make rows alike. ``smoothing``: rows that the mean of all weighs."""
+
+    by: list[str] = Field(min_length=1, max_length=8)
+    smoothing: float = Field(20.0, ge=0)
+
+
+class RateTable(Model):
+    """Mean label by the values of some columns. A combination never seen gets the mean of all."""
+
+    Parameters = RateTableParams
+    libraries = ("numpy", "pandas")
+
+    def __init__(self, card: Card, default: float, keys: list[list[int]], rates: list[float]) -> None:
+        super().__init__(card)
+        self._default = default
+        self._keys = keys
+        self._rates = np.array([*rates, default])
+        flat = self._flat(np.array(keys, dtype=np.int64).reshape(len(keys), len(card.encoder.categories)))
+        self._order = np.argsort(flat)
+        self._sorted = flat[self._order]
+
+    @classmethod
+    def fit(cls, job: Job, params: RateTableParams, name: str) -> Self:
+        """Count once; there is one round."""
+        for column in params.by:
+            if column not in [*job.categorical, *job.numeric]:
+                raise ConfigError(f"rate_table: by names {column!r}, which is not among the project's inputs")
+        encoder = Encoder.fit(job.train.frame, params.by, [], limit=100_000, rare=1)
+        keys, groups = np.unique(encoder.codes(job.train.frame), axis=0, return_inverse=True)
+        groups = groups.reshape(-1)
+        default = float(job.train.labels.mean())
+        sums = np.bincount(groups, weights=job.train.labels)
+        rates = (sums + params.smoothing * default) / (np.bincount(groups) + params.smoothing)
+        card = Card(
+            family=name,
+            task=job.task,
+            categorical=job.categorical,
+            numeric=job.numeric,
+            params=params.model_dump(),
+            encoder=encoder,
+            libraries=library_versions(cls.libraries),
+        )
+        model = cls(card, default, keys.tolist(), rates.tolist())
+        job.report(
+            1,
+            1,
+            {
+                f"{part}_loss": curve_loss(job.task, rows.labels, model.predict(rows.frame))
+                for part, rows in (("train", job.train), ("validation", job.validation))
+            },
+        )
+        return model
+
+    def predict(self, frame: Any) -> Array:
+        """Look each row's combination up."""
+        flat = self._flat(self.card.encoder.codes(frame))
+        at = np.minimum(np.searchsorted(self._sorted, flat), max(len(self._sorted) - 1, 0))
+        found = np.where(self._sorted[at] == flat, self._order[at], -1)
+        predictions: Array = self._rates[found]
+        return predictions
+
+    def write(self, folder: Path) -> None:
+        """Write the table with its categories' names, for people."""
+        names = list(self.card.encoder.categories.values())
+        rows = [
+            [[known[code - 1] if code else None for known, code in zip(names, key, strict=True)], rate]
+            for key, rate in zip(self._keys, self._rates[:-1].tolist(), strict=True)
+        ]
+        table = {"by": list(self.card.encoder.categories), "default": self._default, "rates": rows}
+        (folder / RATES).write_text(json.dumps(table, indent=0), encoding="utf-8")
+
+    @classmethod
+    def read(cls, folder: Path, card: Card) -> Self:
+        """Read the table."""
+        try:
+            table = json.loads((folder / RATES).read_text(encoding="utf-8"))
+            codes = [
+                {text: code for code, text in enumerate(known, start=1)}
+                for known in card.encoder.categories.values()
+            ]
+            keys = [
+                [0 if text is None else known[text] for known, text in zip(codes, key, strict=True)]
+                for key, _ in table["rates"]
+            ]
+            return cls(card, float(table["default"]), keys, [float(rate) for _, rate in table["rates"]])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise IntegrityError(f"{folder / RATES} is not a rate table: {error}") from None
+
+    def _flat(self, codes: Any) -> Any:
+        """One number for each combination of codes (n, by)."""
+        shape = [len(known) + 1 for known in self.card.encoder.categories.values()]
+        return np.ravel_multi_index(tuple(codes.T), shape) if len(codes) else np.zeros(0, np.int64)
