@@ -1,0 +1,97 @@
+"""Which partitions of a feature view are stale: computed from other raw batches than there are now.
+
+What a partition was computed from is one short text: the view's definition and a sum over the raw
+batches within its reach, so that a year of hours is checked in milliseconds.
+"""
+
+import hashlib
+import json
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from itertools import accumulate
+
+from mlcycle.domain.partitions import Partition
+from mlcycle.project import FeatureView, Project
+
+_MODULUS = 1 << 128
+
+
+def definition(project: Project, view: FeatureView) -> str:
+    """Digest of what makes a view's values, besides the data."""
+    kinds = [project.entity_table.columns[name] for name in view.entities]
+    facts = [view.entities, kinds, list(view.columns.items()), view.reads, view.sql]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
+
+
+class Reach:
+    """The raw batches that a partition of one view depends on.
+
+    A row of a partition reaches the values that become known in it and for ``lookback`` after it; a
+    table with a lag is not there earlier than that.
+    """
+
+    def __init__(
+        self, project: Project, view: FeatureView, batches: Mapping[str, Mapping[Partition, int]]
+    ) -> None:
+        self._unit = project.unit.length
+        self._lookback = view.lookback
+        self._definition = definition(project, view)
+        self._tables = []
+        for name in view.reads:
+            found = sorted(batches.get(name, {}).items())
+            marks = [_mark(name, partition, batch) for partition, batch in found]
+            lag = project.source.tables[name].lag * self._unit
+            starts = [partition.start for partition, _ in found]
+            self._tables.append((starts, [0, *accumulate(marks)], lag))
+
+    def inputs(self, partition: Partition) -> tuple[str, int]:
+        """What the partition is to be computed from, and how many batches that is."""
+        total = count = 0
+        for starts, sums, lag in self._tables:
+            low = bisect_right(starts, partition.start - self._lookback - self._unit)
+            high = max(low, bisect_left(starts, partition.end - lag))
+            total += sums[high] - sums[low]
+            count += high - low
+        return f"{self._definition}:{count}:{total % _MODULUS:032x}", count
+
+    @property
+    def first(self) -> datetime | None:
+        """Start of the earliest batch there is."""
+        return min((starts[0] for starts, _, _ in self._tables if starts), default=None)
+
+
+def stale(
+    reach: Reach, asked: Iterable[Partition], recorded: Mapping[Partition, str]
+) -> dict[Partition, str]:
+    """Partitions to compute, in order, with what they are to be computed from.
+
+    Those asked for, those before them that have data and were never computed, and those ever computed:
+    each where its inputs are not the recorded ones.
+    """
+    wanted = set(asked)
+    last = max(wanted, default=None)
+    if last is not None and reach.first is not None:
+        wanted.update(Partition.containing(reach.first, last.unit).to(last))
+    found: dict[Partition, str] = {}
+    for partition in sorted(wanted | set(recorded)):
+        inputs, _ = reach.inputs(partition)
+        if recorded.get(partition) != inputs:
+            found[partition] = inputs
+    return found
+
+
+def windows(partitions: Iterable[Partition]) -> list[tuple[Partition, Partition]]:
+    """Runs of consecutive partitions, each as its first and last."""
+    runs: list[tuple[Partition, Partition]] = []
+    for partition in sorted(partitions):
+        if runs and runs[-1][1].shift(1) == partition:
+            runs[-1] = (runs[-1][0], partition)
+        else:
+            runs.append((partition, partition))
+    return runs
+
+
+def _mark(table: str, partition: Partition, batch: int) -> int:
+    text = f"{table}|{partition.key}|{batch}"
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:16], "big")
