@@ -1,0 +1,100 @@
+"""Registered model versions, and the evaluations they came from."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg2.extensions import cursor as Cursor
+
+from mlcycle.errors import Conflict, InputError
+
+
+@dataclass(frozen=True)
+class ModelVersion:
+    """A registered model; ``manifest`` holds the SHA-256 of every file by path."""
+
+    version: int
+    candidate: str
+    run_id: str
+    model_uri: str
+    manifest: dict[str, str]
+    manifest_digest: str
+    dataset_digest: str
+    metrics: dict[str, float]
+
+
+_SELECT = """
+    select version, candidate, run_id, model_uri, manifest, manifest_digest, dataset_digest, metrics
+    from ledger.model_version where project = %s
+"""
+
+
+def register(cursor: Cursor, project: str, model: ModelVersion) -> None:
+    """Add a version; the same version of the same run again is a no-op.
+
+    Raises Conflict where the number or the run already stands for something else.
+    """
+    cursor.execute(
+        """insert into ledger.model_version
+           (project, version, run_id, candidate, model_uri, manifest, manifest_digest, dataset_digest, metrics)
+           values (%s, %s, %s, %s, %s, %s, %s, %s, %s) on conflict do nothing""",
+        (
+            *(project, model.version, model.run_id, model.candidate, model.model_uri),
+            *(json.dumps(model.manifest, sort_keys=True), model.manifest_digest, model.dataset_digest),
+            json.dumps(model.metrics),
+        ),
+    )
+    if cursor.rowcount:
+        return
+    known = of_run(cursor, project, model.run_id)
+    if known is None or known.version != model.version or known.manifest_digest != model.manifest_digest:
+        raise Conflict(
+            f"version {model.version} of {project} or run {model.run_id} is already another model in the "
+            "ledger: MLflow's registry and the ledger do not belong together"
+        )
+
+
+def of_run(cursor: Cursor, project: str, run_id: str) -> ModelVersion | None:
+    """The version registered for an MLflow run, or None."""
+    cursor.execute(_SELECT + " and run_id = %s", (project, run_id))
+    row = cursor.fetchone()
+    return ModelVersion(*row) if row else None
+
+
+def get(cursor: Cursor, project: str, version: int) -> ModelVersion:
+    """A version. Raises InputError that says how many there are."""
+    cursor.execute(_SELECT + " and version = %s", (project, version))
+    row = cursor.fetchone()
+    if row is None:
+        last = newest(cursor, project)
+        known = f"the newest is {last.version}" if last else "none is registered"
+        raise InputError(f"{project} has no model version {version}: {known}")
+    return ModelVersion(*row)
+
+
+def newest(cursor: Cursor, project: str) -> ModelVersion | None:
+    """The version registered last, or None."""
+    cursor.execute(_SELECT + " order by version desc limit 1", (project,))
+    row = cursor.fetchone()
+    return ModelVersion(*row) if row else None
+
+
+def record_evaluation(
+    cursor: Cursor,
+    project: str,
+    *,
+    run_id: str,
+    candidate: str,
+    dataset_digest: str,
+    metrics: Mapping[str, Any],
+    best: bool,
+) -> None:
+    """Note a candidate's measurement on the holdout; a measurement again replaces it."""
+    cursor.execute(
+        """insert into ledger.evaluation (project, run_id, candidate, dataset_digest, metrics, best)
+           values (%s, %s, %s, %s, %s, %s)
+           on conflict (project, run_id) do update
+           set metrics = excluded.metrics, best = excluded.best, evaluated_at = now()""",
+        (project, run_id, candidate, dataset_digest, json.dumps(metrics), best),
+    )

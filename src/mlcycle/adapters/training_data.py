@@ -1,0 +1,98 @@
+"""Reading dataset snapshots: the manifest, and one split as a pandas frame, digests checked."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from psycopg2.extensions import cursor as Cursor
+from pydantic import ValidationError
+
+from mlcycle.adapters.artifacts import ArtifactStore
+from mlcycle.contract import Output
+from mlcycle.domain.dataset import DatasetManifest, Split
+from mlcycle.domain.metrics import Array
+from mlcycle.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def read_manifest(artifacts: ArtifactStore, output: Output) -> DatasetManifest:
+    """The manifest that the dataset step handed over. Raises InputError, IntegrityError."""
+    try:
+        return DatasetManifest.model_validate_json(artifacts.get(output))
+    except ValidationError as error:
+        raise _not_a_manifest(output.uri, error) from None
+
+
+def ledger_manifest(cursor: Cursor, project: str, digest: str) -> DatasetManifest:
+    """The manifest of a dataset that is in the ledger. Raises InputError where it is not."""
+    cursor.execute(
+        "select manifest from ledger.dataset where project = %s and digest = %s", (project, digest)
+    )
+    row = cursor.fetchone()
+    if row is None:
+        raise InputError(f"dataset {digest[:12]} of {project} is not in the ledger: train again")
+    try:
+        return DatasetManifest.model_validate(row[0])
+    except ValidationError as error:
+        raise _not_a_manifest(f"dataset {digest[:12]}", error) from None
+
+
+def read_split(
+    artifacts: ArtifactStore,
+    manifest: DatasetManifest,
+    split: Split,
+    columns: Sequence[str],
+    scratch: Path,
+) -> "pd.DataFrame":
+    """All rows of a split, these columns only. Text arrives dictionary-encoded: a code a row.
+
+    Raises InputError where the split has no rows or a column is missing, IntegrityError where a part
+    is not what the manifest says.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    parts = manifest.of_split(split)
+    if not sum(part.rows for part in parts):
+        raise InputError(
+            f"the {split} split of dataset {manifest.digest[:12]} has no rows: choose a later partition, "
+            "or ingest the earlier ones first"
+        )
+    scratch.mkdir(parents=True, exist_ok=True)
+    tables = []
+    for part in parts:
+        path = f"datasets/{manifest.project}/{manifest.digest}/{part.path}"
+        local = scratch / part.path
+        artifacts.get_file(Output(uri=artifacts.uri(path), digest=part.digest), local)
+        names = pq.read_schema(local).names
+        if missing := [column for column in columns if column not in names]:
+            raise InputError(f"dataset {manifest.digest[:12]} lacks {', '.join(missing)}: snapshot it again")
+        tables.append(pq.read_table(local, columns=list(dict.fromkeys(columns))))
+        local.unlink()
+    table = pa.concat_tables(tables)
+    text = [field.name for field in table.schema if pa.types.is_string(field.type)]
+    for name in text:
+        at = table.schema.get_field_index(name)
+        table = table.set_column(at, name, table[name].dictionary_encode())
+    frame: pd.DataFrame = table.unify_dictionaries().to_pandas()
+    return frame
+
+
+def labels_of(frame: "pd.DataFrame", split: str, task: str) -> Array:
+    """The labels of a split as float64. Raises InputError for a label that is no label of the task."""
+    labels = frame["label"].to_numpy(dtype=np.float64)
+    bad = int(np.count_nonzero(~np.isfinite(labels)))
+    if bad:
+        raise InputError(f"{bad} of {len(labels)} labels in the {split} split are missing or not finite")
+    if task == "classification" and not set(np.unique(labels)) <= {0.0, 1.0}:
+        raise InputError(f"labels in the {split} split are not 0 and 1: set label.at_least in the project")
+    return labels
+
+
+def _not_a_manifest(what: str, error: ValidationError) -> InputError:
+    first = error.errors(include_url=False, include_input=False)[0]
+    where = ".".join(map(str, first["loc"])) or "document"
+    return InputError(f"{what} is not a dataset manifest: {where}: {first['msg']}")
