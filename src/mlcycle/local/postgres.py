@@ -73,7 +73,9 @@ class Postgres:
             "log_timezone": "UTC",
         }
         flags = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
-        return [*_unprivileged(), str(_program("postgres")), "-D", str(self.data), *flags]
+        # Changing the user clears the parent-death signal, so setpriv sets it again.
+        leave = _unprivileged("--pdeathsig", "INT")
+        return [*leave, str(_program("postgres")), "-D", str(self.data), *flags]
 
     def wait_ready(self, seconds: float = 20) -> None:
         """Return once the server answers. Raises Unavailable after the given time."""
@@ -90,8 +92,8 @@ class Postgres:
                     raise Unavailable(f"PostgreSQL did not start within {seconds:g} s: {reason}") from None
                 time.sleep(0.05)
 
-    def create_database(self, name: str) -> None:
-        """Create a database unless it is there."""
+    def create_database(self, name: str, owner: str | None = None, password: str | None = None) -> None:
+        """Create a database unless it is there, and the role that owns it if one is named."""
         import psycopg2
         from psycopg2 import sql
 
@@ -99,9 +101,16 @@ class Postgres:
         try:
             connection.autocommit = True
             with connection.cursor() as cursor:
+                if owner is not None:
+                    cursor.execute("select 1 from pg_roles where rolname = %s", (owner,))
+                    verb = "alter" if cursor.fetchone() else "create"
+                    statement = sql.SQL(verb + " role {} login nosuperuser nocreatedb password {}")
+                    cursor.execute(statement.format(sql.Identifier(owner), sql.Literal(password)))
                 cursor.execute("select 1 from pg_database where datname = %s", (name,))
                 if cursor.fetchone() is None:
-                    cursor.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+                    statement = sql.SQL("create database {} owner {}")
+                    held_by = sql.Identifier(owner or SUPERUSER)
+                    cursor.execute(statement.format(sql.Identifier(name), held_by))
         finally:
             connection.close()
 
@@ -125,14 +134,14 @@ def _program(name: str) -> Path:
     return Path(spec.origin).parent / "pginstall18" / "bin" / name
 
 
-def _unprivileged() -> list[str]:
+def _unprivileged(*options: str) -> list[str]:
     if os.geteuid() != 0:
         return []
     setpriv = shutil.which("setpriv")
     if setpriv is None:
         raise ConfigError("PostgreSQL does not run as root: install util-linux (setpriv) or use another user")
     reach = ("--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search", "--clear-groups")
-    return [setpriv, f"--reuid={NOBODY}", f"--regid={NOBODY}", *reach, "--"]
+    return [setpriv, f"--reuid={NOBODY}", f"--regid={NOBODY}", *reach, *options, "--"]
 
 
 @contextmanager
@@ -141,7 +150,9 @@ def temporary(folder: Path, port: int) -> Iterator[Postgres]:
     server = Postgres(folder / "postgres", port, secrets.token_urlsafe(16))
     server.initialise()
     with (folder / "postgres.log").open("ab") as log:
-        process = subprocess.Popen(server.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/")
+        process = subprocess.Popen(
+            server.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/"
+        )
     try:
         server.wait_ready()
         yield server

@@ -1,0 +1,200 @@
+"""The local platform's configuration: where its state lies, its ports, its secrets.
+
+Everything the platform keeps is below one state folder (mode 0700). Ports and the home folder are
+remembered there; secrets are generated once into a file only its owner can read.
+"""
+
+import base64
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlcycle.cycle import ALL_ROLES
+from mlcycle.errors import ConfigError
+from mlcycle.local.postgres import Postgres
+
+HOST = "127.0.0.1"
+DATABASES = ("mlcycle", "airflow", "mlflow", "evidently")  # the last three belong to a role of that name
+USERS = {"admin": "admin", "engineer": "op", "viewer": "viewer"}  # people in Airflow, and their roles
+
+
+@dataclass(frozen=True)
+class Port:
+    """A port the platform listens on: its default, and what people call what is behind it."""
+
+    default: int
+    title: str
+
+
+PORTS = {
+    "airflow": Port(8080, "Airflow"),
+    "mlflow": Port(5000, "MLflow"),
+    "evidently": Port(8000, "Evidently"),
+    "postgres": Port(5433, "PostgreSQL"),
+    "world": Port(8100, "the source systems of the demo"),
+}
+
+
+@dataclass(frozen=True)
+class Platform:
+    """One local platform. ``home`` holds dags/, plugins/ and projects/."""
+
+    state: Path
+    home: Path
+    ports: Mapping[str, int]
+    secrets: Mapping[str, str]
+
+    @property
+    def postgres(self) -> Postgres:
+        """The platform's database server."""
+        return Postgres(self.state / "postgres", self.ports["postgres"], self.secrets["postgres"])
+
+    @property
+    def logs(self) -> Path:
+        """Folder with one log file for each service."""
+        return self.state / "logs"
+
+    @property
+    def socket(self) -> Path:
+        """The fork server's Unix socket."""
+        return self.state / "run" / "steps.sock"
+
+    def url(self, name: str) -> str:
+        """Where a service answers over HTTP."""
+        return f"http://{HOST}:{self.ports[name]}"
+
+    def dsn(self, database: str) -> str:
+        """URL of a database as the role that owns it; mlcycle's own owner is the superuser."""
+        if database == "mlcycle":
+            return self.postgres.dsn(database)
+        return self.postgres.dsn(database, database, self.secrets[f"database_{database}"])
+
+
+def state_folder(given: Path | None = None) -> Path:
+    """The state folder: as given, else $MLCYCLE_STATE, else ``.mlcycle`` below the current folder."""
+    return Path(given or os.environ.get("MLCYCLE_STATE") or ".mlcycle").absolute()
+
+
+def configure(
+    state: Path, *, home: Path | None = None, ports: Mapping[str, int | None] | None = None
+) -> Platform:
+    """Settle the configuration and remember it: what is given, else the environment, else what was
+    remembered, else the default. Raises ConfigError.
+    """
+    before = _remembered(state)
+    try:
+        state.mkdir(parents=True, exist_ok=True)
+        state.chmod(0o700)
+        for name in ("logs", "run"):
+            (state / name).mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"the state folder {state} cannot be used: {error.strerror}") from None
+    found_home = (home or _path(before.get("home")) or _default_home()).absolute()
+    if not (found_home / "projects").is_dir():
+        raise ConfigError(f"{found_home} has no projects/ folder: name the right one with --home")
+    settled = _ports(ports or {}, before.get("ports", {}))
+    write_private(state / "config.json", json.dumps({"home": str(found_home), "ports": settled}, indent=1))
+    if not (state / "secrets.json").exists():
+        write_private(state / "secrets.json", json.dumps(_generate(), indent=1))
+    return Platform(state, found_home, settled, _secrets(state))
+
+
+def load(state: Path) -> Platform:
+    """The platform that was configured here. Raises ConfigError if there is none."""
+    before = _remembered(state)
+    if not before or not (state / "secrets.json").exists():
+        raise ConfigError(f"there is no platform in {state}: start one with mlcycle up")
+    return Platform(state, Path(before["home"]), before["ports"], _secrets(state))
+
+
+def platform_env(state: Path) -> dict[str, str]:
+    """Environment variables of those who start steps on this platform: the fields of
+    :class:`mlcycle.settings.Settings`, a DSN for each role, and where the runner finds things.
+    """
+    platform = load(state)
+    roles = {
+        f"MLCYCLE_DSN_{role.upper()}": platform.postgres.dsn(
+            "mlcycle", f"mlcycle_{role}", platform.secrets[f"role_{role}"]
+        )
+        for role in ALL_ROLES
+    }
+    return {
+        **roles,
+        "MLCYCLE_STATE": str(state),
+        "MLCYCLE_PROJECTS": str(platform.home / "projects"),
+        "MLCYCLE_RUNNER": "process",
+        "MLCYCLE_STEP_SOCKET": str(platform.socket),
+        "MLCYCLE_ARTIFACTS_URL": f"file://{state}/artifacts",
+        "MLCYCLE_SCRATCH": str(state / "scratch"),
+        "MLCYCLE_MLFLOW_URL": platform.url("mlflow"),
+        "MLCYCLE_EVIDENTLY_URL": platform.url("evidently"),
+        "MLCYCLE_EVIDENTLY_SECRET": platform.secrets["evidently"],
+        "MLCYCLE_SOURCE_URL": platform.url("world"),
+        "MLCYCLE_AIRFLOW_URL": platform.url("airflow"),
+    }
+
+
+def _remembered(state: Path) -> dict[str, Any]:
+    path = state / "config.json"
+    try:
+        data = json.loads(path.read_text())
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path} cannot be read ({error}): remove it to start with defaults") from None
+    return dict(data)
+
+
+def _secrets(state: Path) -> dict[str, str]:
+    return dict(json.loads((state / "secrets.json").read_text()))
+
+
+def _path(text: str | None) -> Path | None:
+    return Path(text) if text else None
+
+
+def _default_home() -> Path:
+    """The current folder if it is a home, else the checkout this package was installed from."""
+    here = Path.cwd()
+    if (here / "dags").is_dir() and (here / "projects").is_dir():
+        return here
+    return Path(__file__).parents[3]
+
+
+def _ports(given: Mapping[str, int | None], remembered: Mapping[str, int]) -> dict[str, int]:
+    settled: dict[str, int] = {}
+    for name, port in PORTS.items():
+        variable = f"MLCYCLE_PORT_{name.upper()}"
+        chosen = given.get(name) or os.environ.get(variable) or remembered.get(name) or port.default
+        if not str(chosen).isdecimal() or not 0 < int(chosen) < 65536:
+            raise ConfigError(f"{variable}: {chosen!r} is not a port: give a number from 1 to 65535")
+        settled[name] = int(chosen)
+        twin = next((other for other, used in settled.items() if used == int(chosen) and other != name), None)
+        if twin:
+            raise ConfigError(f"port {chosen} is given to both {twin} and {name}: change one of them")
+    return settled
+
+
+def _generate() -> dict[str, str]:
+    passwords = ("postgres", "evidently", *(f"role_{role}" for role in ALL_ROLES))
+    databases = (f"database_{name}" for name in DATABASES[1:])
+    users = (f"airflow_{user}" for user in USERS)
+    return {
+        **{name: secrets.token_urlsafe(18) for name in (*passwords, *databases, *users)},
+        "jwt": secrets.token_urlsafe(64),
+        "session": secrets.token_urlsafe(48),
+        "fernet": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+    }
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replace a file whole; nobody else can read it at any moment."""
+    staged = path.with_name(path.name + ".part")
+    staged.unlink(missing_ok=True)
+    with os.fdopen(os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+    staged.replace(path)
