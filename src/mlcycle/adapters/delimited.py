@@ -1,0 +1,108 @@
+"""CSV deliveries as columns of text, row numbers kept; and back to bytes that COPY takes."""
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from mlcycle.domain.delivery import CHUNK, MAX_LINE, Malformed, Shape, check_quotes
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+
+
+@dataclass
+class TextRows:
+    """The rows of one delivery: declared columns in declared order, as text, null where missing."""
+
+    cells: "pa.Table"
+    numbers: "np.ndarray[Any, Any]"  # of each row; 1 is the first under the header
+    misfits: dict[int, tuple[str, str]]  # row number -> what is wrong and the start of the row
+    blank: int  # lines without any value: they say nothing and are left out
+
+    @property
+    def count(self) -> int:
+        """Rows delivered, those with a wrong number of fields included."""
+        return len(self.numbers) + len(self.misfits)
+
+
+def chunks(data: bytes | Path) -> Iterator[bytes]:
+    """The bytes of a delivery, a piece at a time."""
+    if isinstance(data, bytes):
+        for at in range(0, len(data), CHUNK):
+            yield data[at : at + CHUNK]
+        return
+    with data.open("rb") as stream:
+        while chunk := stream.read(CHUNK):
+            yield chunk
+
+
+def parse(data: bytes | Path, shape: Shape, columns: list[str]) -> TextRows:
+    """Split an inspected delivery into cells. Raises Malformed where quoting never ends.
+
+    An empty cell is a missing value, a quoted empty one is the empty text.
+    """
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.csv
+
+    misfits: dict[int, tuple[str, str]] = {}
+
+    def misfit(row: Any) -> str:
+        wrong = f"the row has {row.actual_columns} fields, the header {row.expected_columns}"
+        misfits[row.number - 1] = (wrong, row.text[:500])  # pyarrow counts the header
+        return "skip"
+
+    if not shape.plain:
+        with _text(data) as lines:
+            check_quotes(lines)
+    source = pa.BufferReader(data) if isinstance(data, bytes) else str(data)
+    try:
+        table = pa.csv.read_csv(
+            source,
+            read_options=pa.csv.ReadOptions(
+                use_threads=False, block_size=4 * MAX_LINE, column_names=shape.header, skip_rows=1
+            ),
+            parse_options=pa.csv.ParseOptions(
+                newlines_in_values=not shape.plain, invalid_row_handler=misfit, ignore_empty_lines=False
+            ),
+            convert_options=pa.csv.ConvertOptions(
+                column_types=dict.fromkeys(shape.header, pa.string()),
+                include_columns=columns,
+                null_values=[""],
+                strings_can_be_null=True,
+                quoted_strings_can_be_null=False,
+            ),
+        )
+    except pa.ArrowInvalid as error:
+        if shape.lines <= 1 or "Empty CSV" in str(error):
+            table = pa.table({name: pa.array([], pa.string()) for name in columns})
+        else:
+            raise Malformed(
+                f"not CSV: a quote that does not end, or {' '.join(str(error).split())}"
+            ) from None
+    numbers = np.arange(1, table.num_rows + len(misfits) + 1)
+    numbers = np.delete(numbers, [number - 1 for number in misfits]) if misfits else numbers
+    if all(table.column(name).null_count for name in columns):
+        said = np.zeros(table.num_rows, dtype=bool)
+        for name in columns:
+            said |= table.column(name).is_valid().to_numpy()
+        blank = int((~said).sum())
+        return TextRows(table.filter(pa.array(said)), numbers[said], misfits, blank)
+    return TextRows(table, numbers, misfits, 0)
+
+
+def _text(data: bytes | Path) -> IO[str]:
+    raw: IO[bytes] = io.BytesIO(data) if isinstance(data, bytes) else data.open("rb")
+    return io.TextIOWrapper(raw, "utf-8-sig", newline="")
+
+
+def render(cells: "pa.Table") -> bytes:
+    """Rows of text as CSV that COPY splits the same way: text quoted, missing values empty."""
+    import pyarrow.csv
+
+    sink = io.BytesIO()
+    pyarrow.csv.write_csv(cells, sink, pyarrow.csv.WriteOptions(include_header=True, quoting_style="needed"))
+    return sink.getvalue()

@@ -1,0 +1,133 @@
+"""Fetching deliveries from a source: any fsspec URL, streamed, in bounded memory and time.
+
+Nothing is decompressed on the way: what is counted against ``max_bytes`` is what is staged.
+"""
+
+import hashlib
+import time
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from mlcycle.errors import ConfigError, DataRejected, Unavailable
+from mlcycle.project import Source
+from mlcycle.settings import Settings
+
+CHUNK = 1 << 18
+IN_MEMORY = 4 << 20  # larger deliveries are staged in a file
+SLOWEST = 1024  # bytes a second, once the time-out has passed
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """One delivery as it came: its digest, and its bytes or the file that holds them."""
+
+    digest: str
+    size: int
+    data: bytes | None
+    file: Path | None
+
+
+class SourceFiles:
+    """The files of one project's source."""
+
+    def __init__(self, source: Source, settings: Settings, scratch: Path) -> None:
+        import fsspec
+
+        if "{source}" in source.url and not settings.source_url:
+            raise ConfigError("MLCYCLE_SOURCE_URL is not set: source.url of the project stands on it")
+        self._url = source.url.replace("{source}", settings.source_url.rstrip("/")).rstrip("/")
+        self._timeout = settings.timeout
+        self._scratch = scratch
+        self._http = self._url.startswith(("http://", "https://"))
+        try:
+            self._fs = fsspec.filesystem(self._url.partition("://")[0], **self._options())
+        except (ValueError, ImportError) as error:
+            raise ConfigError(f"source.url {self._url!r}: {error}") from None
+
+    def fetch(self, table: str, partition: str, max_bytes: int) -> Fetched:
+        """Fetch the delivery of one partition.
+
+        Raises Unavailable where it is not there yet or the source does not answer, DataRejected
+        where it is larger than ``max_bytes``.
+        """
+        url = f"{self._url}/{table}/{partition}.csv"
+        try:
+            with self._open(url) as stream:
+                return self._read(stream, url, max_bytes)
+        except FileNotFoundError:
+            raise Unavailable(
+                f"{table} of {partition} is not delivered yet: {url} is not there; it will be tried again"
+            ) from None
+        except (PermissionError, IsADirectoryError) as error:
+            raise ConfigError(f"{url}: {error.strerror or error}; check the source's access") from None
+        except Exception as error:
+            raise self._translated(error, url) from error
+
+    def _options(self) -> dict[str, Any]:
+        if not self._http:
+            return {}
+        import aiohttp
+
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=self._timeout, sock_read=self._timeout)
+        return {
+            "client_kwargs": {"timeout": timeout, "headers": {"Accept-Encoding": "identity"}},
+            "skip_instance_cache": True,
+        }
+
+    def _open(self, url: str) -> IO[bytes]:
+        if self._http:
+            # block_size 0 streams; a size spares the probe that would take any error for "not found"
+            stream: IO[bytes] = self._fs.open(url, "rb", block_size=0, size=1)
+        else:
+            stream = self._fs.open(url, "rb")
+        return stream
+
+    def _read(self, stream: IO[bytes], url: str, max_bytes: int) -> Fetched:
+        digest, size, started = hashlib.sha256(), 0, time.monotonic()
+        chunks: list[bytes] = []
+        spilled: Any = None
+        try:
+            while chunk := stream.read(CHUNK):
+                size += len(chunk)
+                if size > max_bytes:
+                    raise DataRejected(
+                        f"{url} is larger than {max_bytes} bytes, the table's max_bytes: nothing was staged"
+                    )
+                late = time.monotonic() - started - self._timeout
+                if late > 0 and size < late * SLOWEST:
+                    raise Unavailable(f"{url} comes at less than {SLOWEST} bytes a second: given up")
+                digest.update(chunk)
+                if spilled is None and size > IN_MEMORY:
+                    spilled = (self._scratch / f"{uuid.uuid4().hex}.csv").open("wb")
+                    spilled.writelines(chunks)
+                    chunks.clear()
+                if spilled is None:
+                    chunks.append(chunk)
+                else:
+                    spilled.write(chunk)
+        except BaseException:
+            if spilled is not None:
+                Path(spilled.name).unlink()
+            raise
+        finally:
+            if spilled is not None:
+                spilled.close()
+        file = Path(spilled.name) if spilled is not None else None
+        return Fetched(digest.hexdigest(), size, None if file else b"".join(chunks), file)
+
+    def _translated(self, error: Exception, url: str) -> Exception:
+        from mlcycle.errors import MlcycleError
+
+        if isinstance(error, MlcycleError):
+            return error
+        status = getattr(error, "status", None)
+        if status in (401, 403):
+            return ConfigError(f"{url}: the source refuses access ({status})")
+        if isinstance(error, TimeoutError):
+            return Unavailable(f"{url}: no answer within {self._timeout:g} s; it will be tried again")
+        if isinstance(error, OSError) and not self._http and error.filename is None and error.errno:
+            return error  # our own disk: the runtime knows a full one
+        reason = " ".join(str(error).split()) or type(error).__name__
+        return Unavailable(f"the source does not answer: {url}: {reason}; it will be tried again")

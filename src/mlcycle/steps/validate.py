@@ -1,0 +1,182 @@
+"""Validate: what of each delivery may be published, and why the rest may not.
+
+Bytes are looked at first, then the header, then every cell and key, then the project's
+expectations. A bad row is set aside with its reasons; a bad batch is stopped whole and recorded.
+Small partitions are checked together, up to ``CHUNK_ROWS`` rows at once.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from mlcycle.adapters.checking import CHUNK_ROWS, Batch, Checker
+from mlcycle.adapters.ledger import batches
+from mlcycle.adapters.validation_report import render_report
+from mlcycle.contract import Output
+from mlcycle.domain.partitions import Partition
+from mlcycle.errors import DataRejected, InputError
+from mlcycle.steps.context import Outcome, StepContext
+
+MAX_RECORDED = 10_000  # bad rows of one stopped batch in the warehouse; all are in its object
+IN_MEMORY = 4 << 20  # larger deliveries are read from a file
+
+
+def run(context: StepContext) -> Outcome:
+    """Check the deliveries of one table.
+
+    Raises DataRejected, after recording it, where every batch was stopped.
+    """
+    name = context.param("table")
+    if name not in context.project.source.tables:
+        raise InputError(f"no table {name!r} in project {context.project.name!r}")
+    manifest = context.handover("extract").outputs.get("manifest")
+    if manifest is None:
+        raise InputError(f"extract of {name!r} handed over no manifest")
+    deliveries = json.loads(context.artifacts.get(manifest))
+    checker = Checker(name, context.project.source.tables[name])
+    checked: list[Batch] = []
+    entries: list[dict[str, Any]] = []
+    for batch in _check_all(context, checker, deliveries):
+        checked.append(batch)
+        entries.append(_entry(context, name, batch))
+        batch.drop_rows()
+        if len(checked) % 50 == 0:
+            context.progress(f"{name}: {len(checked)} of {len(deliveries)} partitions checked")
+    stopped = [batch for batch in checked if batch.stopped]
+    _record(context, name, stopped)
+    report = _report(context, name, checked, checker)
+    if len(stopped) == len(checked):
+        first = stopped[0]
+        others = f" (and {len(stopped) - 1} more)" if len(stopped) > 1 else ""
+        raise DataRejected(f"{name} of {first.partition.key} is {first.status}: {first.why}{others}")
+    return _outcome(context, name, checked, entries, report)
+
+
+def _check_all(context: StepContext, checker: Checker, deliveries: list[dict[str, Any]]) -> Iterator[Batch]:
+    """Every delivery checked, in order, with at most a chunk of rows (or one delivery) in memory."""
+    pending: list[Batch] = []
+    for entry in deliveries:
+        partition = Partition.parse(entry["partition"], context.project.unit)
+        delivery = Output.model_validate(entry["object"])
+        if (delivery.bytes or 0) > IN_MEMORY:
+            file = context.artifacts.get_file(delivery, context.scratch / "delivery.csv")
+            batch = checker.read(partition, delivery, entry["fetched"], file)
+            file.unlink()
+        else:
+            batch = checker.read(partition, delivery, entry["fetched"], context.artifacts.get(delivery))
+        pending.append(batch)
+        if sum(batch.rows for batch in pending) >= CHUNK_ROWS:
+            checker.check(pending)
+            yield from pending
+            pending = []
+    checker.check(pending)
+    yield from pending
+
+
+def _entry(context: StepContext, table: str, batch: Batch) -> dict[str, Any]:
+    """Stage what may be published and what may not; the batch's line of the manifest."""
+    folder = f"staging/{context.project.name}/{table}/{batch.partition.key}"
+    accepted = quarantine = None
+    if batch.bad:
+        lines = "".join(
+            json.dumps({"row": row.number, "reasons": row.reasons, "data": row.data}) + "\n"
+            for row in batch.bad
+        ).encode()
+        quarantine = _put(context, f"{folder}/quarantine", "jsonl", lines)
+    if not batch.stopped:
+        rendered = batch.rendered()
+        accepted = (
+            _put(context, f"{folder}/accepted", "csv", rendered) if rendered is not None else batch.delivery
+        )
+    return {
+        "partition": batch.partition.key,
+        "verdict": "stopped" if batch.stopped else "accepted",
+        "status": batch.status,
+        "delivery": batch.delivery.model_dump(),
+        "fetched": batch.fetched,
+        "accepted": accepted.model_dump() if accepted else None,
+        "quarantine": quarantine.model_dump() if quarantine else None,
+        "rows": batch.counts.rows,
+        "accepted_rows": batch.counts.accepted,
+        "quarantined": batch.counts.quarantined,
+        "duplicates": batch.counts.duplicates,
+        "event_min": batch.event_min.isoformat() if batch.event_min else None,
+        "event_max": batch.event_max.isoformat() if batch.event_max else None,
+        "warnings": sum(batch.warnings.values()),
+        "reasons": batch.reasons,
+    }
+
+
+def _put(context: StepContext, folder: str, ending: str, data: bytes) -> Output:
+    import hashlib
+
+    return context.artifacts.put(f"{folder}/{hashlib.sha256(data).hexdigest()}.{ending}", data)
+
+
+def _record(context: StepContext, table: str, stopped: list[Batch]) -> None:
+    """Note stopped batches and their bad rows, once for this work."""
+    if not stopped or context.published("stopped") is not None:
+        return
+    with context.publication("stopped") as publication:
+        for batch in stopped:
+            delivery = batches.Delivery(
+                context.project.name,
+                table,
+                batch.partition.key,
+                batch.delivery.digest,
+                "",
+                batch.fetched,
+                rows=batch.counts.rows,
+                quarantined=batch.counts.quarantined,
+                duplicates=batch.counts.duplicates,
+                event_min=batch.event_min,
+                event_max=batch.event_max,
+            )
+            batches.stop(publication.cursor, delivery, batch.status, batch.why, context.token)
+            batches.quarantine(publication.cursor, delivery, batch.bad[:MAX_RECORDED])
+        publication.outputs["partitions"] = [batch.partition.key for batch in stopped]
+
+
+def _report(context: StepContext, table: str, checked: list[Batch], checker: Checker) -> Output:
+    import hashlib
+
+    page = render_report(context.project.name, table, checked, checker.rules).encode()
+    first, last = checked[0].partition.key, checked[-1].partition.key
+    digest = hashlib.sha256(page).hexdigest()[:12]
+    path = f"reports/{context.project.name}/validation/{table}/{first}..{last}-{digest}.html"
+    output = context.artifacts.put(path, page)
+    context.progress(f"{table}: validation report {output.uri}")
+    return output
+
+
+def _outcome(
+    context: StepContext, table: str, checked: list[Batch], entries: list[dict[str, Any]], report: Output
+) -> Outcome:
+    first, last = checked[0].partition.key, checked[-1].partition.key
+    document = json.dumps(entries, separators=(",", ":")).encode()
+    total = {
+        "rows": sum(batch.counts.rows for batch in checked),
+        "accepted": sum(batch.counts.accepted for batch in checked if not batch.stopped),
+        "quarantined": sum(batch.counts.quarantined for batch in checked),
+        "duplicates": sum(batch.counts.duplicates for batch in checked),
+        "warnings": sum(sum(batch.warnings.values()) for batch in checked),
+        "stopped": sum(batch.stopped for batch in checked),
+    }
+    said = [f"{total['accepted']} of {total['rows']} rows accepted"]
+    said += [f"{total[what]} {what}" for what in ("quarantined", "duplicates", "warnings") if total[what]]
+    for batch in [batch for batch in checked if batch.stopped][:3]:
+        said.append(f"{batch.partition.key} {batch.status}: {batch.why}")
+    if total["stopped"]:
+        said.append(f"{total['stopped']} of {len(checked)} batches stopped")
+    return Outcome(
+        message=f"{table}: " + "; ".join(said),
+        outputs={
+            "manifest": _put(
+                context, f"staging/{context.project.name}/{table}/{first}..{last}", "json", document
+            ),
+            "report": report,
+        },
+        values={"table": table, "partitions": len(checked), **total},
+        metrics={name: float(count) for name, count in total.items()},
+        links={"validation": report.uri},
+    )
