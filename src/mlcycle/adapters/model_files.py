@@ -51,5 +51,5 @@ def check_folder(folder: Path, manifest: Mapping[str, str]) -> None:
             raise IntegrityError(f"file {path!r} is not in the model's manifest")
         if found[path] != manifest[path]:
             raise IntegrityError(
-                f"file {path!r} of the model has digest {found[path][:12]}, registered was {manifest[path][:12]}"
+                f"file {path!r} of the model has digest {found[path][:12]}, expected {manifest[path][:12]}"
             )

@@ -83,7 +83,7 @@ def read_split(
 
 def labels_of(frame: "pd.DataFrame", split: str, task: str) -> Array:
     """The labels of a split as float64. Raises InputError for a label that is no label of the task."""
-    labels = frame["label"].to_numpy(dtype=np.float64)
+    labels: Array = frame["label"].to_numpy(dtype=np.float64)
     bad = int(np.count_nonzero(~np.isfinite(labels)))
     if bad:
         raise InputError(f"{bad} of {len(labels)} labels in the {split} split are missing or not finite")

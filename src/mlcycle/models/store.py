@@ -10,6 +10,8 @@ from mlcycle.models.base import Card, Model
 from mlcycle.models.registry import FAMILIES, family
 
 CARD = "model.json"
+#: Where MLflow keeps a model's own folder inside its model.
+IN_MLFLOW = "data/model"
 MAX_CARD_BYTES = 64 * 1024 * 1024
 
 
@@ -21,12 +23,14 @@ def save(model: Model, folder: Path) -> None:
 
 
 def load(directory: Path) -> Model:
-    """Read a model that ``save`` wrote.
+    """Read a model that ``save`` wrote, from its folder or from an MLflow model that holds it.
 
     Raises InputError where there is none, IntegrityError where it is not what ``save`` writes.
     Whoever does not trust the folder checks its digests first
     (``adapters.tracking.fetch_model`` does).
     """
+    if not (directory / CARD).exists() and (directory / IN_MLFLOW / CARD).exists():
+        directory = directory / IN_MLFLOW
     path = directory / CARD
     try:
         if path.is_symlink() or path.stat().st_size > MAX_CARD_BYTES:

@@ -93,13 +93,13 @@ def crown(
     """
     cursor.execute(
         """insert into ledger.champion (project, seq, version, action, actor, reason, comparison_id)
-           select %(project)s, %(expected)s + 1, %(version)s, %(action)s, %(actor)s, %(reason)s, %(comparison)s
-           where (select coalesce(max(seq), 0) from ledger.champion where project = %(project)s) = %(expected)s
+           select %(project)s, %(seen)s + 1, %(version)s, %(action)s, %(actor)s, %(reason)s, %(comparison)s
+           where (select coalesce(max(seq), 0) from ledger.champion where project = %(project)s) = %(seen)s
            on conflict (project, seq) do nothing
            returning seq""",
         {
             "project": project,
-            "expected": expected_seq,
+            "seen": expected_seq,
             "version": version,
             "action": action,
             "actor": actor,

@@ -37,7 +37,8 @@ def register(cursor: Cursor, project: str, model: ModelVersion) -> None:
     """
     cursor.execute(
         """insert into ledger.model_version
-           (project, version, run_id, candidate, model_uri, manifest, manifest_digest, dataset_digest, metrics)
+           (project, version, run_id, candidate, model_uri, manifest, manifest_digest, dataset_digest,
+            metrics)
            values (%s, %s, %s, %s, %s, %s, %s, %s, %s) on conflict do nothing""",
         (
             *(project, model.version, model.run_id, model.candidate, model.model_uri),
