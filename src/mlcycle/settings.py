@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 from mlcycle.errors import ConfigError
 
 PREFIX = "MLCYCLE_"
+SECRETS = PREFIX + "SECRET_"  # of a project's alert channels; not settings
 
 
 class Settings(BaseModel):
@@ -40,7 +41,7 @@ class Settings(BaseModel):
         given = {
             name.removeprefix(PREFIX).lower(): value
             for name, value in env.items()
-            if name.startswith(PREFIX) and value != ""
+            if name.startswith(PREFIX) and not name.startswith(SECRETS) and value != ""
         }
         try:
             return cls.model_validate(given)
@@ -64,7 +65,8 @@ class Settings(BaseModel):
 
 def step_env(env: Mapping[str, str], role: str) -> dict[str, str]:
     """The environment of one step, made from its starter's: the settings with the DSN of ``role``
-    alone, the object store's own variables, and nothing of Airflow's.
+    alone, the object store's own variables, for the role ``train`` the secrets of alert channels, and
+    nothing of Airflow's.
 
     ``MLCYCLE_DSN_<ROLE>`` holds each role's DSN on the starter's side.
     """
@@ -76,5 +78,6 @@ def step_env(env: Mapping[str, str], role: str) -> dict[str, str]:
     for name in ("PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "NVIDIA_VISIBLE_DEVICES"):
         if name in env:
             passed[name] = env[name]
-    passed.update({name: value for name, value in env.items() if name.startswith("AWS_")})
+    shared = ("AWS_", SECRETS) if role == "train" else ("AWS_",)
+    passed.update({name: value for name, value in env.items() if name.startswith(shared)})
     return {**passed, f"{PREFIX}WAREHOUSE_DSN": dsn}

@@ -6,7 +6,7 @@ rows answers nothing at all, and the caller says so.
 
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -125,10 +125,12 @@ def performance(
 ) -> Measurement:
     """A metric now against the champion's on its holdout. An estimate warns, a measurement pages."""
     worse = relative_increase(metric, value, reference)
-    name, bad = ("estimate", "warn") if estimated else ("performance", "page")
+    name = "estimate" if estimated else "performance"
+    bad: Level = "warn" if estimated else "page"
     what = f"{'expected ' if estimated else ''}{metric} {value:.4g} on {rows} rows"
     message = (
         f"{what}, {abs(worse):.0%} {'worse' if worse > 0 else 'better'} than {reference:.4g} on the holdout"
     )
-    found = Measurement(name, "ok", message, metric, worse, increase, {"metric": value, "holdout": reference})
-    return replace(found, status=bad) if worse >= increase else found  # type: ignore[arg-type]
+    level: Level = bad if worse >= increase else "ok"
+    details = {"metric": metric, "now": value, "holdout": reference}
+    return Measurement(name, level, message, value=worse, threshold=increase, details=details)

@@ -1,0 +1,146 @@
+"""Drift reports for people: Evidently draws them, the artifact store keeps them, its UI shows them.
+
+The verdict on each column is the platform's own effect size against the project's threshold,
+registered with Evidently as a method, so that page and ledger never contradict each other.
+"""
+
+import uuid
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from mlcycle.domain import drift
+from mlcycle.errors import Unavailable
+from mlcycle.settings import Settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from evidently.core.report import Snapshot
+
+METHOD = "mlcycle_effect"
+ROWS = 5_000  # of each side: a page needs no more, and its cost grows with rows
+MAX_WAIT = 5.0  # seconds the UI may hold up a cycle
+NAMESPACE = uuid.UUID("6d6c6379-636c-4000-8000-000000000000")
+
+
+def build(
+    reference: "pd.DataFrame",
+    current: "pd.DataFrame",
+    *,
+    numeric: Sequence[str],
+    categorical: Sequence[str],
+    effect: float,
+    name: str,
+    moment: datetime,
+) -> "Snapshot":
+    """An Evidently snapshot of these columns, with a test for each.
+
+    A column without values on either side must be left out by the caller: Evidently raises on it.
+    ``moment`` is the data's own time.
+    """
+    from evidently import DataDefinition, Dataset, Report
+    from evidently.metrics import DatasetMissingValueCount, RowCount, ValueDrift
+
+    _register()
+    definition = DataDefinition(numerical_columns=list(numeric), categorical_columns=list(categorical))
+    metrics: list[Any] = [
+        ValueDrift(column=column, method=METHOD, threshold=effect) for column in (*categorical, *numeric)
+    ]
+    report = Report([*metrics, RowCount(), DatasetMissingValueCount()], include_tests=True)
+    return report.run(
+        Dataset.from_pandas(current, definition),
+        Dataset.from_pandas(reference, definition),
+        timestamp=moment.replace(tzinfo=None),
+        name=name,
+    )
+
+
+def page(snapshot: "Snapshot", title: str) -> bytes:
+    """The snapshot as one HTML file that needs no network."""
+    import html
+
+    text = snapshot.get_html_str(as_iframe=False)
+    return text.replace("<head>", f"<head><title>{html.escape(title)}</title>", 1).encode()
+
+
+def show(settings: Settings, project: str, snapshot: "Snapshot", columns: Sequence[str]) -> str:
+    """Add the snapshot to the project's page in Evidently's UI and return its URL there.
+
+    The project's id follows from its name, so that it is made once however many try. Raises
+    Unavailable where the UI does not answer within ``settings.timeout`` or refuses.
+    """
+    import requests
+    from evidently.errors import EvidentlyError
+    from evidently.ui.workspace import ProjectModel
+
+    try:
+        workspace = _workspace(settings)
+        key = uuid.uuid5(NAMESPACE, project)
+        if key not in {item.id for item in workspace.list_projects()}:
+            model = ProjectModel(
+                id=key, name=project, description="Inputs now against the champion's training data"
+            )
+            workspace.add_project(model)
+            _panels(workspace.get_project(key), columns)
+        run = workspace.add_run(key, snapshot, include_data=False)
+    except (requests.RequestException, EvidentlyError, ValueError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise Unavailable(f"Evidently's UI at {settings.evidently_url}: {reason}") from error
+    return f"{settings.evidently_url.rstrip('/')}/projects/{key}/reports/{run.id}"
+
+
+def _register() -> None:
+    """Make the platform's effect size an Evidently method, once in a process."""
+    import pandas as pd
+    from evidently.legacy.calculations.stattests import registry
+    from evidently.legacy.core import ColumnType
+
+    def effect(
+        reference: pd.Series, current: pd.Series, kind: ColumnType, threshold: float
+    ) -> tuple[float, bool]:
+        if kind == ColumnType.Numerical:
+            size = drift.wasserstein_effect(reference.to_numpy(float), current.to_numpy(float))
+        else:
+            size = drift.total_variation(reference.astype(str).tolist(), current.astype(str).tolist())
+        return size, size >= threshold
+
+    try:
+        registry.get_stattest(pd.Series(dtype=float), pd.Series(dtype=float), ColumnType.Numerical, METHOD)
+    except registry.StatTestNotFoundError:
+        kinds = [ColumnType.Numerical, ColumnType.Categorical]
+        registry.register_stattest(registry.StatTest(METHOD, "effect size", kinds), effect)
+
+
+def _workspace(settings: Settings) -> Any:
+    """Evidently's client of its UI, with time-outs, which its own requests lack (0.7.23)."""
+    import requests
+    from evidently._pydantic_compat import parse_obj_as
+    from evidently.ui.workspace import RemoteWorkspace
+
+    class Timed(RemoteWorkspace):
+        def _request(self, path: str, method: str, *, response_model: Any = None, **parts: Any) -> Any:
+            request = self._prepare_request(path, method, **parts).prepare()
+            with requests.Session() as session:
+                response = session.send(request, timeout=min(settings.timeout, MAX_WAIT))
+            response.raise_for_status()
+            return response if response_model is None else parse_obj_as(response_model, response.json())
+
+    secret = settings.evidently_secret.get_secret_value() or None
+    return Timed(settings.evidently_url, secret, verify=False)
+
+
+def _panels(project: Any, columns: Sequence[str]) -> None:
+    """A dashboard: the effect size of each column over time, and rows."""
+    from evidently.sdk.models import PanelMetric
+    from evidently.sdk.panels import line_plot_panel
+
+    drifts = [
+        PanelMetric(legend=column, metric="ValueDrift", metric_labels={"column": column})
+        for column in columns
+    ]
+    project.dashboard.add_panel(
+        line_plot_panel("Drift of the inputs", drifts, "effect size against the training data")
+    )
+    project.dashboard.add_panel(
+        line_plot_panel("Rows", [PanelMetric(legend="rows", metric="RowCount")], "in the window")
+    )

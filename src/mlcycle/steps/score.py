@@ -1,0 +1,118 @@
+"""Predictions of the champion for every row of the partitions, each partition replaced as a whole."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlcycle.adapters import model_cache, predictions
+from mlcycle.adapters.ledger import champion as champions
+from mlcycle.adapters.ledger.batches import published_keys
+from mlcycle.adapters.point_in_time import frames
+from mlcycle.contract import Status
+from mlcycle.errors import IntegrityError
+from mlcycle.project import FeatureView
+from mlcycle.steps.context import Outcome, StepContext
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from mlcycle.models.base import Model
+
+
+def run(context: StepContext) -> Outcome:
+    """Score the partitions. Skipped where there is no champion or no row."""
+    project, partitions = context.project, context.partitions
+    with context.warehouse.transaction() as cursor:
+        champion = champions.current(cursor, project.name)
+        before = published_keys(cursor, context.request.work)
+    if champion is None:
+        return Outcome(Status.SKIPPED, f"{project.name} has no champion yet: nothing can be predicted")
+    from mlcycle import models
+
+    folder = model_cache.fetch(
+        context.settings,
+        context.artifacts,
+        champion.model_uri,
+        champion.manifest,
+        champion.manifest_digest,
+    )
+    model = models.load(folder)
+    rows, total, filled = 0, 0.0, set()
+    metrics = dict.fromkeys((f"missing_{view}" for view in project.features), 0.0)
+    for chunk in frames(context.warehouse, project, partitions[0].start, partitions[-1].end, labels=False):
+        for partition in chunk["partition"].unique().to_pylist():
+            table = _of_partition(chunk, partition)
+            predicted = _predict(model, table, project.inputs.all)
+            filled.add(partition)
+            rows, total = rows + len(predicted), total + float(predicted.sum())
+            for view, absent in _absent(table, project.features).items():
+                metrics[f"missing_{view}"] += absent
+            key = f"predictions:{partition}:{champion.seq}"
+            if key in before:
+                continue
+            with context.publication(key) as publication:
+                predictions.clear(publication.cursor, project.name, partition)
+                predictions.append(
+                    *(publication.cursor, project.name, table, predicted),
+                    seq=champion.seq,
+                    version=champion.version,
+                )
+                publication.outputs["rows"] = len(predicted)
+        context.progress(f"{rows} rows predicted, up to {partition}")
+    _clear_empty(context, [item.key for item in partitions if item.key not in filled])
+    span = partitions[0].key if len(partitions) == 1 else f"{partitions[0].key} to {partitions[-1].key}"
+    if not rows:
+        return Outcome(Status.SKIPPED, f"no row of {project.entity.table!r} in {span}: nothing to predict")
+    return Outcome(
+        message=f"{rows} rows of {span} predicted by version {champion.version} ({champion.candidate}), "
+        f"mean {total / rows:.4g}",
+        values={"rows": rows, "version": champion.version, "champion_seq": champion.seq},
+        metrics={"rows": rows, "mean_prediction": total / rows, **metrics},
+        replayed=all(f"predictions:{partition}:{champion.seq}" in before for partition in filled),
+    )
+
+
+def _of_partition(chunk: "pa.Table", partition: str) -> "pa.Table":
+    import pyarrow.compute as pc
+
+    return chunk.filter(pc.equal(chunk["partition"], partition))
+
+
+def _predict(model: "Model", rows: "pa.Table", inputs: list[str]) -> NDArray[np.float64]:
+    """Predictions of the rows. Raises IntegrityError where the model gives anything but numbers."""
+    predicted = np.asarray(model.predict(rows.select(inputs).to_pandas()), dtype=np.float64)
+    bad = int(np.count_nonzero(~np.isfinite(predicted)))
+    if predicted.shape != (rows.num_rows,) or bad:
+        raise IntegrityError(
+            f"the champion gave {predicted.shape} predictions, {bad} of them no finite number, "
+            f"for {rows.num_rows} rows: roll back to an earlier champion"
+        )
+    return predicted
+
+
+def _absent(rows: "pa.Table", views: Mapping[str, FeatureView]) -> dict[str, int]:
+    """For each view the rows without a value: never known for their entity, or older than its ttl."""
+    import pyarrow.compute as pc
+
+    found = {}
+    for name, view in views.items():
+        columns = [rows[column] for column in view.columns if column in rows.column_names]
+        if columns:
+            null = columns[0].is_null()
+            for column in columns[1:]:
+                null = pc.and_(null, column.is_null())
+            found[name] = int(pc.sum(null).as_py() or 0)
+    return found
+
+
+def _clear_empty(context: StepContext, partitions: list[str]) -> None:
+    """Take away the predictions of partitions that hold no row any more."""
+    stale = context.warehouse.query(
+        "select distinct partition from serving.prediction where project = %s and partition = any(%s)",
+        (context.project.name, partitions),
+    )
+    for (partition,) in stale:
+        with context.publication(f"predictions:{partition}:none:{context.token}") as publication:
+            predictions.clear(publication.cursor, context.project.name, partition)
