@@ -12,6 +12,17 @@ from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 from mlcycle.errors import ConfigError
 
 PREFIX = "MLCYCLE_"
+
+#: Libraries that call home unless told not to. onnxruntime does from its import on, and keeps a
+#: thread and a database below the home folder for it.
+QUIET = {
+    "DO_NOT_TRACK": "1",
+    "SCARF_ANALYTICS": "false",
+    "GX_ANALYTICS_ENABLED": "false",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "FEAST_USAGE": "False",
+    "ORT_DISABLE_TELEMETRY": "1",
+}
 SECRETS = PREFIX + "SECRET_"  # of a project's alert channels; not settings
 
 
@@ -80,4 +91,4 @@ def step_env(env: Mapping[str, str], role: str) -> dict[str, str]:
             passed[name] = env[name]
     shared = ("AWS_", SECRETS) if role == "train" else ("AWS_",)
     passed.update({name: value for name, value in env.items() if name.startswith(shared)})
-    return {**passed, f"{PREFIX}WAREHOUSE_DSN": dsn}
+    return {**QUIET, **passed, f"{PREFIX}WAREHOUSE_DSN": dsn}

@@ -105,6 +105,7 @@ def configure(
 
 def load(state: Path) -> Platform:
     """The platform that was configured here. Raises ConfigError if there is none."""
+    state = state.absolute()
     before = _remembered(state)
     if not before or not (state / "secrets.json").exists():
         raise ConfigError(f"there is no platform in {state}: start one with mlcycle up")
@@ -116,6 +117,7 @@ def platform_env(state: Path) -> dict[str, str]:
     :class:`mlcycle.settings.Settings`, a DSN for each role, and where the runner finds things.
     """
     platform = load(state)
+    state = platform.state
     roles = {
         f"MLCYCLE_DSN_{role.upper()}": platform.postgres.dsn(
             "mlcycle", f"mlcycle_{role}", platform.secrets[f"role_{role}"]

@@ -10,14 +10,7 @@ import sys
 from pathlib import Path
 
 from mlcycle.local.config import HOST, USERS, Platform, platform_env, write_private
-
-QUIET = {
-    "DO_NOT_TRACK": "1",
-    "SCARF_ANALYTICS": "false",
-    "GX_ANALYTICS_ENABLED": "false",
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "FEAST_USAGE": "False",
-}
+from mlcycle.settings import QUIET
 
 #: What makes a chain of short tasks quick on Airflow; benchmarks/chain.py measures it against the defaults.
 TUNING = {
@@ -110,10 +103,16 @@ def evidently_config(platform: Platform) -> Path:
 def step_server_env(platform: Platform) -> dict[str, str]:
     """The fork server's environment. It holds no secret: a step's settings arrive with its request.
 
-    One thread: no thread may exist at a fork, and OpenMP and OpenBLAS start theirs when loaded.
+    One thread: no thread may exist at a fork, and OpenMP, OpenBLAS and Arrow's jemalloc start theirs
+    when they are loaded.
     """
     threads = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
-    return {**base_env(platform), **dict.fromkeys(threads, "1")}
+    return {
+        **base_env(platform),
+        **dict.fromkeys(threads, "1"),
+        "OMP_WAIT_POLICY": "passive",  # cores are shared with the platform and other steps
+        "JE_ARROW_MALLOC_CONF": "background_thread:false",
+    }
 
 
 def sqlalchemy_url(platform: Platform, database: str) -> str:

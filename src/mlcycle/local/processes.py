@@ -138,3 +138,8 @@ def _pss(pid: int) -> int:
         except OSError:
             continue
     return 0
+
+
+def threads(pid: int) -> int:
+    """Threads of a process."""
+    return len(list(Path(f"/proc/{pid}/task").iterdir()))

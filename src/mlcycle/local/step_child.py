@@ -1,0 +1,73 @@
+"""A step's process just after the fork: everything the server's is put off, the step's own put on."""
+
+import os
+import random
+import signal
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a client asks for: paths of the request and the result, the whole environment, the folder."""
+
+    step: str
+    request: str
+    result: str
+    env: dict[str, str]
+    cwd: str
+
+    def run(self) -> int:
+        """Run the step as ``mlcycle step`` does, and return the exit code."""
+        from mlcycle.steps.main import main
+
+        return int(main(self.request, self.result, os.environ, self.step))
+
+
+def become_step(job: Job, output: int) -> None:
+    """Make this forked process the step's: session, signals, streams, environment, folder, compute."""
+    os.setsid()
+    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD):
+        signal.signal(signum, signal.SIG_DFL)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    for source, target in ((nothing, 0), (output, 1), (output, 2)):
+        os.dup2(source, target)
+    for descriptor in {nothing, output} - {0, 1, 2}:
+        os.close(descriptor)
+    os.environ.clear()
+    os.environ.update(job.env)
+    os.chdir(job.cwd)
+    sys.argv = ["mlcycle", "step", job.step, "--request", job.request, "--result", job.result]
+    _name(f"mlcycle step {job.step}")
+    use_threads(int(job.env.get("MLCYCLE_THREADS") or 0) or len(os.sched_getaffinity(0)))
+    reseed()
+
+
+def use_threads(count: int) -> None:
+    """Let the numeric libraries, loaded with one thread, use this many."""
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[name] = str(count)  # for libraries loaded later and processes of the step's own
+    if "threadpoolctl" in sys.modules:
+        sys.modules["threadpoolctl"].threadpool_limits(count)
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(count)
+    if "pyarrow" in sys.modules:
+        sys.modules["pyarrow"].set_cpu_count(count)
+
+
+def reseed() -> None:
+    """Seed the global generators anew: forks of one process would all draw the same numbers."""
+    random.seed()
+    numpy: Any = sys.modules.get("numpy")
+    if numpy is not None:
+        numpy.random.seed()
+    torch: Any = sys.modules.get("torch")
+    if torch is not None:
+        torch.seed()
+
+
+def _name(title: str) -> None:
+    setproctitle: Any = sys.modules.get("setproctitle")
+    if setproctitle is not None:
+        setproctitle.setproctitle(title)

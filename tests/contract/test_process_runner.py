@@ -1,0 +1,286 @@
+"""The process runner, with the step server and without it: real steps, really killed."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from mlcycle.contract import PartitionRange, Request, Result, Status
+from mlcycle.errors import ConfigError
+from mlcycle.local.processes import started_at, wait_gone
+from mlcycle.orchestration.runners.process import ProcessRunner
+from mlcycle.project import Resources
+from mlcycle.project_file import load_named
+from tests.conftest import ROOT, Platform
+
+PLANTED = "planted-secret-of-airflow"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    with step_server(tmp_path_factory.mktemp("server")) as (path, _):
+        yield path
+
+
+class step_server:
+    """A step server without libraries: they change its speed only."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "steps.sock"
+
+    def __enter__(self) -> tuple[Path, subprocess.Popen[bytes]]:
+        command = [sys.executable, "-m", "mlcycle.local.step_server", "--bare", "--socket", str(self.path)]
+        self.process = subprocess.Popen(command)
+        until(self.path.exists)
+        return self.path, self.process
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+@pytest.fixture(params=["forked", "started"])
+def transport(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@dataclass
+class Tried:
+    """A runner at work in a thread, so that the test can look at its step meanwhile."""
+
+    runner: ProcessRunner
+    request: Request
+    lines: list[str] = field(default_factory=list)
+    results: list[Result] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread.start()
+
+    def _run(self) -> None:
+        self.results.append(
+            self.runner.run(self.request, role="ingest", resources=Resources(), log=self.lines.append)
+        )
+
+    @property
+    def pid(self) -> int:
+        until(lambda: self.runner._child is not None)
+        assert self.runner._child is not None
+        return self.runner._child.pid
+
+    def result(self, seconds: float = 20) -> Result:
+        self.thread.join(seconds)
+        assert self.results, "the runner did not come back"
+        return self.results[0]
+
+
+def until(true: Callable[[], object], seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def environment(platform: Platform, server: Path, transport: str, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The environment of Airflow's side; returns the folder the source's files are in."""
+    settings = platform.settings("ingest").as_env()
+    dsn = settings.pop("MLCYCLE_WAREHOUSE_DSN")
+    for name, value in {**settings, "MLCYCLE_DSN_INGEST": dsn}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", PLANTED)
+    monkeypatch.setenv("MLCYCLE_STEP_SOCKET", str(server) if transport == "forked" else "")
+    return platform.folder / "source"
+
+
+@pytest.fixture
+def silent_source(environment: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
+    """A source system that takes connections and never answers: a step hangs on it."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(8)
+        monkeypatch.setenv("MLCYCLE_SOURCE_URL", f"http://127.0.0.1:{listener.getsockname()[1]}")
+        yield listener
+
+
+def extract(work: str = "work", **changes: object) -> Request:
+    project = load_named(ROOT / "projects", "flights").model_dump(mode="json")
+    values = {
+        "step": "extract",
+        "work": work,
+        "project": project,
+        "partitions": PartitionRange(first="2013-01-02", last="2013-01-02"),
+        "params": {"table": "flights"},
+        **changes,
+    }
+    return Request.model_validate(values)
+
+
+def hanging(listener: socket.socket, runner: ProcessRunner | None = None) -> Tried:
+    """A step that is in the middle of its work and will not end."""
+    tried = Tried(runner or ProcessRunner(), extract())
+    listener.settimeout(20)
+    listener.accept()
+    return tried
+
+
+def test_a_step_runs_and_its_result_and_lines_come_back(environment: Path) -> None:
+    target = environment / "flights" / "flights" / "2013-01-02.csv"
+    target.parent.mkdir(parents=True)
+    target.write_text("carrier\nUA\n")
+    tried = Tried(ProcessRunner(), extract())
+    result = tried.result()
+    assert (result.status, result.error) == (Status.OK, None)
+    assert result.values["partitions"] == 1
+    assert tried.lines
+    assert tried.lines[-1].startswith("extract: ok")
+
+
+def test_a_failed_step_keeps_its_own_error(environment: Path) -> None:
+    result = Tried(ProcessRunner(), extract(params={"table": "nosuch"})).result()
+    assert result.error is not None
+    assert (result.error.kind, result.error.retryable) == ("input", False)
+
+
+def test_a_step_sees_its_own_environment_no_input_and_its_own_session(silent_source: socket.socket) -> None:
+    tried = hanging(silent_source)
+    proc = Path(f"/proc/{tried.pid}")
+    assert (proc / "fd" / "0").readlink() == Path(os.devnull)
+    assert os.getsid(tried.pid) == tried.pid
+    environ = (proc / "environ").read_bytes()
+    assert PLANTED.encode() not in environ
+    assert b"MLCYCLE_DSN_" not in environ
+    assert b"postgresql://" not in (proc / "cmdline").read_bytes()
+    tried.runner.kill()
+    tried.result()
+
+
+def test_a_killed_step_is_retryable_and_says_how_it_ended(silent_source: socket.socket) -> None:
+    tried = hanging(silent_source)
+    os.kill(tried.pid, signal.SIGKILL)
+    result = tried.result()
+    assert result.status is Status.FAILED
+    assert result.error is not None
+    assert (result.error.kind, result.error.retryable) == ("killed", True)
+    assert "signal 9 (exit code 137)" in result.error.message
+
+
+def test_kill_ends_the_step_and_is_harmless_twice(silent_source: socket.socket) -> None:
+    tried = hanging(silent_source)
+    pid, began = tried.pid, time.monotonic()
+    tried.runner.kill()
+    tried.runner.kill()
+    assert time.monotonic() - began < 5
+    assert not wait_gone([pid], 1)
+    assert "stopped" in tried.result().message
+    tried.runner.kill()
+
+
+def test_a_step_that_ignores_sigterm_is_killed(silent_source: socket.socket) -> None:
+    tried = hanging(silent_source)
+    pid = tried.pid
+    os.kill(pid, signal.SIGSTOP)  # takes no SIGTERM until it is continued
+    tried.runner.kill()
+    assert not wait_gone([pid], 2)
+    tried.result()
+
+
+def test_a_step_dies_with_the_task_that_runs_it(silent_source: socket.socket, tmp_path: Path) -> None:
+    request = tmp_path / "request.json"
+    request.write_text(extract().model_dump_json())
+    code = textwrap.dedent(f"""
+        from mlcycle.contract import Request
+        from mlcycle.orchestration.runners.process import ProcessRunner
+        from mlcycle.project import Resources
+        request = Request.model_validate_json(open({str(request)!r}).read())
+        runner = ProcessRunner()
+        start = runner._start
+        def told(*args):
+            child = start(*args)
+            print(child.pid, flush=True)
+            return child
+        runner._start = told
+        runner.run(request, role="ingest", resources=Resources(), log=print)
+    """)
+    task = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert task.stdout is not None
+    pid = int(task.stdout.readline())
+    silent_source.settimeout(20)
+    silent_source.accept()
+    assert started_at(pid) is not None
+    task.kill()
+    assert not wait_gone([pid], 4)
+    task.wait()
+
+
+@pytest.mark.parametrize("transport", ["forked"], indirect=True)
+def test_steps_die_with_the_server_and_the_next_starts_without_it(
+    silent_source: socket.socket, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with step_server(tmp_path) as (path, process):
+        monkeypatch.setenv("MLCYCLE_STEP_SOCKET", str(path))
+        tried = hanging(silent_source)
+        pid = tried.pid
+        process.kill()
+        assert not wait_gone([pid], 2)
+        result = tried.result()
+        assert result.error is not None
+        assert result.error.kind == "killed"
+        assert "step server" in result.message
+        again = Tried(ProcessRunner(), extract("other", params={"table": "nosuch"})).result()
+        assert again.error is not None
+        assert again.error.kind == "input"
+
+
+def test_forked_steps_draw_different_random_numbers_and_use_their_threads() -> None:
+    code = textwrap.dedent("""
+        import os, numpy, threadpoolctl
+        from mlcycle.local.step_child import reseed, use_threads
+        def child():
+            if os.fork() == 0:
+                reseed(); use_threads(3)
+                counts = {p["num_threads"] for p in threadpoolctl.threadpool_info()}
+                print(numpy.random.random(), counts, flush=True)
+                os._exit(0)
+            os.wait()
+        child(); child()
+    """)
+    one = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**os.environ, **one}
+    )
+    (first, threads), (second, _) = (line.split(" ", 1) for line in done.stdout.splitlines())
+    assert first != second
+    assert threads == "{3}"
+
+
+def test_a_role_without_a_dsn_is_refused_before_anything_starts(environment: Path) -> None:
+    with pytest.raises(ConfigError, match="MLCYCLE_DSN_PROMOTE is not set"):
+        ProcessRunner().run(extract(), role="promote", resources=Resources(), log=print)
+
+
+def test_what_is_no_request_is_refused_and_the_server_goes_on(server: Path) -> None:
+    for data in (b"", b"{}\n", b"not json\n", b"\0" * 100 + b"\n"):
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(server))
+            client.sendall(data)
+            client.shutdown(socket.SHUT_WR)
+            client.settimeout(5)
+            assert client.recv(100) == b'{"version": 1}\n'
+            assert client.recv(100) == b""
+
+
+def test_importing_the_runner_brings_no_heavy_library() -> None:
+    code = "import sys, mlcycle.orchestration.runners.process; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    heavy = {"pandas", "numpy", "mlflow", "torch", "psycopg2", "airflow", "great_expectations"}
+    assert not heavy & {name.split(".")[0] for name in loaded.split()}
