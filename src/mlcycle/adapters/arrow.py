@@ -30,13 +30,18 @@ def read_table(
     cursor: Cursor, query: sql.Composable, params: Any, schema: "pyarrow.Schema"
 ) -> "pyarrow.Table":
     """Rows of a query, its columns in the schema's order and types. Empty text stays apart from null."""
-    import pyarrow as pa
-    from pyarrow import csv
-
     statement = cursor.mogrify(sql.SQL("copy ({}) to stdout (format csv)").format(query), params)
     buffer = io.BytesIO()
     cursor.copy_expert(statement, buffer)
-    if not buffer.tell():
+    return parse_csv(buffer, schema)
+
+
+def parse_csv(buffer: io.BytesIO, schema: "pyarrow.Schema") -> "pyarrow.Table":
+    """What COPY wrote as CSV, without a header, as a table."""
+    import pyarrow as pa
+    from pyarrow import csv
+
+    if not buffer.getbuffer().nbytes:
         return schema.empty_table()
     text = any(pa.types.is_string(kind) for kind in schema.types)
     return csv.read_csv(

@@ -76,8 +76,10 @@ def frames(
 
 
 def counts(table: "pa.Table") -> dict[str, Any]:
-    """What a chunk says beside its rows: ``unlabelled`` (rows left out because they have no label) and
-    ``lead``, for each view the latest feature timestamp minus event time in seconds (never above 0).
+    """What a chunk says beside its rows.
+
+    ``unlabelled``: rows left out because they have no label, by partition. ``lead``: for each view the
+    latest feature timestamp minus event time in seconds (never above 0), None where nothing was found.
     """
     found: dict[str, Any] = json.loads(table.schema.metadata[COUNTS])
     return found
@@ -141,11 +143,13 @@ def _rows(
     import pyarrow.compute as pc
 
     entity = _entity_rows(cursor, project, start, end, labels)
-    facts: dict[str, Any] = {"unlabelled": 0, "lead": {}}
+    facts: dict[str, Any] = {"unlabelled": {}, "lead": {}}
     if labels:
-        known = entity.filter(pc.is_valid(entity["label"]))
-        facts["unlabelled"] = entity.num_rows - known.num_rows
-        entity = known
+        without = _partition_keys(project, entity.filter(pc.is_null(entity["label"])))
+        facts["unlabelled"] = {
+            item["values"]: item["counts"] for item in pc.value_counts(without).to_pylist()
+        }
+        entity = entity.filter(pc.is_valid(entity["label"]))
     entity = entity.sort_by([("event_time", "ascending"), ("entity_key", "ascending")]).combine_chunks()
     found = {name: entity[name] for name in entity.column_names}
     for view in project.features:
@@ -153,9 +157,15 @@ def _rows(
         found.update(values)
         facts["lead"][view] = lead
     names = ["entity_key", "event_time", "partition", *columns, *(["label"] if labels else [])]
-    found["partition"] = pc.strftime(entity["event_time"], format=project.unit.key_format)
+    found["partition"] = _partition_keys(project, entity)
     table = pa.table({name: found[name] for name in names})
     return table.replace_schema_metadata({COUNTS: json.dumps(facts, sort_keys=True)})
+
+
+def _partition_keys(project: Project, rows: "pa.Table") -> "pa.ChunkedArray":
+    import pyarrow.compute as pc
+
+    return pc.strftime(rows["event_time"], format=project.unit.key_format)
 
 
 def _entity_rows(
@@ -252,3 +262,41 @@ def _feature_values(
     lead = float((known[at[hit]] - moments[hit]).max()) / 1e6 if hit.any() else None
     positions = pa.array(at, mask=np.logical_not(hit))
     return {column: values[column].take(positions) for column in columns}, lead
+
+
+def equivalent_sql(project: Project) -> str:
+    """One SELECT with the same rows, for people: between %(start)s and %(end)s, with their labels."""
+
+    def quoted(*parts: str) -> str:
+        return ".".join('"{}"'.format(part.replace('"', '""')) for part in parts)
+
+    table, label = project.entity_table, project.label
+    moment = quoted("e", table.event_time)
+    joins, owners = [], dict.fromkeys(table.columns, "e")
+    for number, (name, view) in enumerate(project.features.items()):
+        alias = f"v{number}"
+        owners |= dict.fromkeys(view.columns, alias)
+        match = " and ".join(f"f.{quoted(key)} = e.{quoted(key)}" for key in view.entities)
+        joins.append(
+            f"left join lateral (\n  select * from {quoted('features', f'{project.name}__{name}')} f\n"
+            f"  where {match} and f.event_timestamp <= {moment}\n"
+            f"    and f.event_timestamp >= {moment} - interval '{int(view.ttl.total_seconds())} seconds'\n"
+            f"  order by f.event_timestamp desc limit 1\n) {alias} on true"
+        )
+    same = " and ".join(f"l.{quoted(key)} = e.{quoted(key)}" for key in table.key)
+    ahead = f"interval '{int(label.ahead.total_seconds())} seconds'"
+    known = f"l.{quoted(label.column)}"
+    value = known if label.at_least is None else f"({known} >= {label.at_least})::int"
+    columns = [f"{owners[name]}.{quoted(name)}" for name in output_columns(project)]
+    keys = ", ".join(f"e.{quoted(key)}" for key in table.key)
+    return (
+        f"select concat_ws('|', {keys}) as entity_key, {moment} as event_time,\n  "
+        + ", ".join(columns)
+        + f",\n  {value}::double precision as label\n"
+        + f"from {quoted('raw', f'{project.name}__{project.entity.table}')} e\n"
+        + f"join {quoted('raw', f'{project.name}__{label.table}')} l on {same}\n"
+        + f"  and l.{quoted(project.source.tables[label.table].event_time)} = {moment} + {ahead}\n"
+        + "\n".join(joins)
+        + f"\nwhere {moment} >= %(start)s and {moment} < %(end)s and {known} is not null\n"
+        + 'order by event_time, entity_key collate "C"'
+    )

@@ -6,7 +6,6 @@ the view's name and the line of its SQL.
 
 from collections.abc import Mapping
 from datetime import datetime
-from pathlib import Path
 from typing import BinaryIO
 
 import psycopg2
@@ -72,8 +71,10 @@ def select(
     return f"{prefix}{own}{suffix}", len(prefix)
 
 
-def copy_out(cursor: Cursor, view_name: str, statement: tuple[str, int], target: Path) -> None:
-    """Write the rows of a view's statement to a file, as COPY reads them back.
+def copy_out(
+    cursor: Cursor, view_name: str, statement: tuple[str, int], stream: BinaryIO, *, csv: bool = False
+) -> None:
+    """Write the rows of a view's statement to a stream, as COPY reads them back or as CSV.
 
     Raises ConfigError, one line with the view and the line of its SQL, for SQL that does not run.
     """
@@ -81,8 +82,7 @@ def copy_out(cursor: Cursor, view_name: str, statement: tuple[str, int], target:
     opening = "copy ("
     try:
         cursor.execute("set local statement_timeout = %s", (TIME_LIMIT * 1000,))
-        with target.open("wb") as stream:
-            cursor.copy_expert(f"{opening}{text}) to stdout", stream)
+        cursor.copy_expert(f"{opening}{text}) to stdout{' (format csv)' if csv else ''}", stream)
     except psycopg2.errors.QueryCanceled:
         raise ConfigError(
             f"feature view {view_name!r} took longer than {TIME_LIMIT} s: make its SQL read less"

@@ -5,45 +5,44 @@ batches within its reach, so that a year of hours is checked in milliseconds.
 """
 
 import hashlib
-import json
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from itertools import accumulate
 
-from mlcycle.domain.partitions import Partition
-from mlcycle.project import FeatureView, Project
+from mlcycle.domain.partitions import Partition, Unit
 
 _MODULUS = 1 << 128
 
 
-def definition(project: Project, view: FeatureView) -> str:
-    """Digest of what makes a view's values, besides the data."""
-    kinds = [project.entity_table.columns[name] for name in view.entities]
-    facts = [view.entities, kinds, list(view.columns.items()), view.reads, view.sql]
-    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
+@dataclass(frozen=True)
+class Deliveries:
+    """The published batches of one raw table, delivered ``lag`` partitions after their own."""
+
+    lag: int
+    batches: Mapping[Partition, int]
 
 
 class Reach:
-    """The raw batches that a partition of one view depends on.
+    """The raw batches that a partition of one view depends on. ``definition`` is a digest of the view.
 
     A row of a partition reaches the values that become known in it and for ``lookback`` after it; a
     table with a lag is not there earlier than that.
     """
 
     def __init__(
-        self, project: Project, view: FeatureView, batches: Mapping[str, Mapping[Partition, int]]
+        self, definition: str, unit: Unit, lookback: timedelta, tables: Mapping[str, Deliveries]
     ) -> None:
-        self._unit = project.unit.length
-        self._lookback = view.lookback
-        self._definition = definition(project, view)
+        self._unit = unit.length
+        self._lookback = lookback
+        self._definition = definition
         self._tables = []
-        for name in view.reads:
-            found = sorted(batches.get(name, {}).items())
+        for name, table in tables.items():
+            found = sorted(table.batches.items())
             marks = [_mark(name, partition, batch) for partition, batch in found]
-            lag = project.source.tables[name].lag * self._unit
             starts = [partition.start for partition, _ in found]
-            self._tables.append((starts, [0, *accumulate(marks)], lag))
+            self._tables.append((starts, [0, *accumulate(marks)], table.lag * self._unit))
 
     def inputs(self, partition: Partition) -> tuple[str, int]:
         """What the partition is to be computed from, and how many batches that is."""

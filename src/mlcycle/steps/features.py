@@ -55,15 +55,15 @@ def _compute(context: StepContext, publication: Publication, view: str) -> tuple
     for first, last in windows(found):
         context.progress(f"{view}: {first.key} to {last.key}")
         staged = context.scratch / f"{view}.copy"
-        with context.warehouse.reading() as reader:
+        with context.warehouse.reading() as reader, staged.open("wb") as target:
             statement = view_sql.select(reader, project, view, first.start, last.end)
-            view_sql.copy_out(reader, view, statement, staged)
+            view_sql.copy_out(reader, view, statement, target)
         cursor.execute(
             sql.SQL("delete from {} where event_timestamp > %s and event_timestamp <= %s").format(table),
             (first.start, last.end),
         )
-        with staged.open("rb") as stream:
-            view_sql.copy_in(cursor, view, into, stream)
+        with staged.open("rb") as source:
+            view_sql.copy_in(cursor, view, into, source)
     rows = _rows(publication, table, found)
     ledger.record(cursor, project.name, view, found, rows)
     watermarks.advance(cursor, project.name, f"features:{view}", max(found).end)

@@ -1,0 +1,178 @@
+"""Take an immutable snapshot for training: point-in-time rows, split by time, checked for leakage.
+
+Leaking data is refused before anything is stored. The same data gives the same snapshot, and one
+that exists is not stored again.
+"""
+
+import hashlib
+from datetime import datetime
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from mlcycle.adapters import replay, snapshots
+from mlcycle.adapters.column_samples import ColumnSamples
+from mlcycle.adapters.ledger import datasets
+from mlcycle.adapters.ledger import features as ledger
+from mlcycle.adapters.point_in_time import counts, equivalent_sql, frames, known_until
+from mlcycle.contract import Output
+from mlcycle.domain import leakage
+from mlcycle.domain.dataset import DatasetManifest, Split
+from mlcycle.domain.partitions import Partition
+from mlcycle.domain.split import Policy, Window, windows
+from mlcycle.errors import InputError
+from mlcycle.project import Project
+from mlcycle.steps.context import Outcome, StepContext
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def run(context: StepContext) -> Outcome:
+    """Snapshot the newest labelled rows as of the request."""
+    if (before := context.published("dataset")) is not None:
+        return _outcome(Output.model_validate(before["manifest"]), before, replayed=True)
+    project = context.project
+    with context.warehouse.reading() as cursor:
+        as_of = _as_of(context, datasets.newest_partition(cursor, project, project.entity.table))
+        labelled = datasets.labels_until(cursor, project)
+        if labelled is None:
+            raise InputError("no labelled row was published yet: run ingest for rows and labels first")
+        bounds = windows(_policy(project), min(labelled, known_until(project, as_of)))
+        leakage.check_bounds(bounds)
+        start, end = bounds["train"].start, bounds["holdout"].end
+        context.progress(f"rows from {start.isoformat()} to {end.isoformat()}")
+        moments = replay.check_views(cursor, project, start, end)
+        context.progress(f"feature views replayed at {moments} moments: none knows the future")
+        versions = {view: _version(cursor, project, view, bounds) for view in project.features}
+
+    snapshot = snapshots.Snapshot(context.scratch, bounds)
+    unlabelled: dict[Split, int] = dict.fromkeys(bounds, 0)
+    samples = ColumnSamples(project)
+    last = None
+    for chunk in frames(context.warehouse, project, start, end, labels=True, as_of=as_of):
+        facts = counts(chunk)
+        for view, lead in facts["lead"].items():
+            leakage.check_lead(view, lead)
+        for name, window in bounds.items():
+            part = _between(chunk, window)
+            rows = list(zip(part["event_time"].to_pylist(), part["entity_key"].to_pylist(), strict=True))
+            last = leakage.check_order(rows, last, window)
+            samples.add(part)
+            snapshot.add(name, part)
+        for key, missing in facts["unlabelled"].items():
+            moment = Partition.parse(key, project.unit).start
+            name = next(name for name, window in bounds.items() if window.start <= moment < window.end)
+            unlabelled[name] += missing
+        context.progress(f"{sum(snapshot.rows.values())} rows")
+    _enough(project, snapshot.rows, unlabelled, bounds)
+    samples.check()
+
+    manifest = snapshot.manifest(
+        project.name,
+        unlabelled,
+        as_of=as_of,
+        query=equivalent_sql(project),
+        code_version=version("mlcycle"),
+        features=versions,
+    )
+    output = snapshots.stored(context.artifacts, project.name, manifest.digest)
+    known = output is not None
+    if output is None:
+        output = snapshot.store(context.artifacts, manifest, context.progress)
+    with context.publication("dataset") as publication:
+        datasets.insert(publication.cursor, manifest, output.uri)
+        publication.outputs.update(_facts(manifest, output), known=known)
+    return _outcome(output, publication.outputs)
+
+
+def _as_of(context: StepContext, newest: Partition | None) -> datetime:
+    """The moment the snapshot is taken at: ``until``, else the last partition asked for, else the newest."""
+    unit = context.project.unit
+    until = context.param("until")
+    if until is not None:
+        try:
+            moment = datetime.fromisoformat(str(until))
+        except ValueError:
+            return Partition.parse(str(until), unit).end
+        if moment.tzinfo is not None:
+            return moment
+        return Partition.parse(str(until), unit).end
+    if context.request.partitions is not None:
+        return context.partitions[-1].end
+    if newest is None:
+        raise InputError(f"table {context.project.entity.table!r} holds no partition yet: run ingest first")
+    return newest.end
+
+
+def _policy(project: Project) -> Policy:
+    split = project.split
+    begin = Partition.parse(project.source.start, project.unit).start
+    return Policy(split.holdout, split.validation, split.history, begin, project.unit)
+
+
+def _between(chunk: "pa.Table", window: Window) -> "pa.Table":
+    """Rows of a chunk, sorted by event time, that lie in a window."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    moments = chunk["event_time"]
+    low, high = (pa.scalar(moment, moments.type) for moment in (window.start, window.end))
+    return chunk.filter(pc.and_(pc.greater_equal(moments, low), pc.less(moments, high)))
+
+
+def _enough(
+    project: Project, rows: dict[Split, int], unlabelled: dict[Split, int], bounds: dict[Split, Window]
+) -> None:
+    needed = {"train": project.split.min_rows, "validation": 1, "holdout": 1}
+    for name, window in bounds.items():
+        if rows[name] < needed[name]:
+            raise InputError(
+                f"split {name!r} ({window.start.isoformat()} to {window.end.isoformat()}) has {rows[name]} "
+                f"labelled rows and {unlabelled[name]} without a label; it needs {needed[name]}: ingest more "
+                "partitions, or change split.min_rows or the lengths under split"
+            )
+
+
+def _version(cursor: Any, project: Project, view: str, bounds: dict[Split, Window]) -> dict[str, Any]:
+    """What a view's values in the window were computed from."""
+    first = bounds["train"].start - project.features[view].ttl
+    found = {
+        partition: inputs
+        for partition, inputs in ledger.recorded(cursor, project.name, view, project.unit).items()
+        if first <= partition.start < bounds["holdout"].end
+    }
+    stale = ledger.stale_partitions(cursor, project, view).keys() & found.keys()
+    text = "\n".join(f"{partition.key} {inputs}" for partition, inputs in sorted(found.items()))
+    return {
+        "definition": ledger.definition(project, view),
+        "inputs": hashlib.sha256(text.encode()).hexdigest()[:16],
+        "partitions": len(found),
+        "stale": len(stale),
+    }
+
+
+def _facts(manifest: DatasetManifest, output: Output) -> dict[str, Any]:
+    return {
+        "manifest": output.model_dump(mode="json"),
+        "digest": manifest.digest,
+        "as_of": manifest.as_of.isoformat(),
+        "rows": {name: bounds.rows for name, bounds in manifest.splits.items()},
+        "unlabelled": sum(bounds.unlabelled for bounds in manifest.splits.values()),
+        "stale": sum(facts["stale"] for facts in manifest.features.values()),
+    }
+
+
+def _outcome(output: Output, facts: dict[str, Any], *, replayed: bool = False) -> Outcome:
+    rows = facts["rows"]
+    stale = f"; {facts['stale']} feature partitions were stale" if facts["stale"] else ""
+    message = (
+        f"dataset {facts['digest'][:12]}{' (known)' if facts['known'] else ''}: train {rows['train']}, "
+        f"validation {rows['validation']}, holdout {rows['holdout']} rows, "
+        f"{facts['unlabelled']} unlabelled{stale}"
+    )
+    values = {name: facts[name] for name in ("digest", "as_of", "unlabelled", "stale")}
+    values |= {"rows": sum(rows.values()), "split_rows": rows}
+    metrics = {f"rows_{name}": float(count) for name, count in rows.items()}
+    return Outcome(
+        message=message, outputs={"manifest": output}, values=values, metrics=metrics, replayed=replayed
+    )

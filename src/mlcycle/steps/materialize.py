@@ -1,0 +1,85 @@
+"""Bring the newest feature values online: only forward, one run at a time.
+
+What is written is each entity's newest value that is not older than its view's ttl, seen from the
+newest moment that was ever materialised. So nothing is left out by a run that died or overtook
+another, a value computed again is written again, and a backfill of old days writes nothing old.
+"""
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from psycopg2 import sql
+from psycopg2.extensions import cursor as Cursor
+
+from mlcycle.adapters import feature_store, online_writer
+from mlcycle.adapters.arrow import arrow_type, read_table
+from mlcycle.adapters.feature_tables import table_exists
+from mlcycle.adapters.ledger import watermarks
+from mlcycle.adapters.warehouse import feature_table
+from mlcycle.contract import Status
+from mlcycle.errors import InputError
+from mlcycle.project import Project
+from mlcycle.steps.context import Outcome, StepContext
+
+if TYPE_CHECKING:
+    import pyarrow
+
+STREAM = "online"
+
+
+def run(context: StepContext) -> Outcome:
+    """Materialise up to the end of the last partition. Skipped where the project has no views."""
+    project = context.project
+    if not project.features:
+        return Outcome(Status.SKIPPED, "the project has no feature views")
+    if (before := context.published("online")) is not None:
+        return _outcome(before["written"], replayed=True)
+    asked = context.partitions[-1].end
+    with context.publication("online") as publication:
+        cursor = publication.cursor
+        online_writer.lock(cursor, project.name)
+        if feature_store.ensure(cursor, context.settings, project):
+            context.progress("feature definitions applied")
+        position = watermarks.position(cursor, project.name, STREAM)
+        as_of = max(asked, position) if position else asked
+        writer = online_writer.OnlineWriter(context.settings, project)
+        written = {
+            view: writer.write(view, _newest(cursor, project, view, as_of)) for view in project.features
+        }
+        watermarks.advance(cursor, project.name, STREAM, asked)
+        publication.outputs["written"] = written
+    return _outcome(written)
+
+
+def _newest(cursor: Cursor, project: Project, view_name: str, as_of: datetime) -> "pyarrow.Table":
+    """The newest value of each entity that is known and still valid at a moment."""
+    import pyarrow as pa
+
+    view = project.features[view_name]
+    if not table_exists(cursor, "features", f"{project.name}__{view_name}"):
+        raise InputError(f"feature view {view_name!r} was never computed: run the step features first")
+    moment = arrow_type("timestamp")
+    fields = {key: arrow_type(project.entity_table.columns[key]) for key in view.entities}
+    fields |= {"event_timestamp": moment, "created_timestamp": moment}
+    fields |= {name: arrow_type(kind) for name, kind in view.columns.items()}
+    keys = [sql.Identifier(key) for key in view.entities]
+    query = sql.SQL(
+        """select distinct on ({keys}) {columns} from {table}
+           where event_timestamp > %(since)s and event_timestamp <= %(as_of)s
+           order by {order}, event_timestamp desc"""
+    ).format(
+        keys=sql.SQL(", ").join(keys),
+        columns=sql.SQL(", ").join(map(sql.Identifier, fields)),
+        table=feature_table(project.name, view_name),
+        order=sql.SQL(", ").join(keys),
+    )
+    window = {"since": as_of - view.ttl, "as_of": as_of}
+    return read_table(cursor, query, window, pa.schema(list(fields.items())))
+
+
+def _outcome(written: dict[str, int], *, replayed: bool = False) -> Outcome:
+    total = sum(written.values())
+    message = f"{total} entities moved forward online" if total else "everything online was the newest"
+    return Outcome(
+        message=message, values={"written": written}, metrics={"written": total}, replayed=replayed
+    )
