@@ -12,7 +12,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
 
 from mlcycle.domain.durations import Duration
-from mlcycle.domain.partitions import Unit
+from mlcycle.domain.partitions import Partition, Unit
+from mlcycle.errors import InputError
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,30}$")]
 Text = Annotated[str, Field(min_length=1, max_length=2000)]
@@ -98,6 +99,14 @@ class Source(Part):
     start: str  # key of the first partition there is
     live: bool = True  # delivers as time goes by; false: a closed history, ingested by backfill alone
     tables: dict[Name, Table] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _start_is_a_key(self) -> Self:
+        try:
+            Partition.parse(self.start, self.partition)
+        except InputError as error:
+            raise ValueError(f"start: {error.message}") from None
+        return self
 
 
 class Label(Part):

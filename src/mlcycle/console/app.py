@@ -7,10 +7,12 @@ Airflow sets at login for every path of its own; a plain link to a page here the
 import mimetypes
 import os
 from collections.abc import Awaitable, Callable
+from pathlib import Path, PurePosixPath
+from urllib.parse import quote
 
 from airflow.api_fastapi.core_api.security import requires_authenticated
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 
 from mlcycle.adapters.artifacts import ArtifactStore
 from mlcycle.console.links import REPORTS
@@ -18,7 +20,7 @@ from mlcycle.console.overview import Overview, read_overviews
 from mlcycle.console.page import overview_page
 from mlcycle.errors import InputError, MlcycleError
 from mlcycle.orchestration.factory import projects_folder
-from mlcycle.project_file import find
+from mlcycle.project_file import find, load
 
 #: Reports are files that a step made of data: they may draw and style, and run the script they
 #: bring along for their charts, but reach nothing outside and, sandboxed, none of Airflow's
@@ -46,22 +48,37 @@ async def _harden(request: Request, call_next: Callable[[Request], Awaitable[Res
     return response
 
 
+@app.exception_handler(401)
+async def _to_login(request: Request, error: HTTPException) -> Response:
+    """Send a browser that is not logged in to Airflow's login and back; tell a program."""
+    if "text/html" not in request.headers.get("accept", ""):
+        return JSONResponse({"detail": error.detail}, 401)
+    return RedirectResponse(f"/auth/login?next={quote(request.url.path, safe='')}", 303)
+
+
 @app.get("/", dependencies=[Depends(requires_authenticated())], response_class=HTMLResponse)
 def overview() -> HTMLResponse:
     """Every project's state at a glance."""
-    names: list[str] = []
+    projects: list[Overview] = []
     try:
-        names = list(find(projects_folder()))
-        return HTMLResponse(overview_page(read_overviews(names)))
+        projects = [Overview(name, _problem(path)) for name, path in find(projects_folder()).items()]
+        return HTMLResponse(overview_page(read_overviews(projects)))
     except MlcycleError as error:
-        status = 503 if error.retryable else 500
-        return HTMLResponse(overview_page([Overview(name) for name in names], error.message), status)
+        return HTMLResponse(overview_page(projects, error.message), 503 if error.retryable else 500)
+
+
+def _problem(path: Path) -> str:
+    try:
+        load(path)
+    except MlcycleError as error:
+        return error.message
+    return ""
 
 
 @app.get("/reports/{path:path}", dependencies=[Depends(requires_authenticated())])
 def report(path: str) -> Response:
     """A report out of the artifact store; nothing but what lies under ``reports/``."""
-    suffix = os.path.splitext(path)[1].lower()
+    suffix = PurePosixPath(path).suffix.lower()
     kind = SHOWN.get(suffix) or mimetypes.types_map.get(suffix, "application/octet-stream")
     try:
         store = ArtifactStore(os.environ.get("MLCYCLE_ARTIFACTS_URL", ""))

@@ -1,3 +1,4 @@
+# mypy: allow-subclassing-any
 """Links of a task to what its step left for people: its MLflow run, its reports.
 
 Airflow asks for them in the worker when the task has ended, whatever its state, and stores what it

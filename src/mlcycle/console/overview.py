@@ -37,6 +37,7 @@ class Overview:
     """One project: its champion's history, its tables, rows of the last partitions, open alerts."""
 
     name: str
+    problem: str = ""  # what is wrong with its file
     champions: list[tuple[Any, ...]] = field(default_factory=list)
     tables: list[tuple[Any, ...]] = field(default_factory=list)
     volumes: list[tuple[str, int]] = field(default_factory=list)
@@ -58,8 +59,8 @@ class Overview:
         return self.champion[4] if self.champion else None
 
 
-def read_overviews(names: list[str], partitions: int = 60) -> list[Overview]:
-    """Every project's state, in the order of the names; projects the ledger alone knows come last.
+def read_overviews(projects: list[Overview], partitions: int = 60) -> list[Overview]:
+    """Fill in every project's state; projects that the ledger alone knows come last.
 
     Raises ConfigError or Unavailable, one line.
     """
@@ -68,7 +69,7 @@ def read_overviews(names: list[str], partitions: int = 60) -> list[Overview]:
     dsn = os.environ.get("MLCYCLE_DSN_SERVE", "")
     if not dsn:
         raise ConfigError("MLCYCLE_DSN_SERVE is not set: the console reads the ledger through it")
-    found = {name: Overview(name) for name in names}
+    found = {project.name: project for project in projects}
 
     def of(name: str) -> Overview:
         return found.setdefault(name, Overview(name))

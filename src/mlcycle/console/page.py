@@ -1,13 +1,16 @@
-"""The console's first page as HTML. Plain and self-contained: no script, nothing fetched from elsewhere."""
+"""The console's first page as HTML. Plain and self-contained: no script, nothing fetched from elsewhere.
+
+Airflow shows it in a sandboxed frame that lets no link out of it: links stay inside the frame.
+"""
 
 from html import escape
-from urllib.parse import quote
 
 from mlcycle.console.links import address
 from mlcycle.console.overview import Overview
 
 STYLE = """
-:root { color-scheme: light dark; --line: #8884; --soft: #8882; --accent: #2b6cb0; --bad: #c53030; --warn: #b7791f }
+:root { color-scheme: light dark; --line: #8884; --soft: #8882; --accent: #2b6cb0 }
+:root { --bad: #c53030; --warn: #b7791f }
 body { font: 15px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 72rem; padding: 1.5rem }
 h1 { font-size: 1.4rem } h2 { font-size: 1.15rem; margin: 0 }
 section { border: 1px solid var(--line); border-radius: 8px; padding: 1rem 1.2rem; margin: 1rem 0 }
@@ -24,16 +27,19 @@ p.error { color: var(--bad) }
 def overview_page(overviews: list[Overview], error: str = "") -> str:
     """The page: each project's champion, tables, volume and open alerts."""
     body = "".join(map(_project, overviews)) or "<p>No project yet: put one under the projects folder.</p>"
-    problem = f'<p class="error">{escape(error)}</p>' if error else ""
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>mlcycle</title>'
-        f"<style>{STYLE}</style></head><body><h1>Projects</h1>{problem}{body}</body></html>"
+        f"<style>{STYLE}</style></head><body><h1>Projects</h1>{_problem(error)}{body}</body></html>"
     )
+
+
+def _problem(text: str) -> str:
+    return f'<p class="error">{escape(text)}</p>' if text else ""
 
 
 def _project(project: Overview) -> str:
     return (
-        f'<section><h2><a href="/dags?search={quote(project.name)}" target="_top">{escape(project.name)}</a></h2>'
+        f"<section><h2>{escape(project.name)}</h2>{_problem(project.problem)}"
         f"{_facts(project)}{_volumes(project)}{_tables(project)}{_alerts(project)}</section>"
     )
 
@@ -103,4 +109,4 @@ def _alerts(project: Overview) -> str:
 def _titled(title: str, link: str) -> str:
     target = address(link)
     text = escape(title)
-    return f'<a href="{escape(target, quote=True)}" target="_blank">{text}</a>' if target else text
+    return f'<a href="{escape(target, quote=True)}">{text}</a>' if target else text

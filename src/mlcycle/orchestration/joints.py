@@ -1,3 +1,4 @@
+# mypy: allow-subclassing-any
 """The tasks of a DAG that run no step: where tables meet, and where a person decides."""
 
 from collections.abc import Sequence

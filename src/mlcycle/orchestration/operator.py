@@ -1,3 +1,4 @@
+# mypy: allow-subclassing-any
 """The one operator: makes a step's request, lets a runner run it, and acts on its result.
 
 No work happens here. What a step hands over to the next travels as XCom, the contract's

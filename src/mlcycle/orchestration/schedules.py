@@ -30,6 +30,7 @@ from airflow.sdk import (
 
 from mlcycle.cycle import Stage
 from mlcycle.domain.partitions import Partition, Unit
+from mlcycle.errors import ConfigError
 from mlcycle.orchestration.assets import asset
 from mlcycle.project import Project
 
@@ -46,11 +47,22 @@ def schedule(project: Project, stage: Stage) -> dict[str, Any]:
     if stage.name == "retrain" and project.retrain.schedule and project.source.live:
         # Not a partition's clock: a weekly cron's ticks are no partitions of the project.
         return {
-            "schedule": CronTriggerTimetable(project.retrain.schedule, timezone="UTC"),
+            "schedule": CronTriggerTimetable(_cron(project.retrain.schedule), timezone="UTC"),
             "start_date": _start(project),
             "catchup": False,
         }
     return {"schedule": PartitionedAtRuntime()}
+
+
+def _cron(expression: str) -> str:
+    # Airflow would find a wrong one when it stores the DAG, and drop every project's DAGs with it.
+    from croniter import croniter  # type: ignore[import-untyped]
+
+    if not croniter.is_valid(expression):
+        raise ConfigError(
+            f"retrain.schedule: {expression!r} is not a cron expression: write it like '0 6 * * 1'"
+        )
+    return expression
 
 
 def _ingest(project: Project) -> dict[str, Any]:

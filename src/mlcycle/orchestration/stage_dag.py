@@ -33,7 +33,7 @@ def stage_dag(project: Project, stage: Stage) -> DAG:
         doc_md=_about(project, stage),
         tags=["mlcycle", project.name, stage.name],
         params=form(project, stage),
-        default_args={"owner": project.scope.owner},
+        default_args={"owner": project.scope.owner.replace(", ", " / ")},  # Airflow splits owners by commas
         max_active_runs=AT_ONCE.get(stage.name, 1),
         is_paused_upon_creation=False,
         **schedule(project, stage),

@@ -1,0 +1,13 @@
+"""Airflow's settings for tests; imported before anything of Airflow is.
+
+Airflow reads its settings once, at its first import, and wants a home of its own.
+"""
+
+import os
+import tempfile
+
+HOME = tempfile.mkdtemp(prefix="mlcycle-airflow-")
+os.environ.setdefault("AIRFLOW_HOME", HOME)
+os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
+os.environ["AIRFLOW__CORE__UNIT_TEST_MODE"] = "False"
+os.environ["AIRFLOW__LOGGING__LOGGING_LEVEL"] = "WARNING"

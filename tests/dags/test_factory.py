@@ -1,0 +1,228 @@
+"""DAGs out of project files: which there are, how they hang together, and what a wrong file costs."""
+
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlcycle.cycle import STAGES
+from tests.dags.conftest import ROOT, Bag, copy_project
+
+HEAVY = ["mlflow", "torch", "sklearn", "pandas", "pyarrow", "feast", "great_expectations", "evidently"]
+HEAVY += ["duckdb", "onnxruntime", "numpy"]
+
+
+def edges(dag: Any) -> dict[str, set[str]]:
+    return {task.task_id: set(task.upstream_task_ids) for task in dag.tasks}
+
+
+def serialized(dag: Any) -> Any:
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    return DagSerialization.from_dict(DagSerialization.to_dict(dag))
+
+
+def test_every_project_of_the_repository_gives_a_dag_for_each_stage(bag: Bag) -> None:
+    found = bag(ROOT / "projects")
+    names = [path.parent.name for path in (ROOT / "projects").glob("*/project.yaml")]
+    assert not found.import_errors
+    assert "flights" in names
+    assert set(found.dags) == {f"{name}_{stage}" for name in names for stage in STAGES}
+    for dag in found.dags.values():
+        assert dag.doc_md
+        assert dag.is_paused_upon_creation is False
+        assert {"mlcycle", dag.dag_id.rsplit("_", 1)[0]} <= set(dag.tags)
+        serialized(dag)
+
+
+def test_ingest_waits_for_late_tables_and_announces_the_partition_once(bag: Bag) -> None:
+    dag = bag(ROOT / "projects").dags["flights_ingest"]
+    assert edges(dag) == {
+        "flights.extract": set(),
+        "flights.validate": {"flights.extract"},
+        "flights.publish": {"flights.validate"},
+        "arrivals.extract": set(),
+        "arrivals.validate": {"arrivals.extract"},
+        "arrivals.publish": {"arrivals.validate"},
+        "weather.extract": set(),
+        "weather.validate": {"weather.extract"},
+        "weather.publish": {"weather.validate"},
+        "late-tables": {"arrivals.publish"},
+        "announce-raw": {"flights.publish", "weather.publish", "late-tables"},
+        "all-tables": {"announce-raw", "flights.publish", "arrivals.publish", "weather.publish"},
+    }
+    assert dag.get_task("late-tables").trigger_rule == "all_done"
+    assert dag.get_task("announce-raw").trigger_rule == "none_failed"
+    assert dag.get_task("all-tables").trigger_rule == "none_failed"
+    emitted = {task.task_id: [outlet.name for outlet in task.outlets] for task in dag.tasks if task.outlets}
+    assert emitted == {
+        "flights.publish": ["flights/raw/flights"],
+        "arrivals.publish": ["flights/raw/arrivals"],
+        "weather.publish": ["flights/raw/weather"],
+        "announce-raw": ["flights/raw"],
+    }
+
+
+def test_each_candidate_is_a_task_that_reads_the_dataset_and_evaluate_reads_them_all(bag: Bag) -> None:
+    dag = bag(ROOT / "projects").dags["flights_train"]
+    trained = ["train.carrier_hour_rate", "train.boosting", "train.network"]
+    for task_id in trained:
+        assert dag.get_task(task_id).upstream_task_ids == {"dataset"}
+        assert dag.get_task(task_id).variant == task_id.removeprefix("train.")
+    assert dag.get_task("evaluate").reads == {"dataset": ["dataset"], "train": trained}
+    assert dag.get_task("train.boosting").step_resources.cpu == 2
+
+
+def test_a_candidate_with_gpus_waits_in_the_gpu_pool(bag: Bag, tmp_path: Path) -> None:
+    copy_project(tmp_path, "deep", ("gpu: 0", "gpu: 2"))
+    dag = bag(tmp_path).dags["deep_train"]
+    assert (dag.get_task("train.network").pool, dag.get_task("train.network").pool_slots) == ("gpu", 2)
+    assert dag.get_task("train.boosting").pool == "default_pool"
+
+
+def test_a_step_after_one_that_may_be_skipped_runs_all_the_same(bag: Bag) -> None:
+    dag = bag(ROOT / "projects").dags["flights_monitor"]
+    assert dag.get_task("monitor").trigger_rule == "none_failed"
+    assert dag.get_task("alert").trigger_rule == "all_success"
+
+
+def test_assets_lead_from_raw_to_promote_and_each_stage_waits_for_one_asset_alone(bag: Bag) -> None:
+    from airflow.sdk import PartitionedAssetTimetable
+
+    dags = bag(ROOT / "projects").dags
+    emits = {
+        dag_id: {outlet.name for task in dag.tasks for outlet in task.outlets} for dag_id, dag in dags.items()
+    }
+    listens = {
+        dag_id: {asset.name for asset in dag.timetable.asset_condition.objects}
+        for dag_id, dag in dags.items()
+        if isinstance(dag.timetable, PartitionedAssetTimetable)
+    }
+    assert all(len(names) == 1 for names in listens.values())
+    reached = {"flights_ingest"}
+    while True:
+        names = set().union(*(emits[dag_id] for dag_id in reached))
+        more = {dag_id for dag_id, needed in listens.items() if needed <= names} | reached
+        if more == reached:
+            break
+        reached = more
+    assert {d for d in reached if d.startswith("flights_")} == {
+        f"flights_{stage}" for stage in ("ingest", "features", "score", "monitor", "train", "promote")
+    }
+    assert "flights/retrain" in emits["flights_retrain"]
+
+
+def test_approval_stands_between_compare_and_promote_where_the_project_asks(bag: Bag, tmp_path: Path) -> None:
+    file = copy_project(tmp_path, "gated")
+    file.write_text(file.read_text() + "\napproval: {required: true, within: 2 days}\n")
+    copy_project(tmp_path, "free")
+    dags = bag(tmp_path).dags
+    assert edges(dags["gated_promote"]) == {
+        "compare": set(),
+        "approve": {"compare"},
+        "promote": {"compare", "approve"},
+        "reconcile": {"promote"},
+    }
+    assert dags["gated_promote"].get_task("promote").trigger_rule == "none_failed"
+    assert "approve" not in edges(dags["free_promote"])
+
+
+def test_a_closed_history_is_never_scheduled_but_backfills_any_range_with_keys(bag: Bag) -> None:
+    dag = serialized(bag(ROOT / "projects").dags["flights_ingest"])
+    assert dag.next_dagrun_info(last_automated_run_info=None) is None
+    infos = dag.iter_dagrun_infos_between(datetime(2013, 2, 27, tzinfo=UTC), datetime(2013, 3, 2, tzinfo=UTC))
+    assert [info.partition_key for info in infos] == ["2013-02-27", "2013-02-28", "2013-03-01", "2013-03-02"]
+
+
+@pytest.mark.parametrize(
+    ("unit", "start", "key_format", "hours"),
+    [("day", "2013-01-01", "%Y-%m-%d", 24), ("hour", "2013-01-01T00", "%Y-%m-%dT%H", 1)],
+    ids=["day", "hour"],
+)
+def test_a_live_source_is_fetched_once_its_partition_is_over(
+    bag: Bag, tmp_path: Path, unit: str, start: str, key_format: str, hours: int
+) -> None:
+    copy_project(
+        tmp_path,
+        "live",
+        ("live: false", "live: true"),
+        ("partition: day", f"partition: {unit}"),
+        ('start: "2013-01-01"', f'start: "{start}"'),
+    )
+    found = bag(tmp_path)
+    assert not found.import_errors
+    info = serialized(found.dags["live_ingest"]).next_dagrun_info(last_automated_run_info=None)
+    assert info.partition_key == info.partition_date.strftime(key_format)
+    assert (info.run_after - info.partition_date).total_seconds() == hours * 3600
+
+
+def test_a_wrong_project_file_is_named_by_line_and_hides_no_other_project(bag: Bag, tmp_path: Path) -> None:
+    copy_project(tmp_path, "good")
+    broken = copy_project(tmp_path, "broken", ("entity:", "entiti:"))
+    line = 1 + broken.read_text().splitlines().index("entiti:")
+    found = bag(tmp_path)
+    assert {dag_id.split("_")[0] for dag_id in found.dags} == {"good"}
+    assert len(found.dags) == len(STAGES)
+    ((file, text),) = found.import_errors.items()
+    assert file.endswith("mlcycle_project_errors.py")
+    assert f"{broken}:{line}: entiti: unknown key" in text
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ('start: "2013-01-01"', 'start: "January"', "start: partition 'January' is not a day key"),
+        ("live: false", "live: true", "'99 * * * *' is not a cron expression"),
+    ],
+    ids=["start", "cron"],
+)
+def test_what_airflow_would_only_find_when_storing_a_dag_is_found_when_making_it(
+    bag: Bag, tmp_path: Path, before: str, after: str, message: str
+) -> None:
+    copy_project(tmp_path, "good")
+    copy_project(tmp_path, "odd", (before, after), ("retrain:\n", 'retrain:\n  schedule: "99 * * * *"\n'))
+    found = bag(tmp_path)
+    assert {dag_id.split("_")[0] for dag_id in found.dags} == {"good"}
+    assert message in "".join(found.import_errors.values())
+
+
+def test_a_worker_makes_only_the_dag_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    from airflow.sdk.definitions.context import Context  # noqa: F401 - loads the SDK first
+
+    from mlcycle.orchestration.factory import make_dags
+
+    monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_DAG_ID", "flights_train")
+    dags, problems = make_dags(ROOT / "projects")
+    assert list(dags) == ["flights_train"]
+    assert not problems
+
+
+def test_forms_take_empty_fields_and_refuse_what_is_no_partition(bag: Bag) -> None:
+    from airflow.sdk.exceptions import ParamValidationError
+
+    dag = bag(ROOT / "projects").dags["flights_ingest"]
+    assert dag.params.validate() == {"partition": None, "first": None}
+    dag.params["first"] = "2013-01-05"
+    assert dag.params.validate()["first"] == "2013-01-05"
+    with pytest.raises(ParamValidationError, match="2013-1-5"):
+        dag.params["first"] = "2013-1-5"
+    assert set(bag(ROOT / "projects").dags["flights_retrain"].params) == {"partition", "reason"}
+
+
+def test_no_airflow_process_imports_an_ml_library(tmp_path: Path) -> None:
+    code = (
+        "import sys; from airflow.dag_processing.dagbag import DagBag; "
+        f"bag = DagBag({str(ROOT / 'dags')!r}); assert not bag.import_errors and bag.dags; "
+        "from airflow.serialization.serialized_objects import DagSerialization as S; "
+        "[S.to_dict(dag) for dag in bag.dags.values()]; "
+        "import mlcycle.console.plugin; from mlcycle.orchestration.runners.base import make_runner; "
+        f"print([name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    env = {**os.environ, "MLCYCLE_PROJECTS": str(ROOT / "projects"), "AIRFLOW_HOME": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.splitlines()[-1] == "[]"
