@@ -27,6 +27,11 @@ def manifest_digest(manifest: Mapping[str, str]) -> str:
     return hashlib.sha256(json.dumps(dict(manifest), sort_keys=True).encode()).hexdigest()
 
 
+def copy_path(digest: str, path: str) -> str:
+    """Where the artifact store keeps a copy of a registered model's file."""
+    return f"models/{digest}/{path}"
+
+
 def check_manifest(manifest: Mapping[str, str]) -> None:
     """Raise IntegrityError where a manifest is empty, or a path in it could lead out of a folder."""
     if not manifest or len(manifest) > MAX_FILES:

@@ -88,6 +88,8 @@ def train(job: Job, params: "DeepCrossParams", encoder: Encoder) -> Fitted:
     torch.manual_seed(params.seed)
     order = torch.Generator().manual_seed(params.seed)
     network = Network([len(c) for c in encoder.categories.values()], encoder.width, params).to(device)
+    with torch.no_grad():  # begin at the mean of the labels, so that no epoch is spent on finding it
+        network.head.bias.fill_(float(np.log(_odds(job.train.labels))) if probability else 0.0)
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=params.learning_rate, weight_decay=params.weight_decay
     )
@@ -155,6 +157,10 @@ def _unit(labels: Array) -> tuple[float, float]:
     """Mean and scale of the labels, so that the network learns in units of one."""
     spread = float(labels.std())
     return float(labels.mean()), spread if spread > 0 else 1.0
+
+
+def _odds(labels: Array) -> float:
+    return float((labels.sum() + 1) / (len(labels) - labels.sum() + 1))
 
 
 def _state(network: Network) -> dict[str, Tensor]:

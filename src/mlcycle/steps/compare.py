@@ -1,0 +1,189 @@
+"""Compare the challenger with the champion on the challenger's holdout, and let the gate judge.
+
+Both predict the same rows. Without a champion the challenger must beat the zero rule.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mlcycle.adapters import comparison_page, model_cache
+from mlcycle.adapters.comparison_page import Compared, Rival
+from mlcycle.adapters.ledger import champion as champions
+from mlcycle.adapters.ledger import comparisons, models
+from mlcycle.adapters.tracking import Tracking
+from mlcycle.adapters.training_data import labels_of, ledger_manifest, read_split
+from mlcycle.contract import Output, Status
+from mlcycle.domain.bootstrap import paired_blocks
+from mlcycle.domain.dataset import DatasetManifest
+from mlcycle.domain.gate import decide
+from mlcycle.domain.metrics import Array, business_value, check_metric
+from mlcycle.domain.slices import compare_slices
+from mlcycle.errors import InputError
+from mlcycle.steps.context import Outcome, StepContext
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SEED = 20130101
+
+
+def run(context: StepContext) -> Outcome:
+    """Compare. The verdict is an answer, not a failure: the step is ok either way."""
+    before = context.published("comparison")
+    if before is not None:
+        return _outcome(before, replayed=True)
+    project = context.project
+    check_metric(project.evaluation.metric, project.label.task)
+    with context.warehouse.transaction() as cursor:
+        challenger = _challenger(context, cursor)
+        champion = champions.current(cursor, project.name)
+        if champion is not None and challenger.version == champion.version:
+            return Outcome(Status.SKIPPED, f"version {challenger.version} is the champion already")
+        manifest = ledger_manifest(cursor, project.name, challenger.dataset_digest)
+        learnt = ledger_manifest(cursor, project.name, champion.dataset_digest) if champion else None
+    columns = [*project.inputs.all, *project.evaluation.slices, "event_time", "label"]
+    holdout = read_split(context.artifacts, manifest, "holdout", columns, context.scratch)
+    labels = labels_of(holdout, "holdout", project.label.task)
+    context.progress(f"version {challenger.version} predicts {len(labels)} rows")
+    new = _predict(context, challenger, holdout)
+    if champion is None or learnt is None:
+        rival = Rival("the zero rule", None, 0, _zero_rule(context, manifest, len(labels)))
+    else:
+        context.progress(f"champion version {champion.version} predicts the same rows")
+        rival = Rival(
+            f"champion version {champion.version}",
+            champion.version,
+            champion.seq,
+            _predict(context, champion, holdout),
+            _overlap(learnt, manifest),
+        )
+    compared = _compare(context, manifest, holdout, labels, rival, new)
+    report = context.artifacts.put(
+        f"reports/{project.name}/comparison/{challenger.version}-against-{rival.seq}-{context.token}.html",
+        comparison_page.render(project, challenger.version, challenger.candidate, compared),
+    )
+    links = {
+        "mlflow": Tracking(context.settings, project.name).run_url(challenger.run_id),
+        "comparison": context.artifacts.path(report.uri),
+    }
+    statistics = _statistics(compared, project.gate.min_gain)
+    values: dict[str, Any] = {
+        "verdict": compared.decision.verdict,
+        "reasons": compared.reasons,
+        "challenger": challenger.version,
+        "champion": rival.version,
+        "champion_seq": rival.seq,
+    }
+    with context.publication("comparison") as publication:
+        values["comparison_id"] = comparisons.record(
+            publication.cursor,
+            project.name,
+            dataset_digest=manifest.digest,
+            statistics={**statistics, "report": links["comparison"]},
+            **values,
+        )
+        publication.outputs.update(
+            values=values, statistics=statistics, report=report.model_dump(), links=links
+        )
+    return _outcome(publication.outputs)
+
+
+def _compare(
+    context: StepContext,
+    manifest: DatasetManifest,
+    holdout: "pd.DataFrame",
+    labels: Array,
+    rival: Rival,
+    new: Array,
+) -> Compared:
+    project, gate = context.project, context.project.gate
+    metric = project.evaluation.metric
+    blocks = _blocks(holdout["event_time"], gate.block.total_seconds())
+    paired = paired_blocks(
+        metric, labels, rival.predictions, new, blocks, resamples=gate.resamples, seed=SEED
+    )
+    columns = {name: holdout[name].astype(str).tolist() for name in project.evaluation.slices}
+    slices = compare_slices(metric, labels, rival.predictions, new, columns, gate.min_slice_rows)
+    decision = decide(gate, paired, len(labels), slices, rival.name)
+    old_worth, new_worth = (
+        business_value(project.value, project.label.task, labels, each) for each in (rival.predictions, new)
+    )
+    return Compared(rival, manifest, len(labels), paired, blocks, slices, decision, old_worth, new_worth)
+
+
+def _outcome(published: dict[str, Any], *, replayed: bool = False) -> Outcome:
+    values, statistics = published["values"], published["statistics"]
+    return Outcome(
+        message=f"{values['verdict']} version {values['challenger']}: {values['reasons'][0]}",
+        values=values,
+        metrics={key: value for key, value in statistics.items() if isinstance(value, int | float)},
+        outputs={"report": Output.model_validate(published["report"])},
+        links=published["links"],
+        replayed=replayed,
+    )
+
+
+def _challenger(context: StepContext, cursor: Any) -> models.ModelVersion:
+    asked = context.param("version")
+    if asked is not None:
+        try:
+            return models.get(cursor, context.project.name, int(str(asked)))
+        except ValueError:
+            raise InputError(f"param version {asked!r} is not a version number") from None
+    newest = models.newest(cursor, context.project.name)
+    if newest is None:
+        raise InputError(f"{context.project.name} has no registered model: run its train stage first")
+    return newest
+
+
+def _predict(
+    context: StepContext, model: models.ModelVersion | champions.Champion, holdout: "pd.DataFrame"
+) -> Array:
+    from mlcycle.models import load
+
+    folder = model_cache.fetch(
+        context.settings, context.artifacts, model.model_uri, model.manifest, model.manifest_digest
+    )
+    return load(folder).predict(holdout)
+
+
+def _zero_rule(context: StepContext, manifest: DatasetManifest, rows: int) -> Array:
+    train = read_split(context.artifacts, manifest, "train", ["label"], context.scratch)
+    return np.full(rows, labels_of(train, "train", context.project.label.task).mean())
+
+
+def _overlap(learnt: DatasetManifest, manifest: DatasetManifest) -> str:
+    """What to say where the champion has seen rows of this holdout in its own training."""
+    seen_until = max(learnt.splits["train"].end, learnt.splits["validation"].end)
+    start = manifest.splits["holdout"].start
+    if seen_until <= start:
+        return ""
+    return (
+        f"the champion was trained on data up to {seen_until:%Y-%m-%d %H:%M}, past the start of this holdout "
+        f"({start:%Y-%m-%d %H:%M}): the comparison favours it"
+    )
+
+
+def _blocks(times: Any, seconds: float) -> Any:
+    """Number of the block of time that each row lies in, counted from 1970 UTC."""
+    instants = times.to_numpy(dtype="datetime64[s]").astype(np.int64)
+    return instants // int(seconds)
+
+
+def _statistics(compared: Compared, min_gain: float) -> dict[str, Any]:
+    paired = compared.paired
+    low, high = paired.interval(0.9)
+    return {
+        "metric": paired.metric,
+        "champion_metric": paired.old,
+        "challenger_metric": paired.new,
+        "gain": paired.gain,
+        "gain_low": low,
+        "gain_high": high,
+        "probability": paired.probability(min_gain),
+        "rows": compared.rows,
+        "blocks": paired.blocks,
+        "champion_value": compared.old_worth,
+        "challenger_value": compared.new_worth,
+    }

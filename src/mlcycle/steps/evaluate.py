@@ -1,0 +1,169 @@
+"""Measure every candidate on the temporal holdout, beside the zero rule and the heuristic; pick the best."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mlcycle.adapters import evaluation_page, plots
+from mlcycle.adapters.evaluation_page import Measured
+from mlcycle.adapters.ledger import models as ledger
+from mlcycle.adapters.tracking import Tracking, fetch_model
+from mlcycle.adapters.training_data import labels_of, read_manifest, read_split
+from mlcycle.contract import Handover, Output
+from mlcycle.domain.dataset import DatasetManifest
+from mlcycle.domain.metrics import Array, business_value, check_metric, check_rows, gain, measure
+from mlcycle.domain.slices import Slice, measure_slices
+from mlcycle.errors import InputError
+from mlcycle.steps.context import Outcome, StepContext
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ZERO_RULE = "zero_rule"
+MIN_SLICE_ROWS = 30
+
+
+def run(context: StepContext) -> Outcome:
+    """Evaluate the candidates of one training."""
+    before = context.published("evaluation")
+    if before is not None:
+        return _outcome(context, before, replayed=True)
+    project = context.project
+    metric, task = project.evaluation.metric, project.label.task
+    check_metric(metric, task)
+    output = context.handover("dataset").outputs.get("manifest")
+    if output is None:
+        raise InputError("step 'dataset' handed over no manifest: run it again")
+    manifest = read_manifest(context.artifacts, output)
+    columns = [*project.inputs.all, *project.evaluation.slices, "label"]
+    holdout = read_split(context.artifacts, manifest, "holdout", columns, context.scratch)
+    labels = labels_of(holdout, "holdout", task)
+    mean = float(
+        labels_of(
+            read_split(context.artifacts, manifest, "train", ["label"], context.scratch), "train", task
+        ).mean()
+    )
+    zero = np.full(len(labels), mean)
+    measured = [
+        Measured(ZERO_RULE, {}, zero, *_measure(context, holdout, labels, zero)),
+        *(_candidate(context, entry, holdout, labels) for entry in _trained(context)),
+    ]
+    if undefined := [one.name for one in measured if metric not in one.metrics]:
+        raise InputError(
+            f"{metric} of {undefined[0]} is not defined on this holdout: it holds one class only"
+        )
+    best = max(measured[1:], key=lambda one: gain(metric, 0.0, one.metrics[metric]))
+    report = context.artifacts.put(
+        _report_path(context, best), evaluation_page.render(project, manifest, measured, best, labels)
+    )
+    links = _log(context, measured, best)
+    values = _values(measured, best, manifest, report, links)
+    with context.publication("evaluation") as publication:
+        for one in measured[1:]:
+            ledger.record_evaluation(
+                publication.cursor,
+                project.name,
+                run_id=one.train["run_id"],
+                candidate=one.name,
+                dataset_digest=manifest.digest,
+                metrics=_recorded(one),
+                best=one is best,
+            )
+        publication.outputs.update(values)
+    return _outcome(context, values)
+
+
+def _outcome(context: StepContext, values: dict[str, Any], *, replayed: bool = False) -> Outcome:
+    metric = context.project.evaluation.metric
+    measured: dict[str, dict[str, float]] = values["measured"]
+    best = values["best"]["candidate"]
+    others = ", ".join(f"{name} {each[metric]:.4f}" for name, each in measured.items() if name != best)
+    score = f"{metric} {measured[best][metric]:.4f} on {values['rows']} rows"
+    return Outcome(
+        message=f"best is {best} with {score} ({others})",
+        values={key: values[key] for key in ("best", "dataset_digest", "metrics", "rows")},
+        metrics={f"{name}_{key}": value for name, each in measured.items() for key, value in each.items()},
+        outputs={"report": Output.model_validate(values["report"])},
+        links=values["links"],
+        replayed=replayed,
+    )
+
+
+def _trained(context: StepContext) -> list[Handover]:
+    entries = context.request.inputs.get("train", [])
+    if not entries:
+        raise InputError("step 'evaluate' expects the results of 'train', got none")
+    return entries
+
+
+def _candidate(context: StepContext, entry: Handover, holdout: "pd.DataFrame", labels: Array) -> Measured:
+    from mlcycle import models
+
+    values: dict[str, Any] = dict(entry.values)
+    name = str(values["candidate"])
+    context.progress(f"{name} on {len(labels)} rows")
+    folder = context.scratch / f"evaluate-{values['run_id']}"
+    fetch_model(context.settings, values["model_uri"], values["manifest"], folder)
+    predictions = models.load(folder).predict(holdout)
+    return Measured(name, values, predictions, *_measure(context, holdout, labels, predictions))
+
+
+def _measure(
+    context: StepContext, holdout: "pd.DataFrame", labels: Array, predictions: Array
+) -> tuple[dict[str, float], float, list[Slice]]:
+    project = context.project
+    check_rows(labels, predictions)
+    columns = {name: holdout[name].astype(str).tolist() for name in project.evaluation.slices}
+    return (
+        measure(project.label.task, labels, predictions),
+        business_value(project.value, project.label.task, labels, predictions),
+        measure_slices(project.evaluation.metric, labels, predictions, columns, MIN_SLICE_ROWS),
+    )
+
+
+def _recorded(one: Measured) -> dict[str, Any]:
+    """What the ledger keeps of a candidate."""
+    return {
+        **one.metrics,
+        "business_value": one.value,
+        "slices": [{"name": s.name, "rows": s.rows, "metric": s.metric} for s in one.slices],
+    }
+
+
+def _values(
+    measured: list[Measured], best: Measured, manifest: DatasetManifest, report: Output, links: dict[str, str]
+) -> dict[str, Any]:
+    return {
+        "best": best.train,
+        "dataset_digest": manifest.digest,
+        "metrics": {**best.metrics, "business_value": best.value},
+        "measured": {one.name: {**one.metrics, "business_value": one.value} for one in measured},
+        "rows": len(best.predictions),
+        "report": report.model_dump(),
+        "links": links,
+    }
+
+
+def _log(context: StepContext, measured: list[Measured], best: Measured) -> dict[str, str]:
+    """Holdout metrics to each candidate's run, and the comparison to the best one's."""
+    tracking = Tracking(context.settings, context.project.name)
+    metric = context.project.evaluation.metric
+    bars = plots.bars({one.name: one.metrics[metric] for one in measured}, "Holdout", metric, best.name)
+    for one in measured[1:]:
+        tracking.log(
+            one.train["run_id"],
+            metrics=[
+                *((f"holdout_{key}", value, 0) for key, value in one.metrics.items()),
+                ("holdout_business_value", one.value, 0),
+            ],
+            tags={"mlcycle.best": str(one is best).lower()},
+        )
+        tracking.log_file(one.train["run_id"], "plots/holdout_comparison.png", bars)
+    return {
+        "mlflow": tracking.run_url(best.train["run_id"]),
+        "evaluation": _report_path(context, best),
+    }
+
+
+def _report_path(context: StepContext, best: Measured) -> str:
+    return f"reports/{context.project.name}/evaluation/{best.train['run_id']}.html"

@@ -1,0 +1,65 @@
+"""Register the best candidate as a challenger: a version in MLflow's registry and in the ledger."""
+
+from typing import Any
+
+from mlcycle.adapters.ledger import models as ledger
+from mlcycle.adapters.model_files import copy_path, manifest_digest
+from mlcycle.adapters.tracking import Tracking, fetch_model
+from mlcycle.errors import InputError, IntegrityError
+from mlcycle.steps.context import Outcome, StepContext
+
+
+def run(context: StepContext) -> Outcome:
+    """Register what ``evaluate`` found best. The same run again is the same version."""
+    before = context.published("version")
+    if before is not None:
+        return _outcome(before, replayed=True)
+    evaluated = context.handover("evaluate").values
+    best: Any = evaluated.get("best")
+    if not isinstance(best, dict) or "run_id" not in best:
+        raise InputError("step 'evaluate' handed over no best candidate: run it again")
+    if manifest_digest(best["manifest"]) != best["manifest_digest"]:
+        raise IntegrityError("the manifest handed over is not the one that was published: train again")
+    folder = context.scratch / "registered"
+    fetch_model(context.settings, best["model_uri"], best["manifest"], folder)
+    for path in best["manifest"]:  # the copy that scoring, promotion and rollback use while MLflow is away
+        context.artifacts.put_file(copy_path(best["manifest_digest"], path), folder / path)
+    tracking = Tracking(context.settings, context.project.name)
+    version = tracking.register(
+        best["run_id"],
+        best["model_uri"],
+        {
+            "mlcycle.candidate": best["candidate"],
+            "mlcycle.manifest": best["manifest_digest"],
+            "mlcycle.dataset": str(evaluated["dataset_digest"]),
+        },
+    )
+    metrics: Any = evaluated["metrics"]
+    model = ledger.ModelVersion(
+        version=version,
+        candidate=best["candidate"],
+        run_id=best["run_id"],
+        model_uri=best["model_uri"],
+        manifest=best["manifest"],
+        manifest_digest=best["manifest_digest"],
+        dataset_digest=str(evaluated["dataset_digest"]),
+        metrics=metrics,
+    )
+    values = {
+        "version": version,
+        "candidate": model.candidate,
+        "link": tracking.run_url(model.run_id),
+    }
+    with context.publication("version") as publication:
+        ledger.register(publication.cursor, context.project.name, model)
+        publication.outputs.update(values)
+    return _outcome(values)
+
+
+def _outcome(values: dict[str, Any], *, replayed: bool = False) -> Outcome:
+    return Outcome(
+        message=f"version {values['version']} registered: {values['candidate']}",
+        values={"version": values["version"], "candidate": values["candidate"]},
+        links={"mlflow": values["link"]},
+        replayed=replayed,
+    )

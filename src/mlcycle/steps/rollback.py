@@ -1,0 +1,66 @@
+"""Make an earlier champion the champion again: one more row of history, nothing rewritten."""
+
+from typing import Any
+
+from mlcycle.adapters.ledger import champion as champions
+from mlcycle.adapters.model_check import check_again
+from mlcycle.contract import Status
+from mlcycle.errors import InputError
+from mlcycle.steps.context import Outcome, StepContext
+
+
+def run(context: StepContext) -> Outcome:
+    """Roll back to number ``to`` of the history, or to the last version before the current one."""
+    before = context.published("champion")
+    if before is not None:
+        return _outcome(before, replayed=True)
+    project = context.project.name
+    with context.warehouse.transaction() as cursor:
+        now = champions.current(cursor, project)
+        if now is None:
+            raise InputError(f"{project} has no champion yet: there is nothing to roll back")
+        asked = context.param("to")
+        target = (
+            champions.before(cursor, project, now)
+            if asked is None
+            else champions.at(cursor, project, _number(asked))
+        )
+    if target is None:
+        raise InputError(f"{project} never had another champion than version {now.version}")
+    if target.version == now.version:
+        return Outcome(Status.SKIPPED, f"version {now.version} is the champion already (number {now.seq})")
+    note = check_again(context.settings, context.artifacts, target, context.scratch / "target")
+    if note:
+        context.progress(note)
+    origin = context.request.origin
+    reason = str(context.param("reason", f"rollback to number {target.seq}"))
+    with context.publication("champion") as publication:
+        seq = champions.crown(
+            publication.cursor,
+            project,
+            target.version,
+            expected_seq=now.seq,
+            action="rollback",
+            actor=str(context.param("decided_by", "")) or origin.dag_id or "mlcycle",
+            reason=reason,
+        )
+        publication.outputs.update(
+            seq=seq, version=target.version, candidate=target.candidate, instead_of=now.version
+        )
+    return _outcome(publication.outputs)
+
+
+def _outcome(values: dict[str, Any], *, replayed: bool = False) -> Outcome:
+    return Outcome(
+        message=f"version {values['version']} ({values['candidate']}) is champion again, as number "
+        f"{values['seq']}, instead of version {values['instead_of']}",
+        values={"seq": values["seq"], "version": values["version"]},
+        replayed=replayed,
+    )
+
+
+def _number(value: Any) -> int:
+    try:
+        return int(str(value))
+    except ValueError:
+        raise InputError(f"param to {value!r} is not a number in the champion's history") from None
