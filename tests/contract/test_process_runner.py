@@ -244,7 +244,7 @@ def test_steps_die_with_the_server_and_the_next_starts_without_it(
 def test_forked_steps_draw_different_random_numbers_and_use_their_threads() -> None:
     code = textwrap.dedent("""
         import os, numpy, threadpoolctl
-        from mlcycle.local.step_child import reseed, use_threads
+        from mlcycle.local.step_child import prepare_threads, reseed, use_threads
         def child():
             if os.fork() == 0:
                 reseed(); use_threads(3)
@@ -252,6 +252,7 @@ def test_forked_steps_draw_different_random_numbers_and_use_their_threads() -> N
                 print(numpy.random.random(), counts, flush=True)
                 os._exit(0)
             os.wait()
+        prepare_threads()
         child(); child()
     """)
     one = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
@@ -284,3 +285,22 @@ def test_importing_the_runner_brings_no_heavy_library() -> None:
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     heavy = {"pandas", "numpy", "mlflow", "torch", "psycopg2", "airflow", "great_expectations"}
     assert not heavy & {name.split(".")[0] for name in loaded.split()}
+
+
+def test_edited_code_is_picked_up_by_the_next_step() -> None:
+    code = textwrap.dedent("""
+        import sys
+        from mlcycle.local.own_code import OwnCode
+        own = OwnCode()
+        assert own.load() == []
+        before = sys.modules["mlcycle.contract"]
+        assert not own.forget_if_changed()
+        assert sys.modules["mlcycle.contract"] is before
+        file = next(path for path in own._written if path.name == "contract.py")
+        own._written[file] -= 1
+        assert own.forget_if_changed()
+        import mlcycle.contract
+        assert mlcycle.contract is not before
+    """)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

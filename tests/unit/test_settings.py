@@ -3,7 +3,7 @@
 import pytest
 
 from mlcycle.errors import ConfigError
-from mlcycle.settings import Settings, step_env
+from mlcycle.settings import QUIET, Settings, step_env
 
 STARTER = {
     "MLCYCLE_DSN_INGEST": "postgresql://ingest:secret@h/d",
@@ -24,6 +24,7 @@ def test_a_step_sees_its_own_role_alone_and_nothing_of_airflow() -> None:
         "MLCYCLE_ARTIFACTS_URL": "s3://bucket",
         "AWS_ENDPOINT_URL": "http://127.0.0.1:9000",
         "PATH": "/bin",
+        **QUIET,
     }
 
 

@@ -23,12 +23,13 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
+from mlcycle.local.own_code import OwnCode
 from mlcycle.local.processes import die_with_parent, send, send_group, threads
-from mlcycle.local.step_child import Job, become_step
+from mlcycle.local.step_child import Job, become_step, leave, prepare_threads
 
-#: What steps import, in the order in which a batch travels. Never code of mlcycle: a child imports
-#: that itself, so that an edited step is picked up.
+#: What steps import, in the order in which a batch travels; then mlcycle's own code.
 PRELOAD = (
     *("psycopg2", "numpy", "pyarrow.parquet", "pyarrow.csv", "pandas", "duckdb"),
     *("great_expectations", "feast", "sklearn.ensemble", "scipy.stats", "mlflow", "mlflow.pyfunc"),
@@ -65,6 +66,7 @@ class StepServer:
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._listener, selectors.EVENT_READ)
         self._steps: dict[int, Step] = {}
+        self._own_code = OwnCode()
 
     def serve(self, preload: tuple[str, ...]) -> Job:
         """Answer requests for good, loading the libraries between them at first."""
@@ -76,9 +78,15 @@ class StepServer:
             if waiting:
                 _load(waiting.pop(0))
                 if not waiting:
-                    gc.collect()
-                    gc.freeze()  # the collector would copy every page it looks at into each child
-                    _say(f"loaded {len(preload)} libraries, threads: {threads(os.getpid())}")
+                    self._loaded()
+
+    def _loaded(self) -> None:
+        for problem in self._own_code.load():
+            _say(f"not loaded: {problem}")
+        prepare_threads()
+        gc.collect()
+        gc.freeze()  # the collector would copy every page it looks at into each child
+        _say(f"all loaded, threads: {threads(os.getpid())}")
 
     def _turn(self, seconds: float | None) -> Job | None:
         for key, _ in self._selector.select(seconds):
@@ -117,6 +125,7 @@ class StepServer:
             client.close()
             self._leave_to_parent()
             become_step(job, output)
+            self._own_code.forget_if_changed()
             return job
         os.close(output)
         step = Step(pid, os.pidfd_open(pid), client)
@@ -192,15 +201,15 @@ def _say(text: str) -> None:
     print(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {text}", file=sys.stderr, flush=True)
 
 
-def main() -> int:
-    """Serve until killed; in a forked child, run the step and return its exit code."""
+def main() -> NoReturn:
+    """Serve until killed; in a forked child, run the step and leave with its exit code."""
     parser = argparse.ArgumentParser(prog="python -m mlcycle.local.step_server")
     parser.add_argument("--socket", type=Path, required=True)
     parser.add_argument("--bare", action="store_true", help="load no libraries")
     options = parser.parse_args()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    return StepServer(options.socket).serve(() if options.bare else PRELOAD).run()
+    leave(StepServer(options.socket).serve(() if options.bare else PRELOAD).run())
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

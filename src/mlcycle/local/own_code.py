@@ -1,0 +1,59 @@
+"""mlcycle's own modules in the step server: loaded ahead like the libraries, but never stale.
+
+The server notes when each file was last written. A child whose server has older code forgets all
+of it and imports it anew, so that an edited step is picked up without a restart.
+"""
+
+import importlib
+import pkgutil
+import sys
+from pathlib import Path
+
+PACKAGES = ("mlcycle.steps", "mlcycle.adapters", "mlcycle.domain", "mlcycle.models")
+NEVER = ("migrations",)  # Alembic's, run by Alembic alone
+
+
+class OwnCode:
+    """What of mlcycle is loaded here, and as of when."""
+
+    def __init__(self) -> None:
+        self._written: dict[Path, int] = {}
+
+    def load(self) -> list[str]:
+        """Import the packages; returns what did not load, with the reason."""
+        failed = []
+        for name in PACKAGES:
+            package = importlib.import_module(name)
+            for module in pkgutil.walk_packages(package.__path__, f"{name}."):
+                if any(part in NEVER for part in module.name.split(".")):
+                    continue
+                try:
+                    importlib.import_module(module.name)
+                except Exception as error:  # noqa: BLE001 - the step that needs it will say so itself
+                    failed.append(f"{module.name}: {error}")
+        self._written = {path: when for path in _files() if (when := _written(path)) is not None}
+        return failed
+
+    def forget_if_changed(self) -> bool:
+        """In a child: forget every module of mlcycle if a file has changed since; True if so."""
+        if all(_written(path) == when for path, when in self._written.items()):
+            return False
+        for name in _names():
+            del sys.modules[name]
+        return True
+
+
+def _names() -> list[str]:
+    return [name for name in sys.modules if name == "mlcycle" or name.startswith("mlcycle.")]
+
+
+def _files() -> list[Path]:
+    files = (getattr(sys.modules[name], "__file__", None) for name in _names())
+    return [Path(file) for file in files if file]
+
+
+def _written(path: Path) -> int | None:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return None
