@@ -38,24 +38,25 @@ def ensure(cursor: Cursor, project: str, name: str, table: Table) -> None:
             )
 
 
-def replace(
-    cursor: Cursor, project: str, name: str, table: Table, partition: Partition, rows: IO[bytes]
-) -> int:
-    """Put a partition's rows in place of those it holds; how many there are now.
+def clear(cursor: Cursor, project: str, name: str, table: Table, partition: Partition) -> None:
+    """Take a partition's rows away."""
+    cursor.execute(
+        sql.SQL("delete from {} where {time} >= %s and {time} < %s").format(
+            raw_table(project, name), time=sql.Identifier(table.event_time)
+        ),
+        (partition.start, partition.end),
+    )
+
+
+def fill(cursor: Cursor, project: str, name: str, table: Table, rows: IO[bytes]) -> int:
+    """COPY rows into the table; how many there were.
 
     ``rows`` is CSV with the declared columns in declared order under a header, which COPY compares.
     The transaction must have the setting ``mlcycle.batch_id``.
     """
-    target = raw_table(project, name)
-    cursor.execute(
-        sql.SQL("delete from {} where {time} >= %s and {time} < %s").format(
-            target, time=sql.Identifier(table.event_time)
-        ),
-        (partition.start, partition.end),
-    )
     columns = sql.SQL(", ").join(map(sql.Identifier, table.columns))
-    statement = sql.SQL("copy {} ({}) from stdin (format csv, header match)").format(target, columns)
-    cursor.copy_expert(statement, rows, BUFFER)
+    statement = sql.SQL("copy {} ({}) from stdin (format csv, header match)")
+    cursor.copy_expert(statement.format(raw_table(project, name), columns), rows, BUFFER)
     return int(cursor.rowcount)
 
 

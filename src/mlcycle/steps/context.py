@@ -99,15 +99,22 @@ class StepContext:
             return attempts.published(cursor, self.request.work, key)
 
     @contextmanager
-    def publication(self, key: str) -> Iterator[Publication]:
+    def publication(
+        self, key: str, *, warehouse: Warehouse | None = None, guard_last: bool = False
+    ) -> Iterator[Publication]:
         """One transaction, guarded by the fencing token; commits the writes and their record together.
 
         Raises Superseded where a newer attempt of this work has begun: nothing is written then.
+        ``warehouse`` is another connection than the step's own. ``guard_last`` takes the work's lock
+        after the writes instead of before, so that publications of one work can run side by side.
         """
-        with self.warehouse.transaction() as cursor:
-            attempts.guard(cursor, self.request.work, self.token)
+        with (warehouse or self.warehouse).transaction() as cursor:
+            if not guard_last:
+                attempts.guard(cursor, self.request.work, self.token)
             publication = Publication(cursor)
             yield publication
+            if guard_last:
+                attempts.guard(cursor, self.request.work, self.token)
             attempts.record_publication(cursor, self.request.work, key, self.token, publication.outputs)
 
     def progress(self, text: str) -> None:

@@ -6,19 +6,26 @@ the record of the publication: a reader sees the old day or the new one.
 
 import io
 import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import datetime
+from queue import SimpleQueue
 from typing import IO, Any
+
+from psycopg2.extensions import cursor as Cursor
 
 from mlcycle.adapters import raw_tables
 from mlcycle.adapters.ledger import batches
 from mlcycle.adapters.ledger.batches import BadRow, Delivery
+from mlcycle.adapters.warehouse import Warehouse
 from mlcycle.contract import Output, Status
 from mlcycle.domain.partitions import Partition
 from mlcycle.errors import DataRejected, InputError, IntegrityError
 from mlcycle.project import Table
 from mlcycle.steps.context import Outcome, StepContext
 
+PARALLEL = 3  # connections: some load while others talk
 IN_MEMORY = 4 << 20
 MAX_QUARANTINED = 10_000  # bad rows of one batch in the warehouse; all are in its object
 ANALYZE_FROM = 10_000  # rows
@@ -44,62 +51,109 @@ def run(context: StepContext) -> Outcome:
         keys = [entry["partition"] for entry in accepted]
         current = batches.current(cursor, context.project.name, name, keys)
     count: dict[str, int] = dict.fromkeys(("published", "replayed", "unchanged", "outdated", "rows"), 0)
-    for done, entry in enumerate(accepted, 1):
-        how, rows = _one(context, name, table, entry, before, current)
+    todo = []
+    for entry in accepted:
+        delivery = _delivery(context.project.name, name, entry)
+        done, there = before.get(_key(delivery)), current.get(delivery.partition)
+        if done is not None:
+            count["replayed" if done["how"] == "published" else done["how"]] += 1
+        elif there is not None and there.same(delivery):
+            count["unchanged"] += 1
+        else:
+            todo.append((delivery, entry))
+    for how, rows in _publish_all(context, table, todo):
         count[how] += 1
         count["rows"] += rows
-        if done % 50 == 0:
-            context.progress(f"{name}: {done} of {len(accepted)} partitions published")
     if count["rows"] >= ANALYZE_FROM:
         with context.warehouse.transaction() as cursor:
             raw_tables.analyze(cursor, context.project.name, name)
     return _outcome(name, entries, count)
 
 
-def _one(
+def _key(delivery: Delivery) -> str:
+    return f"{delivery.table}/{delivery.partition}"
+
+
+def _publish_all(
+    context: StepContext, table: Table, todo: list[tuple[Delivery, dict[str, Any]]]
+) -> Iterator[tuple[str, int]]:
+    """Publish partitions side by side, a connection each: what happened to each and its new rows.
+
+    The last one waits for all others. It moves the watermark, and its commit alone waits for the
+    disk: the log is flushed in order, so that with it all others are on disk too. Were the server to
+    crash before, rows and ledger of the others would be gone together, and a retry publishes them.
+    """
+    if not todo:
+        return
+    idle: SimpleQueue[Warehouse] = SimpleQueue()
+    idle.put(context.warehouse)
+    others = [
+        Warehouse(context.settings, "mlcycle:publish") for _ in range(min(PARALLEL, len(todo) // 8) - 1)
+    ]
+    for other in others:
+        idle.put(other)
+
+    def one(item: tuple[Delivery, dict[str, Any]]) -> tuple[str, int]:
+        warehouse = idle.get()
+        try:
+            return _publish(context, warehouse, table, *item, last=False)
+        finally:
+            idle.put(warehouse)
+
+    with ThreadPoolExecutor(1 + len(others)) as pool:
+        try:
+            for done, result in enumerate(pool.map(one, todo[:-1]), 1):
+                yield result
+                if done % 50 == 0:
+                    context.progress(f"{todo[0][0].table}: {done} of {len(todo)} partitions published")
+        finally:
+            pool.shutdown(cancel_futures=True)
+            for other in others:
+                other.close()
+    yield _publish(context, context.warehouse, table, *todo[-1], last=True)
+
+
+def _publish(
     context: StepContext,
-    name: str,
+    warehouse: Warehouse,
     table: Table,
+    delivery: Delivery,
     entry: dict[str, Any],
-    before: dict[str, dict[str, Any]],
-    current: dict[str, batches.Current],
+    *,
+    last: bool,
 ) -> tuple[str, int]:
-    """Publish one partition unless that is done: what happened, and how many rows are new."""
-    delivery = _delivery(context.project.name, name, entry)
-    key = f"{name}/{delivery.partition}"
-    if key in before:
-        done = before[key]
-        return ("replayed" if done["how"] == "published" else done["how"]), 0
-    there = current.get(delivery.partition)
-    if there is not None and there.same(delivery):
-        return "unchanged", 0
-    partition = Partition.parse(delivery.partition, context.project.unit)
+    """Publish one partition in one transaction: what happened, and how many rows are new."""
     bad = _bad_rows(context, entry)
     with (
         closing(_open(context, Output.model_validate(entry["accepted"]))) as rows,
-        context.publication(key) as publication,
+        context.publication(_key(delivery), warehouse=warehouse, guard_last=True) as publication,
     ):
-        how = _write(context, table, delivery, partition, rows, bad, publication.cursor)
+        how = _write(publication.cursor, context, table, delivery, rows, bad, last=last)
         publication.outputs["how"] = how
     return how, delivery.rows if how == "published" else 0
 
 
 def _write(
+    cursor: Cursor,
     context: StepContext,
     table: Table,
     delivery: Delivery,
-    partition: Partition,
     rows: IO[bytes],
     bad: list[BadRow],
-    cursor: Any,
+    *,
+    last: bool,
 ) -> str:
-    there = batches.lock(cursor, delivery)
+    """The statements of one partition; what happened, in one word."""
+    there = batches.lock(cursor, delivery, wait_for_disk=last)
     if there is not None and there.same(delivery):
         return "unchanged"
     if there is not None and there.newer(delivery):
         return "outdated"
-    batches.publish(cursor, delivery, context.token, partition.end)
-    written = raw_tables.replace(cursor, delivery.project, delivery.table, table, partition, rows)
+    partition = Partition.parse(delivery.partition, context.project.unit)
+    batches.publish(cursor, delivery, context.token)
+    if there is not None:  # rows of a partition come with a batch: without one there are none
+        raw_tables.clear(cursor, delivery.project, delivery.table, table, partition)
+    written = raw_tables.fill(cursor, delivery.project, delivery.table, table, rows)
     if written != delivery.rows:
         raise IntegrityError(
             f"{delivery.table} of {delivery.partition}: {written} rows were copied, validation counted "
@@ -107,6 +161,8 @@ def _write(
         )
     if bad:
         batches.quarantine(cursor, delivery, bad)
+    if last:
+        batches.advance(cursor, delivery.project, delivery.table, partition.end)
     return "published"
 
 

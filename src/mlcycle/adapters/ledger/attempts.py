@@ -38,8 +38,12 @@ def guard(cursor: Cursor, work: str, token: int) -> None:
 
     Raises Superseded where a newer attempt of the work has begun.
     """
-    cursor.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"work:{work}",))
-    cursor.execute("select max(token) from ledger.attempt where work = %s", (work,))
+    # One round trip, two statements: the second must see what was committed while the first waited.
+    cursor.execute(
+        """select pg_advisory_xact_lock(hashtextextended(%s, 0));
+           select max(token) from ledger.attempt where work = %s""",
+        (f"work:{work}", work),
+    )
     (newest,) = cursor.fetchone() or (None,)
     if newest != token:
         raise Superseded(

@@ -62,24 +62,27 @@ def current(cursor: Cursor, project: str, table: str, partitions: Sequence[str])
     return {partition: Current(*rest) for partition, *rest in cursor.fetchall()}
 
 
-def lock(cursor: Cursor, delivery: Delivery) -> Current | None:
+def lock(cursor: Cursor, delivery: Delivery, *, wait_for_disk: bool = True) -> Current | None:
     """Hold the partition until the transaction ends; what it holds now, or None.
 
-    Two statements in one round trip: the second must see what the lock's last holder committed.
+    With ``wait_for_disk`` false the commit does not wait for the log to be flushed: for a
+    transaction that another one, which does wait, follows. One round trip; the last statement must
+    see what the lock's last holder committed.
     """
     name = f"batch:{delivery.project}/{delivery.table}/{delivery.partition}"
     cursor.execute(
-        """select pg_advisory_xact_lock(hashtextextended(%s, 0));
+        """select set_config('synchronous_commit', %s, true) where %s;
+           select pg_advisory_xact_lock(hashtextextended(%s, 0));
            select digest, accepted, fetched from ledger.batch
            where project = %s and table_name = %s and partition = %s and current""",
-        (name, delivery.project, delivery.table, delivery.partition),
+        ("off", not wait_for_disk, name, delivery.project, delivery.table, delivery.partition),
     )
     row = cursor.fetchone()
     return Current(*row) if row else None
 
 
-def publish(cursor: Cursor, delivery: Delivery, token: int, end: datetime) -> int:
-    """Make the delivery the current one, and move the table's watermark to ``end`` if that is forward.
+def publish(cursor: Cursor, delivery: Delivery, token: int) -> int:
+    """Make the delivery the current one.
 
     Returns its batch id, which also becomes the setting ``mlcycle.batch_id`` of this transaction:
     the raw table's ``_batch_id`` takes it as default.
@@ -87,10 +90,6 @@ def publish(cursor: Cursor, delivery: Delivery, token: int, end: datetime) -> in
     cursor.execute(
         """update ledger.batch set current = false
            where project = %(project)s and table_name = %(table)s and partition = %(partition)s and current;
-           insert into ledger.watermark as w (project, stream, position)
-           values (%(project)s, 'raw/' || %(table)s, %(end)s)
-           on conflict (project, stream) do update set position = excluded.position, updated_at = now()
-           where w.position < excluded.position;
            with batch as (
                insert into ledger.batch (project, table_name, partition, status, current, digest, accepted,
                    fetched, rows, quarantined, duplicates, event_min, event_max, token)
@@ -99,10 +98,23 @@ def publish(cursor: Cursor, delivery: Delivery, token: int, end: datetime) -> in
                    %(token)s)
                returning batch_id)
            select batch_id, set_config('mlcycle.batch_id', batch_id::text, true) from batch""",
-        {**vars(delivery), "token": token, "end": end},
+        {**vars(delivery), "token": token},
     )
     (batch_id, _) = cursor.fetchone() or (0, "")
     return int(batch_id)
+
+
+def advance(cursor: Cursor, project: str, table: str, end: datetime) -> None:
+    """Move the table's watermark to the end of a partition, if that is forward.
+
+    Its row is locked until the transaction ends: call it once, at the end of the work.
+    """
+    cursor.execute(
+        """insert into ledger.watermark as w (project, stream, position) values (%s, %s, %s)
+           on conflict (project, stream) do update set position = excluded.position, updated_at = now()
+           where w.position < excluded.position""",
+        (project, f"raw/{table}", end),
+    )
 
 
 def stop(cursor: Cursor, delivery: Delivery, status: str, reason: str, token: int) -> None:
