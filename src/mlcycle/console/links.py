@@ -54,9 +54,15 @@ class DriftReportLink(ResultLink):
     key, title = "drift", "Drift report"
 
 
+class ComparisonReportLink(ResultLink):
+    """The challenger against the champion, by slice and block."""
+
+    key, title = "comparison", "Comparison report"
+
+
 def all_links() -> tuple[ResultLink, ...]:
     """The links of every task."""
-    return (MlflowRunLink(), ValidationReportLink(), DriftReportLink())
+    return (MlflowRunLink(), ValidationReportLink(), DriftReportLink(), ComparisonReportLink())
 
 
 def address(link: str) -> str:

@@ -68,8 +68,10 @@ def approval(project: str, within: timedelta, compared_by: str) -> PromotionAppr
         compared_by=compared_by,
         subject=f"{project}: promote challenger version {{{{ {pull}['values']['challenger'] }}}}?",
         body=(
-            "The gate said **{{ " + pull + "['values']['verdict'] }}**. "
-            "The comparison's figures are in the log of the task `" + compared_by + "`."
+            "The gate said **{{ " + pull + "['values']['verdict'] }}**: "
+            "{{ " + pull + "['values'].get('reasons', []) | join('; ') }}\n\n"
+            "[Comparison with the champion]({{ ti.xcom_pull(task_ids='" + compared_by + "', "
+            "key='link_comparison') or '/' }})"
         ),
         response_timeout=within,
         retries=0,

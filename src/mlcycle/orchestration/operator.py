@@ -88,8 +88,10 @@ class StepOperator(BaseOperator):
         ti, run = context["ti"], context["dag_run"]
         params = {name: value for name, value in dict(context["params"]).items() if value not in (None, "")}
         params.pop(PARTITION, None)
-        params["actor"] = run.triggering_user_name or f"airflow:{_word(run.run_type)}"
-        params["started_by"] = _word(run.run_type)
+        if run.triggering_user_name:
+            params["decided_by"] = run.triggering_user_name
+        if self.stage == "retrain" and run.run_type == "scheduled":
+            params["source"] = "schedule"
         if self.step.each:
             params[self.step.each] = self.variant
         params.update(self._decision(ti))
@@ -184,10 +186,6 @@ class StepOperator(BaseOperator):
 
 def _fail(text: str, *, retryable: bool) -> None:
     raise (StepFailed if retryable else AirflowFailException)(text)
-
-
-def _word(run_type: Any) -> str:
-    return str(getattr(run_type, "value", run_type))
 
 
 def _map_index(ti: Any) -> int:
