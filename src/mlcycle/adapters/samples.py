@@ -23,12 +23,14 @@ if TYPE_CHECKING:
 
 SEED = 20130101
 BATCH_ROWS = 65_536
+MIN_SHARE_ROWS = 20  # of a partition, to speak of its share of missing values
+MIN_SHARES = 20  # partitions, to speak of what is usual
 
 
 def training(
     warehouse: Warehouse, artifacts: ArtifactStore, project: str, digest: str, columns: list[str], rows: int
 ) -> "pa.Table":
-    """At most so many rows of a dataset's training split, the columns asked for.
+    """At most so many rows of a dataset's training split: ``partition`` and the columns asked for.
 
     The first call reads the dataset a batch at a time and leaves the sample in the artifact store.
     Raises InputError where the dataset is not in the ledger or has no training rows.
@@ -36,6 +38,7 @@ def training(
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    columns = ["partition", *columns]
     kept = f"references/{project}/{digest}-{rows}.parquet"
     if artifacts.exists(kept):
         try:
@@ -125,6 +128,26 @@ def missing(table: "pa.Table", columns: list[str]) -> dict[str, float]:
     return {name: count / max(1, table.num_rows) for name, count in absent.items()}
 
 
+def usual_missing(table: "pa.Table", columns: list[str]) -> dict[str, float]:
+    """Share of absent values that is usual for a partition: 95 of 100 have no more, nor has the whole.
+
+    Some columns come and go by nature (gusts are noted in wind only); partitions of which the sample
+    has few rows say nothing, and the whole alone counts.
+    """
+    import pyarrow as pa
+
+    usual = missing(table, columns)
+    absent = {name: table[name].is_null(nan_is_null=True).cast(pa.float64()) for name in columns}
+    flags = pa.table({"partition": table["partition"], **absent})
+    shares = flags.group_by("partition").aggregate([([], "count_all"), *((name, "mean") for name in columns)])
+    large = shares["count_all"].to_numpy() >= MIN_SHARE_ROWS
+    if large.sum() >= MIN_SHARES:
+        for name in columns:
+            each = shares[f"{name}_mean"].to_numpy()[large]
+            usual[name] = max(usual[name], float(np.quantile(each, 0.95)))
+    return usual
+
+
 def column(table: "pa.Table", name: str, numeric: bool) -> "NDArray[np.float64] | list[str]":
     """A column for comparing: finite numbers, or the categories that are there, as text."""
     import pyarrow as pa
@@ -132,20 +155,19 @@ def column(table: "pa.Table", name: str, numeric: bool) -> "NDArray[np.float64] 
     values = table[name].drop_null()
     if not numeric:
         return [str(value) for value in values.to_pylist()]
-    numbers = values.cast(pa.float64()).to_numpy()
+    numbers: NDArray[np.float64] = values.cast(pa.float64()).to_numpy()
     return numbers[np.isfinite(numbers)]
 
 
-def frame(table: "pa.Table", categorical: list[str], numeric: list[str], rows: int) -> "pd.DataFrame":
-    """At most so many rows for a report: categories as text, numbers as float."""
+def frame(table: "pa.Table", columns: list[str], numeric: set[str], rows: int) -> "pd.DataFrame":
+    """At most so many rows for a report, columns in this order: numbers as float, the others as text."""
     import pyarrow as pa
 
     if table.num_rows > rows:
         drawn = np.random.default_rng(SEED).choice(table.num_rows, rows, replace=False)
         table = table.take(pa.array(np.sort(drawn)))
-    found = table.select([*categorical, *numeric]).to_pandas()
-    for name in numeric:
-        found[name] = found[name].astype(float)
-    for name in categorical:
-        found[name] = found[name].map(str, na_action="ignore").astype(object)
+    found = table.select(columns).to_pandas()
+    for name in columns:
+        text = found[name].map(str, na_action="ignore").astype(object)
+        found[name] = found[name].astype(float) if name in numeric else text
     return found

@@ -35,7 +35,7 @@ def watch_inputs(watch: Watch, dataset_digest: str) -> tuple[Output | None, str]
         newest = samples.of_partition(current, watch.last.key)
         newest = newest if newest.num_rows >= MIN_PARTITION_ROWS else current
         found = monitors.missing(
-            samples.missing(reference, columns), samples.missing(newest, columns), rule.missing_increase
+            samples.usual_missing(reference, columns), samples.missing(newest, columns), rule.missing_increase
         )
         with watch.warehouse.transaction() as cursor:
             earlier = watch.first.shift(-2 * rule.drift_persistence).to(watch.last.shift(-1))
@@ -59,6 +59,8 @@ def watch_inputs(watch: Watch, dataset_digest: str) -> tuple[Output | None, str]
 
     def report() -> list[Measurement]:
         nonlocal output, link
+        if all(item.value is None for item in watch.found if item.monitor == "drift"):
+            return [monitors.failed("report", "no column could be compared")]
         output, link, problem = _report(watch, seen["reference"], seen["current"])
         if problem:
             return [Measurement("report", "warn", problem)]
@@ -71,16 +73,15 @@ def watch_inputs(watch: Watch, dataset_digest: str) -> tuple[Output | None, str]
 def _report(watch: Watch, reference: "pa.Table", current: "pa.Table") -> tuple[Output, str, str]:
     """Store the page and show it in the UI: the page, the best link, and why it is not in the UI."""
     project, last = watch.project, watch.last
-    failed = {item.subject for item in watch.found if item.monitor == "drift" and item.status == "error"}
-    categorical = [name for name in project.inputs.categorical if name not in failed]
-    numeric = [name for name in project.inputs.numeric if name not in failed]
-    names = [*categorical, *numeric]
-    title = f"{project.name} {last.key}: inputs of {project.monitors.window.days or 'the'} days"
+    compared = [item for item in watch.found if item.monitor == "drift" and item.value is not None]
+    names = [item.subject for item in sorted(compared, key=lambda item: item.value or 0, reverse=True)]
+    numeric = {*project.inputs.numeric}
+    title = f"{project.name}: inputs of {watch.first.key} to {last.key}"
     snapshot = reports.build(
-        samples.frame(reference, categorical, numeric, reports.ROWS),
-        samples.frame(current, categorical, numeric, reports.ROWS),
-        numeric=numeric,
-        categorical=categorical,
+        samples.frame(reference, names, numeric, reports.ROWS),
+        samples.frame(current, names, numeric, reports.ROWS),
+        numeric=[name for name in names if name in numeric],
+        categorical=[name for name in names if name not in numeric],
         effect=project.monitors.drift_effect,
         name=f"{project.name} {last.key}",
         moment=last.end,

@@ -56,13 +56,13 @@ def volume(rows: int, others: Sequence[int], bounds: tuple[float, float]) -> Mea
 def missing(
     reference: Mapping[str, float], current: Mapping[str, float], increase: float
 ) -> list[Measurement]:
-    """Share of absent values of each column against the reference's share."""
+    """Share of absent values of each column against the share that is usual in the reference."""
     found = []
     for name, share in current.items():
         before = reference[name]
         level: Level = "page" if share - before >= increase else "ok"
-        message = f"{share:.1%} missing, {before:.1%} in the reference"
-        details = {"share": share, "reference": before}
+        message = f"{share:.1%} missing, up to {before:.1%} is usual"
+        details = {"share": share, "usual": before}
         found.append(Measurement("missing", level, message, name, share - before, increase, details))
     return found
 

@@ -1,0 +1,177 @@
+"""The alert step against real receivers: dedup, order, an hour away, never twice, no monitor at all."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from mlcycle.adapters.ledger import attempts
+from mlcycle.contract import Handover, Result, Status
+from mlcycle.project import Project
+from mlcycle.steps.runtime import run_step
+from tests.conftest import Platform, free_port
+from tests.raw_data import FLIGHTS, request
+from tests.receivers import Hook, mailbox, webhook
+
+Tell = Callable[..., Result]
+
+
+def alert(key: str = "drift", severity: str = "warn", title: str = "inputs drift") -> dict[str, str]:
+    """An alert as the monitor step hands it over."""
+    return {"key": key, "severity": severity, "title": title, "body": "wind_speed: effect 0.9", "link": ""}
+
+
+def with_channels(*channels: dict[str, str]) -> Project:
+    """The flights with these channels."""
+    return Project.model_validate({**FLIGHTS.document(), "alerts": {"channels": list(channels)}})
+
+
+@pytest.fixture
+def hook() -> Iterator[Hook]:
+    """A webhook receiver that is up."""
+    with webhook(free_port()) as receiver:
+        yield receiver
+
+
+@pytest.fixture
+def tell(platform: Platform) -> Tell:
+    """Run the step with these alerts for a day."""
+    runs = iter(range(1000))
+
+    def run(project: Project, day: str, *alerts: dict[str, str], **fields: Any) -> Result:
+        handover = Handover(values={"alerts": list(alerts), "ok": fields.pop("ok", [])})
+        values = {"inputs": {"monitor": [handover]}, "work": f"alert-{next(runs)}", **fields}
+        return run_step(request("alert", project, day, **values), platform.settings(timeout=2.0))
+
+    return run
+
+
+def test_a_finding_is_delivered_once_while_it_lasts_and_again_after_it_was_over(
+    platform: Platform, tell: Tell, hook: Hook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLCYCLE_SECRET_HOOK", "s3cret")
+    project = with_channels({"kind": "webhook", "url": hook.url, "secret_env": "MLCYCLE_SECRET_HOOK"})
+    assert tell(project, "2013-03-01", alert()).metrics["delivered"] == 1
+    tell(project, "2013-03-02", alert())
+    tell(project, "2013-03-03", ok=["drift"])
+    tell(project, "2013-03-04", alert())
+    assert [body["first_partition"] for _, body in hook.got] == ["2013-03-01", "2013-03-04"]
+    assert hook.got[0][0]["Authorization"] == "Bearer s3cret"
+    keys = [headers["Idempotency-Key"] for headers, _ in hook.got]
+    assert len(set(keys)) == 2
+    rows = platform.owner().query("select state, count, last_partition from ledger.alert order by alert_id")
+    assert rows == [("closed", 2, "2013-03-02"), ("open", 1, "2013-03-04")]
+
+
+def test_a_receiver_that_was_away_gets_everything_in_order_and_not_twice(
+    platform: Platform, tell: Tell
+) -> None:
+    port = free_port()
+    project = with_channels({"kind": "webhook", "url": f"http://127.0.0.1:{port}/alerts"})
+    for day, key in (("01", "drift"), ("02", "volume"), ("03", "missing")):
+        away = tell(project, f"2013-03-{day}", alert(key))
+        assert away.status is Status.OK
+        assert "webhook: ConnectError; the next run tries again" in away.message
+    with webhook(port) as hook:
+        hook.answer = 503
+        assert tell(project, "2013-03-04").metrics == {"opened": 0, "closed": 0, "delivered": 0, "waiting": 3}
+        hook.answer = 200
+        back = tell(project, "2013-03-05", alert("performance", "page"))
+        assert back.metrics["delivered"] == 4
+        assert tell(project, "2013-03-06").status is Status.SKIPPED
+        assert [body["key"] for _, body in hook.got] == ["drift", "volume", "missing", "performance"]
+    assert platform.owner().query("select sum(tries) from ledger.delivery where state = 'delivered'") == [
+        (8,)
+    ]  # one alert was tried four times in vain
+
+
+def test_an_alert_that_got_worse_is_told_again(tell: Tell, hook: Hook) -> None:
+    project = with_channels({"kind": "webhook", "url": hook.url})
+    for severity in ("warn", "page", "warn"):
+        tell(project, "2013-03-01", alert(severity=severity))
+    assert [body["severity"] for _, body in hook.got] == ["warn", "page"]
+    assert len({headers["Idempotency-Key"] for headers, _ in hook.got}) == 2
+
+
+def test_a_message_the_receiver_will_never_take_does_not_hold_up_the_next(tell: Tell, hook: Hook) -> None:
+    project = with_channels({"kind": "webhook", "url": hook.url})
+    hook.answer = 422
+    assert "refused the message" in tell(project, "2013-03-01", alert()).message
+    hook.answer = 200
+    tell(project, "2013-03-02", alert("volume"))
+    assert [body["key"] for _, body in hook.got] == ["volume"]
+
+
+def test_mail_arrives_and_a_title_cannot_add_headers(tell: Tell) -> None:
+    port = free_port()
+    project = with_channels(
+        {"kind": "email", "to": "ops@example.test", "host": f"127.0.0.1:{port}", "min_severity": "page"}
+    )
+    with mailbox(port) as box:
+        tell(project, "2013-03-01", alert("drift", "warn"))
+        tell(project, "2013-03-01", alert("volume", "page", "rows are few\r\nBcc: x@evil.test"))
+    (mail,) = box
+    assert mail["Subject"] == "[page] rows are few Bcc: x@evil.test"
+    assert (mail["To"], mail["Bcc"]) == ("ops@example.test", None)
+    assert mail["Message-ID"].startswith("<flights-")
+    assert "wind_speed: effect 0.9" in mail.get_content()
+
+
+def test_a_secret_is_not_sent_to_a_mail_server_without_tls(
+    tell: Tell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLCYCLE_SECRET_MAIL", "user:hunter2")
+    port = free_port()
+    channel = {"kind": "email", "to": "ops@example.test", "host": f"127.0.0.1:{port}"}
+    with mailbox(port) as box:
+        result = tell(with_channels({**channel, "secret_env": "MLCYCLE_SECRET_MAIL"}), "2013-03-01", alert())
+    assert "offers no TLS" in result.message
+    assert "hunter2" not in result.model_dump_json()
+    assert box == []
+
+
+def test_a_kill_between_publication_and_result_stores_and_delivers_nothing_twice(
+    platform: Platform, tell: Tell, hook: Hook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = with_channels({"kind": "webhook", "url": hook.url})
+    with monkeypatch.context() as patch:
+        patch.setattr(attempts, "finish", lambda *_: None)
+        tell(project, "2013-03-01", alert(), work="same")
+    again = tell(project, "2013-03-01", alert(), work="same")
+    assert again.status is Status.OK
+    assert len(hook.got) == 1
+    assert platform.owner().query("select count from ledger.alert") == [(1,)]
+
+
+def test_runs_at_once_deliver_each_alert_once(tell: Tell, hook: Hook) -> None:
+    project = with_channels({"kind": "webhook", "url": hook.url})
+    with ThreadPoolExecutor(6) as pool:
+        days = [f"2013-03-{day:02}" for day in range(1, 13)]
+        results = list(pool.map(lambda day: tell(project, day, alert(f"key-{day}")), days))
+    assert all(result.status is Status.OK for result in results)
+    keys = [body["key"] for _, body in hook.got]
+    assert sorted(keys) == sorted(f"key-{day}" for day in days)
+
+
+def test_a_monitor_that_left_nothing_behind_is_an_alert_until_one_measures(
+    platform: Platform, tell: Tell
+) -> None:
+    died = tell(FLIGHTS, "2013-03-01", inputs={})
+    assert died.metrics["opened"] == 1
+    rows = platform.owner().query("select key, severity, title, state from ledger.alert")
+    assert rows == [("error:monitor", "page", "flights 2013-03-01: monitoring died", "open")]
+    tell(FLIGHTS, "2013-03-02")
+    assert platform.owner().query("select state from ledger.alert") == [("closed",)]
+
+
+def test_an_old_partition_done_again_does_not_close_what_a_newer_one_found(
+    platform: Platform, tell: Tell
+) -> None:
+    tell(FLIGHTS, "2013-03-09", alert())
+    tell(FLIGHTS, "2013-03-01", ok=["drift"])
+    assert platform.owner().query("select state from ledger.alert") == [("open",)]
+
+
+def test_no_alerts_is_skipped(tell: Tell) -> None:
+    assert tell(FLIGHTS, "2013-03-01", ok=["drift", "volume"]).status is Status.SKIPPED

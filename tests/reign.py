@@ -1,0 +1,97 @@
+"""A real champion for tests of what comes after training: trained on real rows, without MLflow.
+
+Its files lie in the artifact store as scoring leaves them there, its dataset is a snapshot of one
+part, and it is crowned by the promote role.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mlcycle import models
+from mlcycle.adapters.artifacts import ArtifactStore, sha256_file
+from mlcycle.adapters.ledger import champion as champions
+from mlcycle.adapters.point_in_time import frames
+from mlcycle.adapters.warehouse import Warehouse
+from mlcycle.domain.dataset import Bounds, DatasetManifest, Part
+from mlcycle.domain.metrics import measure
+from mlcycle.models.base import Job, Rows
+from mlcycle.project import Project
+from tests.conftest import Platform
+from tests.raw_data import days
+
+
+def crown(
+    platform: Platform, project: Project, first: str, last: str, version: int = 1
+) -> champions.Champion:
+    """Train the project's heuristic on these partitions and make it the champion."""
+    span = days(project, first, last)
+    start, end = span[0].start, span[-1].end
+    table = pa.concat_tables(frames(Warehouse(platform.settings()), project, start, end, labels=True))
+    table = table.replace_schema_metadata(None)
+    folder = platform.folder / f"model-{version}"
+    name = project.evaluation.heuristic
+    kind = models.family(project.candidates[name].family)
+    rows = Rows(table.select(project.inputs.all).to_pandas(), table["label"].to_numpy())
+    job = Job(
+        project.label.task,
+        *(project.inputs.categorical, project.inputs.numeric),
+        *(rows, rows, 1, lambda *_: None),
+    )
+    family = project.candidates[name].family
+    model = kind.fit(job, models.parse_params(family, project.candidates[name].params), family)
+    models.save(model, folder)
+    store = ArtifactStore(platform.settings().artifacts_url)
+    manifest = {
+        str(path.relative_to(folder)): sha256_file(path) for path in folder.rglob("*") if path.is_file()
+    }
+    digest = hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
+    for path in manifest:
+        store.put_file(f"models/{digest}/{path}", folder / path)
+    dataset = _dataset(store, platform.folder, project, table, version)
+    metrics = measure(project.label.task, rows.labels, model.predict(rows.frame))
+    platform.owner().query(
+        "insert into ledger.dataset (project, digest, uri, manifest, rows) values (%s, %s, '', %s, %s)",
+        (project.name, dataset.digest, dataset.model_dump_json(), table.num_rows),
+    )
+    platform.owner().query(
+        """insert into ledger.model_version (project, version, run_id, candidate, model_uri, manifest,
+               manifest_digest, dataset_digest, metrics) values (%s, %s, %s, %s, %s, %s, %s, %s, %s)""",
+        (
+            *(project.name, version, f"run-{version}", name, f"models:/m-{version:032x}"),
+            *(json.dumps(manifest), digest, dataset.digest, json.dumps(metrics)),
+        ),
+    )
+    with Warehouse(platform.settings("promote")).transaction() as cursor:
+        champions.crown(
+            cursor,
+            project.name,
+            version,
+            expected_seq=version - 1,
+            action="promote",
+            actor="test",
+            reason="the test's champion",
+        )
+        found = champions.current(cursor, project.name)
+    assert found is not None
+    return found
+
+
+def _dataset(
+    store: ArtifactStore, folder: Path, project: Project, table: pa.Table, version: int
+) -> DatasetManifest:
+    digest = hashlib.sha256(f"{project.name}{version}".encode()).hexdigest()
+    file = folder / f"part-{version}.parquet"
+    pq.write_table(table, file)
+    store.put_file(f"datasets/{project.name}/{digest}/train-000.parquet", file)
+    end = table["event_time"][-1].as_py()
+    return DatasetManifest(
+        project=project.name,
+        digest=digest,
+        as_of=end,
+        splits={"train": Bounds(start=table["event_time"][0].as_py(), end=end, rows=table.num_rows)},
+        parts=[Part(split="train", path="train-000.parquet", digest=sha256_file(file), rows=table.num_rows)],
+    )

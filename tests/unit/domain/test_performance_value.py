@@ -1,0 +1,77 @@
+"""Performance without labels, relative change, earned value, and the retrain policy."""
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+
+from mlcycle.domain.metrics import METRICS
+from mlcycle.domain.performance import expected, relative_increase
+from mlcycle.domain.retrain_policy import refusal
+from mlcycle.domain.value import earned
+from mlcycle.project import Value
+
+RANDOM = np.random.default_rng(5)
+
+
+@pytest.mark.parametrize("metric", ["log_loss", "brier", "roc_auc"])
+def test_the_estimate_of_calibrated_predictions_is_what_labels_show_later(metric: str) -> None:
+    p = RANDOM.beta(2, 6, 200_000)
+    labels = (RANDOM.random(len(p)) < p).astype(float)
+    assert expected(metric, p) == pytest.approx(METRICS[metric](labels, p, None), rel=0.01)
+
+
+@pytest.mark.parametrize("metric", ["rmse", "mae"])
+def test_a_regression_has_no_estimate(metric: str) -> None:
+    assert expected(metric, np.ones(10)) is None
+
+
+@pytest.mark.parametrize(
+    ("metric", "now", "before", "worse"),
+    [("log_loss", 0.55, 0.5, 0.1), ("rmse", 2.7, 3.0, -0.1), ("roc_auc", 0.65, 0.7, 1 / 6)],
+    ids=["log loss up", "rmse down", "auc down"],
+)
+def test_worse_is_positive_whichever_way_the_metric_points(
+    metric: str, now: float, before: float, worse: float
+) -> None:
+    assert relative_increase(metric, now, before) == pytest.approx(worse)
+
+
+VALUE = Value(currency="EUR", threshold=0.5, true_positive=60, false_positive=-15, false_negative=-80)
+
+
+def test_earned_value_counts_outcomes_and_compares_with_acting_always_or_never() -> None:
+    found = earned(VALUE, "classification", np.array([1.0, 1, 0, 0, 0]), np.array([0.9, 0.1, 0.8, 0.2, 0.3]))
+    assert found.outcomes == {
+        "true_positive": 1,
+        "false_positive": 1,
+        "true_negative": 2,
+        "false_negative": 1,
+    }
+    assert found.total == 60 - 15 - 80
+    assert found.without == 2 * 60 - 3 * 15
+    assert found.gain == -35 - 75
+
+
+def test_a_regression_is_compared_with_the_median_and_no_rows_earn_nothing() -> None:
+    value = Value(currency="EUR", per_unit_error=-4)
+    labels = np.array([1.0, 2, 9])
+    assert earned(value, "regression", labels, labels).gain == pytest.approx(32)
+    assert earned(value, "regression", labels[:0], labels[:0]).rows == 0
+
+
+def test_cooldown_and_budget_refuse_at_their_edges() -> None:
+    start = datetime(2013, 3, 1, tzinfo=UTC)
+    rule = {"cooldown": timedelta(days=7), "budget": 2, "per": timedelta(days=30)}
+
+    def asked(day: int, *accepted: int) -> str:
+        past = [start + timedelta(days=n) for n in accepted]
+        return refusal("monitor", start + timedelta(days=day), past, **rule)  # type: ignore[arg-type]
+
+    assert asked(0) == ""
+    assert "cooldown" in asked(6, 0)
+    assert asked(7, 0) == ""
+    assert "budget" in asked(29, 0, 7)
+    assert asked(30, 0, 7) == ""
+    assert "later" in asked(0, 7)
+    assert refusal("person", start, [start, start], **rule) == ""  # type: ignore[arg-type]
