@@ -55,7 +55,7 @@ def mailbox(port: int) -> Iterator[list[EmailMessage]]:
                 if verb == b"DATA":
                     self._say("354 go on")
                     data = b"".join(iter(self.rfile.readline, b".\r\n"))
-                    box.append(message_from_bytes(data, policy=policy.default))  # type: ignore[arg-type]
+                    box.append(message_from_bytes(data, policy=policy.default))
                 elif verb == b"QUIT":
                     self._say("221 bye")
                     return

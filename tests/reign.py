@@ -37,9 +37,13 @@ def crown(
     kind = models.family(project.candidates[name].family)
     rows = Rows(table.select(project.inputs.all).to_pandas(), table["label"].to_numpy())
     job = Job(
-        project.label.task,
-        *(project.inputs.categorical, project.inputs.numeric),
-        *(rows, rows, 1, lambda *_: None),
+        task=project.label.task,
+        categorical=project.inputs.categorical,
+        numeric=project.inputs.numeric,
+        train=rows,
+        validation=rows,
+        threads=1,
+        report=lambda *_: None,
     )
     family = project.candidates[name].family
     model = kind.fit(job, models.parse_params(family, project.candidates[name].params), family)

@@ -1,6 +1,7 @@
 """The labels step on real flights and weather: what is known when, corrections, kills."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -34,7 +35,7 @@ def ingest(platform: Platform) -> Warehouse:
     return Warehouse(platform.settings("ingest"))
 
 
-def held(platform: Platform) -> list[tuple[object, ...]]:
+def held(platform: Platform) -> list[tuple[Any, ...]]:
     """Partitions with labels, rows and late ones."""
     return platform.owner().query(
         "select partition, count(*), sum(label) from serving.label group by 1 order by 1"
@@ -76,7 +77,7 @@ def test_a_corrected_label_batch_is_taken_up_by_a_later_run(
     for line in (late, early):
         corrected = "\n".join([header, line, *rest]) + "\n"
         replace(ingest, FLIGHTS, "arrivals", [("2013-01-01", corrected.encode())])
-        assert labels("2013-01-04").values["partitions"][0] == "2013-01-01"
+        assert labels("2013-01-04").values["partitions"] in (["2013-01-01", "2013-01-03"], ["2013-01-01"])
     assert held(platform)[0] == (before[0], before[1], before[2] - (float(first.rsplit(",", 1)[1]) >= 15))
     assert labels("2013-01-04").status is Status.SKIPPED
 
@@ -96,7 +97,7 @@ def test_nan_is_no_label(platform: Platform, ingest: Warehouse, labels: Step) ->
 def held_rows(platform: Platform, labels: Step, project: Project) -> int:
     """Rows with a label after a run."""
     assert labels("2013-01-02", project=project).status is Status.OK
-    return int(str(held(platform)[0][1]))
+    return int(held(platform)[0][1])
 
 
 def test_a_kill_after_the_commit_replays(

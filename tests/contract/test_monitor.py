@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import psycopg2
 import pytest
@@ -78,7 +79,7 @@ def watch(life: Platform) -> Watch:
     """Run the step for a day as a work of its own."""
     runs = iter(range(1000))
 
-    def run(day: str, project: Project = PROJECT, **settings: object) -> Result:
+    def run(day: str, project: Project = PROJECT, **settings: Any) -> Result:
         work = str(settings.pop("work", f"monitor-{next(runs)}"))
         return run_step(request("monitor", project, day, work=work), life.settings(**settings))
 

@@ -1,6 +1,7 @@
 """The request_retrain step: who may ask, cooldown and budget in the data's time, and races."""
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ from tests.conftest import Platform
 from tests.raw_data import FLIGHTS, request
 
 
-def ask(platform: Platform, day: str, work: str = "", **fields: object) -> Result:
+def ask(platform: Platform, day: str, work: str = "", **fields: Any) -> Result:
     """A monitor's wish as of the end of a day, unless the fields say something else."""
     if "params" not in fields:
         wish = {"retrain": {"wanted": True, "reason": f"log loss is up on {day}"}}

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 import pytest
@@ -43,7 +44,7 @@ def ingest(platform: Platform) -> Warehouse:
     return warehouse
 
 
-def predictions(platform: Platform) -> list[tuple[object, ...]]:
+def predictions(platform: Platform) -> list[tuple[Any, ...]]:
     """Everything predicted."""
     return platform.owner().query(
         "select partition, entity_key, event_time, version, prediction from serving.prediction order by 3, 2"

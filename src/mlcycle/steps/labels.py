@@ -28,7 +28,7 @@ def run(context: StepContext) -> Outcome:
             label_sources.note(publication.cursor, project.name, partition.key, sources, labelled)
             publication.outputs.update(rows=labelled, unlabelled=without)
         rows, unlabelled = rows + labelled, unlabelled + without
-        if count % 20 == 19:
+        if count % 100 == 99:
             context.progress(f"labels of {count + 1} of {len(due)} partitions")
     if not due and not before:
         return Outcome(Status.SKIPPED, f"no label became known by {as_of:%Y-%m-%d %H:%M} UTC")

@@ -21,13 +21,14 @@ def categories(size: int, kinds: int, random: np.random.Generator) -> list[str]:
 def false_alarms(rows: int, days: int = 60) -> tuple[float, float]:
     """Share of significant columns, and of alarmed ones, over days of the same population."""
     random = np.random.default_rng(rows)
-    reference = [random.lognormal(size=5000), random.normal(size=5000), categories(5000, 100, random)]
+    skewed, normal = random.lognormal(size=5000), random.normal(size=5000)
+    mixed = categories(5000, 100, random)
     significant = alarmed = 0
     for _ in range(days):
         found = [
-            drift.numeric(reference[0], random.lognormal(size=rows)),
-            drift.numeric(reference[1], random.normal(size=rows)),
-            drift.categorical(reference[2], categories(rows, 100, random)),
+            drift.numeric(skewed, random.lognormal(size=rows)),
+            drift.numeric(normal, random.normal(size=rows)),
+            drift.categorical(mixed, categories(rows, 100, random)),
         ]
         significant += sum(item.p_value < 0.05 for item in found)
         certain = drift.discoveries([item.p_value for item in found], RATE)
