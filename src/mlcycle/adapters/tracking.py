@@ -193,24 +193,21 @@ class Tracking:
         run_id: str,
         folder: Path,
         *,
-        categorical: Sequence[str],
-        numeric: Sequence[str],
+        inputs: Mapping[str, str],
         requirements: Sequence[str],
         back: Path,
     ) -> LoggedModel:
         """Log a model directory as one that MLflow itself can load, through our loader, without pickle.
 
-        ``back`` is where its files are fetched back to, so that the manifest is of what MLflow holds.
+        ``inputs`` gives each column's MLflow type. ``back`` is where its files are fetched back to, so
+        that the manifest is of what MLflow holds.
         Raises IntegrityError where MLflow does not give back what was logged.
         """
         import mlflow
         from mlflow.models import ModelSignature
         from mlflow.types.schema import ColSpec, Schema
 
-        inputs = [
-            *(ColSpec("string", name, required=False) for name in categorical),
-            *(ColSpec("double", name, required=False) for name in numeric),
-        ]
+        columns = [ColSpec(kind, name, required=False) for name, kind in inputs.items()]
         with self.speaking(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that there is no input example: the signature is written out
             self.client.get_run(run_id)
@@ -219,7 +216,7 @@ class Tracking:
                     name="model",
                     loader_module="mlcycle.models.flavor",
                     data_path=str(folder),
-                    signature=ModelSignature(Schema(inputs), Schema([ColSpec("double")])),
+                    signature=ModelSignature(Schema(columns), Schema([ColSpec("double")])),
                     pip_requirements=list(requirements),
                 )
         uri = str(info.model_uri)

@@ -94,8 +94,7 @@ def _log_fit(
     logged = tracking.log_model(
         run_id,
         folder,
-        categorical=project.inputs.categorical,
-        numeric=project.inputs.numeric,
+        inputs={name: _kind(validation.frame[name]) for name in project.inputs.all},
         requirements=_requirements(model),
         back=context.scratch / "logged",
     )
@@ -202,6 +201,17 @@ def _tags(context: StepContext, name: str, candidate: Candidate, manifest: Datas
 
 def _requirements(model: "Model") -> list[str]:
     return [f"mlcycle=={version('mlcycle')}", *(f"{name}=={version(name)}" for name in model.libraries)]
+
+
+def _kind(column: Any) -> str:
+    """The type of an input in the model's signature. MLflow converts no integers to doubles."""
+    import pandas.api.types as types
+
+    if types.is_bool_dtype(column):
+        return "boolean"
+    if types.is_numeric_dtype(column):
+        return "long" if types.is_integer_dtype(column) else "double"
+    return "string"
 
 
 def _abandon(context: StepContext, tracking: Tracking, run_id: str, status: str) -> None:

@@ -1,0 +1,163 @@
+"""Evaluation on the holdout and registration of the best candidate."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mlcycle.adapters.model_files import manifest_digest
+from mlcycle.adapters.tracking import Tracking, fetch_model
+from mlcycle.contract import Handover
+from mlcycle.domain.metrics import log_loss
+from mlcycle.errors import IntegrityError
+from tests.conftest import Platform
+from tests.snapshots import JANUARY, Trained, flights, flights_project
+
+CANDIDATES = ("table", "boosting", "network")
+
+
+@pytest.fixture
+def trained(platform: Platform, mlflow_url: str) -> Trained:
+    return Trained(platform, flights_project(), mlflow_url)
+
+
+@pytest.fixture
+def dataset(trained: Trained) -> Handover:
+    return trained.snapshot(flights(), JANUARY)
+
+
+def test_the_best_on_the_holdout_is_registered_with_its_numbers(trained: Trained, dataset: Handover) -> None:
+    trains = [trained.ok(trained.train(dataset, name)).handover for name in CANDIDATES]
+    evaluated = trained.ok(trained.step("evaluate", inputs={"dataset": [dataset], "train": trains}))
+    losses = {name: evaluated.metrics[f"{name}_log_loss"] for name in CANDIDATES}
+    best = min(losses, key=losses.__getitem__)
+    assert evaluated.values["best"]["candidate"] == best
+
+    # The zero rule is the training mean for every row: recomputed from the flights themselves.
+    rows = flights()
+    labels = {
+        split: rows.loc[
+            (rows.event_time >= f"{start}T00:00Z") & (rows.event_time < f"{end}T00:00Z"), "label"
+        ].to_numpy()
+        for split, (start, end) in JANUARY.items()
+    }
+    holdout = labels["holdout"]
+    expected = log_loss(holdout, np.full(len(holdout), labels["train"].mean()))
+    assert evaluated.metrics["zero_rule_log_loss"] == pytest.approx(expected)
+    assert evaluated.metrics["zero_rule_roc_auc"] == 0.5
+    assert evaluated.values["rows"] == len(holdout)
+    assert losses["boosting"] < expected
+
+    value = trained.project.value  # nothing reaches the threshold under the zero rule
+    assert labels["train"].mean() < value.threshold
+    assert evaluated.metrics["zero_rule_business_value"] == value.false_negative * holdout.sum()
+
+    recorded = dict(
+        trained.rows("select candidate, metrics from ledger.evaluation where project = %s")  # type: ignore[arg-type]
+    )
+    assert set(recorded) == set(CANDIDATES)
+    assert {part["name"] for part in recorded["table"]["slices"]} == {
+        "origin=EWR",
+        "origin=JFK",
+        "origin=LGA",
+    }
+    assert trained.rows("select candidate from ledger.evaluation where project = %s and best") == [(best,)]
+
+    client = Tracking(trained.settings(), trained.project.name).client
+    for entry in trains:
+        run = client.get_run(str(entry.values["run_id"]))
+        assert run.data.metrics["holdout_log_loss"] == losses[str(entry.values["candidate"])]
+        assert "plots/holdout_comparison.png" in {
+            file.path for file in client.list_artifacts(run.info.run_id, "plots")
+        }
+
+    page = trained.artifacts.read(evaluated.links["evaluation"]).decode()
+    assert evaluated.links["evaluation"].startswith("reports/")
+    assert best in page
+    assert "http" not in page.replace("http-equiv", "")  # nothing is fetched from anywhere
+
+    registered = trained.ok(trained.step("register", inputs={"evaluate": [evaluated.handover]}))
+    version = client.get_model_version(trained.project.name, str(registered.values["version"]))
+    assert version.run_id == evaluated.values["best"]["run_id"]
+    ((metrics, manifest),) = trained.rows(
+        "select metrics, manifest from ledger.model_version where project = %s"
+    )
+    assert metrics["log_loss"] == losses[best]
+    assert manifest == evaluated.values["best"]["manifest"]
+
+
+def test_registering_the_same_run_again_is_the_same_version(trained: Trained, dataset: Handover) -> None:
+    entry = trained.ok(trained.train(dataset, "table")).handover
+    evaluated = trained.ok(trained.step("evaluate", inputs={"dataset": [dataset], "train": [entry]}))
+    first, again = (
+        trained.ok(trained.step("register", inputs={"evaluate": [evaluated.handover]})) for _ in range(2)
+    )
+    assert first.values == again.values
+    assert trained.rows("select count(*) from ledger.model_version where project = %s") == [(1,)]
+    client = Tracking(trained.settings(), trained.project.name).client
+    assert len(client.search_model_versions(f"name = '{trained.project.name}'")) == 1
+
+
+def test_evaluating_again_answers_the_same(trained: Trained, dataset: Handover) -> None:
+    entry = trained.ok(trained.train(dataset, "table")).handover
+    inputs = {"dataset": [dataset], "train": [entry]}
+    first = trained.ok(trained.step("evaluate", work="once", inputs=inputs))
+    trained.platform.owner().query("update ledger.attempt set state = 'running', result = null")
+    again = trained.ok(trained.step("evaluate", work="once", inputs=inputs))
+    assert again.replayed
+    assert (again.values, again.metrics, again.links) == (first.values, first.metrics, first.links)
+
+
+def test_a_holdout_of_one_class_is_refused(trained: Trained) -> None:
+    rows = flights().copy()
+    rows.loc[rows.event_time >= "2013-01-20T00:00Z", "label"] = 0.0
+    trained.project = flights_project(
+        trained.project.name,
+    ).model_copy(update={"evaluation": trained.project.evaluation.model_copy(update={"metric": "roc_auc"})})
+    dataset = trained.snapshot(rows, JANUARY)
+    entry = trained.ok(trained.train(dataset, "table")).handover
+    result = trained.step("evaluate", inputs={"dataset": [dataset], "train": [entry]})
+    assert result.error is not None
+    assert "holds one class only" in result.error.message
+
+
+@pytest.mark.parametrize("fault", ["truncated", "swapped", "missing", "traversal", "absolute", "more"])
+def test_a_model_that_is_not_what_was_published_is_refused_before_it_is_opened(
+    trained: Trained, dataset: Handover, fault: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The fault is in what MLflow answers: its own files are changed, or the manifest leads elsewhere."""
+    entry = trained.ok(trained.train(dataset, "network")).handover
+    manifest = dict(entry.values["manifest"])  # type: ignore[arg-type]
+    uri = str(entry.values["model_uri"])
+    name = "data/model/model.onnx"
+    client = Tracking(trained.settings(), trained.project.name).client
+    if fault in ("truncated", "swapped"):
+        folder = fetch_model(trained.settings(), uri, manifest, tmp_path / "before")
+        data = (folder / name).read_bytes()
+        (folder / name).write_bytes(data[: len(data) // 2] if fault == "truncated" else data[::-1])
+        client.log_model_artifact(uri.removeprefix("models:/"), str(folder / name), "data/model")
+    elif fault == "missing":
+        manifest["data/model/never.bin"] = hashlib.sha256(b"").hexdigest()
+    elif fault == "traversal":
+        manifest["../../outside"] = hashlib.sha256(b"").hexdigest()
+    elif fault == "absolute":
+        manifest["/etc/passwd"] = hashlib.sha256(b"").hexdigest()
+    elif fault == "more":
+        manifest.clear()
+    monkeypatch.setattr("mlcycle.models.load", lambda folder: pytest.fail("it was opened"))
+    with pytest.raises(IntegrityError):
+        fetch_model(trained.settings(), uri, manifest, tmp_path / "after")
+    changed = entry.model_copy(
+        update={
+            "values": {
+                **entry.values,
+                "manifest": manifest,
+                "manifest_digest": manifest_digest(manifest),
+            }
+        }
+    )
+    result = trained.step("evaluate", inputs={"dataset": [dataset], "train": [changed]})
+    assert result.error is not None
+    assert result.error.kind == "integrity"
+    assert not list(tmp_path.glob("**/outside"))
