@@ -49,6 +49,19 @@ def store(settings: Settings, project: Project) -> "feast.FeatureStore":
     return feast.FeatureStore(config=repo_config(settings, project))
 
 
+def command_env(settings: Settings, project: Project, *, may_write: bool) -> dict[str, str]:
+    """The variables of ``feature_repo/feature_store.yaml``: what ``repo_config`` says, for Feast's commands."""
+    login = _login(settings)
+    return {
+        "FEAST_PROJECT": definitions.feast_project(project),
+        "FEAST_REGISTRY": _registry_url(login),
+        "FEAST_SCHEMA_MODE": "auto" if may_write else "skip",
+        **{f"FEAST_{name.upper()}": str(value) for name, value in login.items()},
+        "FEAST_USAGE": "False",
+        "PGTZ": "UTC",
+    }
+
+
 def ensure(cursor: Cursor, settings: Settings, project: Project) -> bool:
     """Apply the project's definitions unless the ledger says that they are applied.
 
