@@ -75,7 +75,7 @@ class StepOperator(BaseOperator):
                 request, role=ROLES[self.step.name], resources=self.step_resources, log=self.log.info
             )
         except MlcycleError as error:
-            _fail(f"{self.step.name}: {error.message}", retryable=error.retryable)
+            raise _failure(f"{self.step.name}: {error.message}", retryable=error.retryable) from None
         return self._conclude(result, request, context)
 
     def on_kill(self) -> None:
@@ -168,7 +168,7 @@ class StepOperator(BaseOperator):
         if result.status is Status.SKIPPED:
             raise AirflowSkipException(text)
         if result.exit_code is not ExitCode.OK:
-            _fail(text, retryable=result.exit_code is ExitCode.RETRY)
+            raise _failure(text, retryable=result.exit_code is ExitCode.RETRY)
         self.log.info(
             "%s (%.1f s%s)", text, result.seconds, ", done by an earlier try" if result.replayed else ""
         )
@@ -184,8 +184,10 @@ class StepOperator(BaseOperator):
             context["outlet_events"][outlet].add_partitions(request.partitions.last)
 
 
-def _fail(text: str, *, retryable: bool) -> None:
-    raise (StepFailed if retryable else AirflowFailException)(text)
+def _failure(text: str, *, retryable: bool) -> Exception:
+    """The exception that Airflow retries, or the one it does not."""
+    failure: Exception = (StepFailed if retryable else AirflowFailException)(text)
+    return failure
 
 
 def _map_index(ti: Any) -> int:
