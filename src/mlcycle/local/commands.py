@@ -15,7 +15,7 @@ from pathlib import Path
 from mlcycle.errors import ConfigError, Unavailable
 from mlcycle.local.config import HOST, PORTS, USERS, Platform, configure, state_folder
 from mlcycle.local.guard import acquire, end_leftovers, recorded
-from mlcycle.local.processes import descendants, memory, send, started_at
+from mlcycle.local.processes import descendants, memory, send, started_at, wait_gone
 
 Say = Callable[[str], None]
 STOP_SECONDS = 60.0
@@ -87,6 +87,7 @@ def down(state: Path | None = None, *, say: Say = print) -> None:
                 f"pid {pid} did not stop within {STOP_SECONDS:.0f} s: see {folder}/logs/supervisor.log"
             )
         time.sleep(0.05)
+    wait_gone([pid], 5)
     say("stopped")
 
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from mlcycle.errors import Conflict, MlcycleError
+from mlcycle.local import environment
 from mlcycle.local.config import Platform, load
 from mlcycle.local.processes import (
     adopt_orphans,
@@ -31,6 +32,8 @@ from mlcycle.local.processes import (
     started_at,
     wait_gone,
 )
+from mlcycle.local.services import Service, services
+from mlcycle.local.supervisor import Supervisor
 
 Tell = Callable[[str, str], None]
 
@@ -44,11 +47,16 @@ def main() -> int:
     options = parser.parse_args()
     if options.die_with_parent:
         die_with_parent(signal.SIGTERM, os.getppid())()
-    channel = os.fdopen(options.progress, "w", buffering=1) if options.progress else None
+    return hold(options.state, options.progress, services)
+
+
+def hold(state: Path, progress: int | None, chosen: Callable[[Platform], list[Service]]) -> int:
+    """Guard a platform that runs these services, until it is stopped; returns the exit code."""
+    channel = os.fdopen(progress, "w", buffering=1) if progress else None
     tell = _teller(channel)
     os.umask(0o077)
     try:
-        platform = load(options.state)
+        platform = load(state)
         lock = acquire(platform.state)
         end_leftovers(platform.state)
     except MlcycleError as error:
@@ -59,7 +67,7 @@ def main() -> int:
     supervisor = os.fork()
     if supervisor == 0:
         die_with_parent(signal.SIGTERM, guard)()
-        os._exit(_supervise(platform, channel, tell))
+        os._exit(_supervise(platform, chosen, channel, tell))
     if channel:
         channel.close()
     code = _watch(supervisor)
@@ -118,11 +126,9 @@ def recorded(state: Path) -> list[dict[str, Any]]:
     return list(rows)
 
 
-def _supervise(platform: Platform, channel: IO[str] | None, tell: Tell) -> int:
-    from mlcycle.local import environment
-    from mlcycle.local.services import services
-    from mlcycle.local.supervisor import Supervisor
-
+def _supervise(
+    platform: Platform, chosen: Callable[[Platform], list[Service]], channel: IO[str] | None, tell: Tell
+) -> int:
     def ready() -> None:
         tell("ready", "")
         if channel:
@@ -131,7 +137,7 @@ def _supervise(platform: Platform, channel: IO[str] | None, tell: Tell) -> int:
     try:
         environment.write_files(platform)
         platform.postgres.initialise()
-        Supervisor(platform, services(platform), lambda text: tell("progress", text)).run(ready)
+        Supervisor(platform, chosen(platform), lambda text: tell("progress", text)).run(ready)
     except MlcycleError as error:
         tell("failed", error.message)
         return 1

@@ -14,7 +14,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mlcycle.errors import ConfigError, Unavailable
@@ -30,7 +30,7 @@ class Postgres:
 
     data: Path
     port: int
-    password: str
+    password: str = field(repr=False)
 
     def dsn(self, database: str, user: str = SUPERUSER, password: str | None = None) -> str:
         """URL of a database on this server."""
