@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -86,7 +87,12 @@ class Checker:
         self._table = table
         self._columns = list(table.columns)
         self._declared = Declared(dict(table.columns), table.key, table.event_time)
-        self._suite = Suite(name, table.expectations) if table.expectations else None
+        self._name = name
+
+    @cached_property
+    def _suite(self) -> Suite | None:
+        """Built when there are rows to check: loading Great Expectations takes seconds."""
+        return Suite(self._name, self._table.expectations) if self._table.expectations else None
 
     @property
     def rules(self) -> list[tuple[str, str]]:
@@ -138,7 +144,7 @@ class Checker:
 
     def _expect(self, checked: Checked, owner: "np.ndarray[Any, Any]", batches: list[Batch]) -> list[Finding]:
         """Run the suite on the rows that are whole; failed critical rows get their reason."""
-        if self._suite is None:
+        if not checked.good.any() or self._suite is None:
             return []
         import numpy as np
         import pyarrow as pa
