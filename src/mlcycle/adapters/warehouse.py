@@ -39,7 +39,7 @@ def connect(settings: Settings, *, name: str = "mlcycle") -> Connection:
     """
     dsn = settings.warehouse_dsn.get_secret_value()
     try:
-        return psycopg2.connect(
+        connection = psycopg2.connect(
             dsn,
             connect_timeout=max(2, int(settings.timeout)),
             application_name=name,
@@ -48,12 +48,27 @@ def connect(settings: Settings, *, name: str = "mlcycle") -> Connection:
             keepalives_interval=5,
             keepalives_count=3,
         )
+        _bound_transactions(connection)
+        return connection
     except psycopg2.ProgrammingError:
         raise ConfigError(
             "MLCYCLE_WAREHOUSE_DSN is not a DSN: write it like postgresql://user:password@host:5432/db"
         ) from None
     except psycopg2.OperationalError as error:
         raise _translated(error) from None
+
+
+def _bound_transactions(connection: Connection) -> None:
+    """A step that was stopped inside a transaction holds its locks: the server ends it, so that the
+    retry goes on. What the server's administrator has set stays. PostgreSQL before 17 lacks one of them.
+    """
+    with connection, connection.cursor() as cursor:
+        cursor.execute(
+            """select set_config(name, bound, false)
+               from (values ('idle_in_transaction_session_timeout', '60s'), ('transaction_timeout', '30min'))
+                 as wanted (name, bound)
+               where current_setting(name, true) = '0'"""
+        )
 
 
 class Warehouse:
