@@ -1,10 +1,14 @@
 """The request_retrain step: who may ask, cooldown and budget in the data's time, and races."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from typing import Any
 
 import pytest
+from psycopg2.extensions import cursor as Cursor
 
+from mlcycle.adapters.ledger import retrain
 from mlcycle.contract import Handover, Result, Status
 from mlcycle.steps.runtime import run_step
 from tests.conftest import Platform
@@ -66,7 +70,15 @@ def test_what_no_monitor_wants_is_skipped_and_not_noted(platform: Platform) -> N
     assert platform.owner().query("select count(*) from ledger.retrain_request") == [(0,)]
 
 
-def test_of_many_at_once_one_is_accepted(platform: Platform) -> None:
+def test_of_many_at_once_one_is_accepted(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = retrain.accepted
+
+    def slowly(cursor: Cursor, project: str) -> list[datetime]:
+        found = read(cursor, project)
+        time.sleep(0.05)  # long enough for every other to have read the same, were they let in
+        return found
+
+    monkeypatch.setattr(retrain, "accepted", slowly)
     with ThreadPoolExecutor(8) as pool:
         results = list(pool.map(lambda n: ask(platform, "2013-03-01", work=f"race-{n}"), range(16)))
     assert [result.status for result in results].count(Status.OK) == 1
