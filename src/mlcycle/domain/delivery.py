@@ -5,7 +5,7 @@ length. A position is told as row (1 is the first under the header), column and 
 """
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 MAX_LINE = 1 << 20
@@ -43,12 +43,12 @@ def inspect(chunks: Iterable[bytes]) -> Shape:
     """Look at a delivery's bytes once. Raises Malformed, naming row, column and byte."""
     header: list[str] = []
     carry, offset, lines, plain = b"", 0, 0, True
-    for chunk in chunks:
+    for chunk in _small(chunks):
         if offset == 0 and not carry:
             _refuse_formats(chunk)
         carry += chunk
         cut = carry.rfind(b"\n") + 1
-        _refuse_long(carry, cut, lines, offset)
+        _refuse_long(carry, cut, lines)
         if cut:
             header = header or _header(carry[: carry.find(b"\n")])
             plain = _look(carry[:cut], header, lines, offset) and plain
@@ -63,6 +63,13 @@ def inspect(chunks: Iterable[bytes]) -> Shape:
     return Shape(header, plain, lines)
 
 
+def _small(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Chunks so small that only the first line that ends in one can be too long."""
+    for chunk in chunks:
+        for at in range(0, len(chunk), CHUNK):
+            yield chunk[at : at + CHUNK]
+
+
 def _refuse_formats(start: bytes) -> None:
     if start.startswith(_UTF16):
         raise Malformed("the file is UTF-16 (byte 0 is its mark): deliver UTF-8")
@@ -71,7 +78,7 @@ def _refuse_formats(start: bytes) -> None:
             raise Malformed(f"the file is {name}, not CSV text: deliver it uncompressed")
 
 
-def _refuse_long(buffer: bytes, cut: int, lines: int, offset: int) -> None:
+def _refuse_long(buffer: bytes, cut: int, lines: int) -> None:
     longest = max(len(buffer) - cut, buffer.find(b"\n") if cut else 0)
     if longest > MAX_LINE:
         row = lines + buffer.count(b"\n") if longest == len(buffer) - cut else lines
@@ -115,7 +122,7 @@ def _where(lines: bytes, at: int, header: list[str], before: int, offset: int) -
     row = before + lines.count(b"\n", 0, at)
     start = lines.rfind(b"\n", 0, at) + 1
     prefix = lines[start:at].decode("utf-8", "replace")
-    column = len(next(csv.reader([prefix.replace("\0", "")]), [""])) - 1
+    column = len(next(csv.reader([prefix]), []) or [""]) - 1
     name = repr(header[column]) if column < len(header) else str(column + 1)
     where = f"row {row}, column {name}" if row else "header"
     return f"{where} (byte {offset + at})"

