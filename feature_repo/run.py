@@ -7,6 +7,7 @@ step: Feast's own commands overwrite newer values with older ones.
 """
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -19,7 +20,7 @@ HERE = Path(__file__).parent
 
 
 def main(args: list[str]) -> int:
-    """Fill in the configuration's variables and become ``feast``."""
+    """Fill in the configuration's variables and run ``feast``; its exit code."""
     if len(args) < 2:
         print(__doc__, file=sys.stderr)
         return 20
@@ -33,7 +34,7 @@ def main(args: list[str]) -> int:
         return 20
     env = {**os.environ, **command_env(settings, project, may_write=args[1] in ("apply", "teardown"))}
     program = Path(sys.executable).with_name("feast")
-    os.execve(program, [str(program), "-c", str(HERE), *args[1:]], env)
+    return subprocess.run([program, "-c", HERE, *args[1:]], env=env, check=False).returncode
 
 
 if __name__ == "__main__":

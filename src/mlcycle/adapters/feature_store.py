@@ -50,7 +50,7 @@ def store(settings: Settings, project: Project) -> "feast.FeatureStore":
 
 
 def command_env(settings: Settings, project: Project, *, may_write: bool) -> dict[str, str]:
-    """The variables of ``feature_repo/feature_store.yaml``: what ``repo_config`` says, for Feast's commands."""
+    """The variables of ``feature_repo/feature_store.yaml``: ``repo_config`` for Feast's own commands."""
     login = _login(settings)
     return {
         "FEAST_PROJECT": definitions.feast_project(project),
