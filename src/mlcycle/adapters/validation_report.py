@@ -31,13 +31,15 @@ def render_report(project: str, table: str, batches: list[Batch], rules: list[tu
     rows = [(rule, severity, failing[rule]) for rule, severity in rules]
     rows += [(rule, "always", count) for rule, count in failing.most_common() if rule not in named]
     examples = [(batch.partition.key, row) for batch in batches for row in batch.bad[:MAX_EXAMPLES]]
-    odd = [b for b in batches if b.stopped or b.bad or b.notes or b.warnings or b.counts.duplicates]
+    odd = [b for b in batches if b.stopped or b.bad or b.notes or b.counts.duplicates]
+    odd.sort(key=lambda batch: not batch.stopped)
     return pages.get_template("validation.html.j2").render(
         project=project,
         table=table,
         batches=batches,
         totals=[("rows", sum(b.counts.rows for b in batches))]
-        + [(name, sum(entry[name] for entry in counted)) for name, _ in COLOURS],
+        + [(name, sum(entry[name] for entry in counted)) for name, _ in COLOURS]
+        + [("partitions stopped", sum(b.stopped for b in batches))],
         colours=COLOURS,
         plot=_plot(batches, counted),
         rules=rows,
@@ -72,9 +74,12 @@ def _plot(batches: list[Batch], counted: list[dict[str, int]]) -> dict[str, Any]
         base = float(HEIGHT)
         for name, colour in COLOURS:
             count = sum(counted[at][name] for at in group)
-            if not count:
+            unread = name == "stopped" and any(
+                batches[at].stopped and not batches[at].counts.rows for at in group
+            )
+            if not count and not unread:
                 continue
-            height = max(1.5, count / highest * (HEIGHT - 12))
+            height = max(6 if unread else 1.5, count / highest * (HEIGHT - 12))
             base -= height
             bars.append(
                 {
@@ -83,7 +88,8 @@ def _plot(batches: list[Batch], counted: list[dict[str, int]]) -> dict[str, Any]
                     "width": round(min(step * 0.84, 60), 2),
                     "height": round(height, 2),
                     "colour": colour,
-                    "title": f"{first if first == last else f'{first} to {last}'}: {count:,} {name}",
+                    "title": f"{first if first == last else f'{first} to {last}'}: "
+                    + ("stopped before its rows were read" if unread and not count else f"{count:,} {name}"),
                 }
             )
     ticks = [
