@@ -95,6 +95,8 @@ class Boosting(Model):
 
     def predict(self, frame: Any) -> Array:
         """Probability of the positive class, or the value."""
+        if not len(frame):  # scikit-learn refuses to predict nothing
+            return np.empty(0)
         matrix = _matrix(self.card.encoder, frame)
         if self.card.task == "classification":
             predictions: Array = self._estimator.predict_proba(matrix)[:, 1]
