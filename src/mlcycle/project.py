@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, m
 
 from mlcycle.domain.durations import Duration
 from mlcycle.domain.partitions import Partition, Unit
-from mlcycle.errors import InputError
+from mlcycle.errors import ConfigError, InputError
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,30}$")]
 Text = Annotated[str, Field(min_length=1, max_length=2000)]
@@ -341,6 +341,19 @@ class Project(Part):
     def unit(self) -> Unit:
         """Length of the project's partitions."""
         return self.source.partition
+
+    def reading(self, categorical: list[str], numeric: list[str]) -> Self:
+        """The project with other inputs: those of a model that was trained before they were changed.
+
+        Raises ConfigError for a column that no table or view of the project has any more.
+        """
+        known = {*self.entity_table.columns, *(c for view in self.features.values() for c in view.columns)}
+        if gone := [column for column in [*categorical, *numeric] if column not in known]:
+            raise ConfigError(
+                f"the model reads {', '.join(gone)}, which project {self.name!r} no longer has: "
+                "put the columns back, or promote a model that does without them"
+            )
+        return self.model_copy(update={"inputs": Inputs(categorical=categorical, numeric=numeric)})
 
     def document(self) -> dict[str, Any]:
         """The project as JSON for a request; ``Project.model_validate`` reads it back."""

@@ -166,6 +166,7 @@ class Tracking:
         import json
 
         from mlflow.entities import Dataset, DatasetInput, InputTag
+        from mlflow.exceptions import MlflowException
 
         kind = {"file": "local", "s3": "s3", "gs": "gs"}.get(uri.partition("://")[0], "external")
         dataset = Dataset(
@@ -176,8 +177,15 @@ class Tracking:
             profile=json.dumps({"num_rows": rows, "sha256": digest}),
         )
         with self.speaking():
-            tags = [InputTag("mlflow.data.context", context)]
-            self.client.log_inputs(run_id, [DatasetInput(dataset, tags)])
+            inputs = [DatasetInput(dataset, [InputTag("mlflow.data.context", context)])]
+            try:
+                self.client.log_inputs(run_id, inputs)
+            except MlflowException as error:
+                # MLflow 3.17 looks for the dataset, then inserts it: of two candidates that name it
+                # first at the same moment, one gets a unique violation. The second look finds it.
+                if "UniqueViolation" not in str(error) and "UNIQUE constraint" not in str(error):
+                    raise
+                self.client.log_inputs(run_id, inputs)
 
     def log_file(self, run_id: str, path: str, data: bytes) -> None:
         """Keep an artifact (a plot, a page) with a run."""

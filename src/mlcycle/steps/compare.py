@@ -11,11 +11,12 @@ from mlcycle.adapters import comparison_page, model_cache
 from mlcycle.adapters.comparison_page import Compared, Rival
 from mlcycle.adapters.ledger import champion as champions
 from mlcycle.adapters.ledger import comparisons, models
+from mlcycle.adapters.point_in_time import frames
 from mlcycle.adapters.tracking import Tracking
 from mlcycle.adapters.training_data import labels_of, ledger_manifest, read_split
 from mlcycle.contract import Output, Status
 from mlcycle.domain.bootstrap import paired_blocks
-from mlcycle.domain.dataset import DatasetManifest
+from mlcycle.domain.dataset import Bounds, DatasetManifest
 from mlcycle.domain.gate import decide
 from mlcycle.domain.metrics import Array, business_value, check_metric
 from mlcycle.domain.slices import compare_slices
@@ -24,6 +25,8 @@ from mlcycle.steps.context import Outcome, StepContext
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from mlcycle.models.base import Model
 
 SEED = 20130101
 
@@ -42,7 +45,7 @@ def run(context: StepContext) -> Outcome:
             return Outcome(Status.SKIPPED, f"version {challenger.version} is the champion already")
         manifest = ledger_manifest(cursor, project.name, challenger.dataset_digest)
         learnt = ledger_manifest(cursor, project.name, champion.dataset_digest) if champion else None
-    columns = [*project.inputs.all, *project.evaluation.slices, "event_time", "label"]
+    columns = [*project.inputs.all, *project.evaluation.slices, "entity_key", "event_time", "label"]
     holdout = read_split(context.artifacts, manifest, "holdout", columns, context.scratch)
     labels = labels_of(holdout, "holdout", project.label.task)
     context.progress(f"version {challenger.version} predicts {len(labels)} rows")
@@ -55,7 +58,7 @@ def run(context: StepContext) -> Outcome:
             f"champion version {champion.version}",
             champion.version,
             champion.seq,
-            _predict(context, champion, holdout),
+            _predict(context, champion, holdout, manifest),
             _overlap(learnt, manifest),
         )
     compared = _compare(context, manifest, holdout, labels, rival, new)
@@ -138,14 +141,51 @@ def _challenger(context: StepContext, cursor: Any) -> models.ModelVersion:
 
 
 def _predict(
-    context: StepContext, model: models.ModelVersion | champions.Champion, holdout: "pd.DataFrame"
+    context: StepContext,
+    version: models.ModelVersion | champions.Champion,
+    holdout: "pd.DataFrame",
+    manifest: DatasetManifest | None = None,
 ) -> Array:
     from mlcycle.models import load
 
     folder = model_cache.fetch(
-        context.settings, context.artifacts, model.model_uri, model.manifest, model.manifest_digest
+        context.settings, context.artifacts, version.model_uri, version.manifest, version.manifest_digest
     )
-    return load(folder).predict(holdout)
+    model = load(folder)
+    inputs = [*model.card.categorical, *model.card.numeric]
+    if manifest is not None and not set(inputs) <= set(holdout.columns):
+        holdout = _as_read_by(context, model, holdout, manifest.splits["holdout"])
+    return model.predict(holdout)
+
+
+def _as_read_by(
+    context: StepContext, model: "Model", holdout: "pd.DataFrame", bounds: Bounds
+) -> "pd.DataFrame":
+    """The holdout's rows with the inputs of a model from before the project's inputs were changed.
+
+    Raises InputError where the warehouse no longer holds a row of the snapshot.
+    """
+    import pandas as pd
+
+    project = context.project.reading(model.card.categorical, model.card.numeric)
+    found = pd.concat(
+        [
+            chunk.to_pandas()
+            for chunk in frames(context.warehouse, project, bounds.start, bounds.end, labels=False)
+        ]
+    )
+    key = ["entity_key", "event_time"]
+    rows = (
+        holdout[key]
+        .astype({"entity_key": str})
+        .merge(found, on=key, how="left", validate="1:1", indicator=True)
+    )
+    if missing := int((rows["_merge"] != "both").sum()):
+        raise InputError(
+            f"{missing} rows of the holdout are no longer in the warehouse, and the champion reads columns "
+            "that the snapshot lacks: request a retrain, which makes a new snapshot"
+        )
+    return rows
 
 
 def _zero_rule(context: StepContext, manifest: DatasetManifest, rows: int) -> Array:

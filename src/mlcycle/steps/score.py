@@ -39,6 +39,7 @@ def run(context: StepContext) -> Outcome:
         champion.manifest_digest,
     )
     model = models.load(folder)
+    project = project.reading(model.card.categorical, model.card.numeric)
     rows, total, filled = 0, 0.0, set()
     metrics = dict.fromkeys((f"missing_{view}" for view in project.features), 0.0)
     for chunk in frames(context.warehouse, project, partitions[0].start, partitions[-1].end, labels=False):
