@@ -27,7 +27,8 @@ class AirflowApi:
         if answer.status_code == 401:
             raise ConfigError(f"Airflow at {self.url} refused the login of {user!r}")
         self._check(answer)
-        self._client.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+        self.token: str = answer.json()["access_token"]
+        self._client.headers["Authorization"] = f"Bearer {self.token}"
 
     @classmethod
     def of_platform(cls, state: Path) -> Self:
