@@ -155,11 +155,11 @@ def _dashboard(columns: Sequence[str]) -> Any:
         for column in columns
     ]
     missing = PanelMetric(
-        legend="share", metric="DatasetMissingValueCount", metric_labels={"value_type": "share"}
+        legend="per row", metric="DatasetMissingValueCount", metric_labels={"value_type": "share"}
     )
     panels = [
         line_plot_panel("Drift of the inputs", drifts, "effect size against the training data"),
-        line_plot_panel("Missing values", [missing], "share of all values in the window"),
+        line_plot_panel("Missing values", [missing], "missing values per row of the window"),
     ]
     tab = DashboardTabModel(title="Inputs", panels=[panel.id for panel in panels])
     return DashboardModel(tabs=[tab], panels=panels)
