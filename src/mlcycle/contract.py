@@ -8,11 +8,11 @@ A change of either schema that an older reader would not understand needs a new 
 
 from datetime import datetime
 from enum import IntEnum, StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-VERSION = "mlcycle.step/1"
+VERSION: Final = "mlcycle.step/1"
 
 
 class Document(BaseModel):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 Each = Literal["", "table", "candidate"]
+RunsAfter = Literal["ok", "skipped", "anything"]
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class Step:
     after: tuple[str, ...] = ()
     each: Each = ""
     emits: str = ""  # asset kind emitted when the step is ok
-    even_if_skipped: bool = False  # runs also where an upstream step was skipped
+    runs_after: RunsAfter = "ok"  # the worst end of an upstream step that it runs after
 
 
 @dataclass(frozen=True)
@@ -66,8 +67,8 @@ STAGES: dict[str, Stage] = {
             "monitor",
             (
                 Step("labels"),
-                Step("monitor", after=("labels",), even_if_skipped=True),
-                Step("alert", after=("monitor",)),
+                Step("monitor", after=("labels",), runs_after="skipped"),
+                Step("alert", after=("monitor",), runs_after="anything"),  # a monitor that died is an alert
                 Step("request_retrain", after=("monitor",), emits="retrain"),
             ),
             starts_on=("predictions",),

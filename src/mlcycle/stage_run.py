@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from pydantic import JsonValue
 
-from mlcycle.contract import Origin, PartitionRange, Request, Result, Status
+from mlcycle.contract import ExitCode, Origin, PartitionRange, Request, Result, Status
 from mlcycle.cycle import ROLES, STAGES, Step
 from mlcycle.domain.partitions import Partition
 from mlcycle.errors import InputError
@@ -59,7 +59,10 @@ def run_stage(
                 project=project.document(),
                 partitions=partitions,
                 params={**(params or {}), **extra},
-                inputs={name: [r.handover for r in found] for name, found in upstream.items()},
+                inputs={
+                    name: [result.handover for result in found if result.exit_code is ExitCode.OK]
+                    for name, found in upstream.items()
+                },
                 origin=Origin(run_id=run_id, task_id=step.name),
             )
             result = execute(request)
@@ -93,7 +96,9 @@ def _may_run(step: Step, upstream: dict[str, list[Result]], only: str | None) ->
     if only is not None:
         return True
     for found in upstream.values():
-        fine = {Status.OK, Status.SKIPPED} if step.even_if_skipped else {Status.OK}
+        if step.runs_after == "anything":
+            continue
+        fine = {Status.OK, Status.SKIPPED} if step.runs_after == "skipped" else {Status.OK}
         if not found or any(result.status not in fine for result in found):
             return False
     return True

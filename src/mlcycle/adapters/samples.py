@@ -30,7 +30,7 @@ MIN_SHARES = 20  # partitions, to speak of what is usual
 def training(
     warehouse: Warehouse, artifacts: ArtifactStore, project: str, digest: str, columns: list[str], rows: int
 ) -> "pa.Table":
-    """At most so many rows of a dataset's training split: ``partition`` and the columns asked for.
+    """At most so many rows of a dataset's training split: ``partition`` and, of the columns, those it has.
 
     The first call reads the dataset a batch at a time and leaves the sample in the artifact store.
     Raises InputError where the dataset is not in the ledger or has no training rows.
@@ -43,15 +43,19 @@ def training(
     if artifacts.exists(kept):
         try:
             table = pq.read_table(io.BytesIO(artifacts.read(kept)))
-            if set(columns) <= set(table.column_names):
-                return table.select(columns)
+            return _held(table, columns)
         except pa.ArrowInvalid:
             pass  # half a file of a foreign store: made again below
     table = _draw(artifacts, project, _manifest(warehouse, project, digest), rows)
     buffer = io.BytesIO()
     pq.write_table(table, buffer)
     artifacts.put(kept, buffer.getvalue())
-    return table.select(columns)
+    return _held(table, columns)
+
+
+def _held(table: "pa.Table", columns: list[str]) -> "pa.Table":
+    """Those of the columns that the dataset has: the project's inputs may be newer than the champion."""
+    return table.select([column for column in columns if column in table.column_names])
 
 
 def _manifest(warehouse: Warehouse, project: str, digest: str) -> DatasetManifest:

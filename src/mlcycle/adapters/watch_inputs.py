@@ -31,6 +31,7 @@ def watch_inputs(watch: Watch, dataset_digest: str) -> tuple[Output | None, str]
         reference = samples.training(
             watch.warehouse, watch.artifacts, project.name, dataset_digest, columns, rule.sample
         )
+        columns = [column for column in columns if column in reference.column_names]
         seen.update(reference=reference, current=current)
         newest = samples.of_partition(current, watch.last.key)
         newest = newest if newest.num_rows >= MIN_PARTITION_ROWS else current

@@ -20,6 +20,12 @@ from mlcycle.project import Project
 
 GPU_POOL = "gpu"  # must exist where a candidate asks for a GPU; its slots are the GPUs there are
 
+RULES = {
+    "ok": TriggerRule.ALL_SUCCESS,
+    "skipped": TriggerRule.NONE_FAILED,
+    "anything": TriggerRule.ALL_DONE,
+}
+
 #: Runs of a stage at the same time. What looks at the runs before it (drift in a row, values that
 #: only go forward) works in order; a promotion that waits for a person must not hold the next one.
 AT_ONCE = {"ingest": 4, "promote": 4}
@@ -54,7 +60,7 @@ def stage_dag(project: Project, stage: Stage) -> DAG:
                 **_placing(dag, groups, step, variant),
                 **_emitting(project, step, variant),
                 **_resources(project, step, variant),
-                trigger_rule=TriggerRule.NONE_FAILED if step.even_if_skipped else TriggerRule.ALL_SUCCESS,
+                trigger_rule=RULES[step.runs_after],
             )
             for found in upstream.values():
                 operator.set_upstream(found)
