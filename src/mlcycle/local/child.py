@@ -31,6 +31,7 @@ class Child:
     failures: int = 0  # ends in a row without a steady time between
     not_before: float = 0.0  # monotonic time of the next start
     exit_note: str = ""
+    used: float = 0.0  # CPU seconds of the process that ended last, with its children
 
     @property
     def done(self) -> bool:

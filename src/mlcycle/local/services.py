@@ -1,6 +1,7 @@
 """The services of the local platform: what each runs, what it needs first, how it is stopped."""
 
 import importlib.util
+import os
 import signal
 import sys
 from collections.abc import Mapping
@@ -38,6 +39,9 @@ def services(platform: Platform, tuning: dict[str, str] | None = None) -> list[S
     airflow, evidently = (str(Path(python).parent / name) for name in ("airflow", "evidently"))
     airflow_env = environment.airflow_env(platform, tuning)
     base = environment.base_env(platform)
+    # All at once takes both cores of a small machine three times as long to the first run of a DAG.
+    few_cores = len(os.sched_getaffinity(0)) < 4
+    later = ("api-server", "scheduler", "dag-processor") if few_cores else ("databases",)
     found = [
         Service(
             "postgres",
@@ -109,7 +113,7 @@ def services(platform: Platform, tuning: dict[str, str] | None = None) -> list[S
                 *("--artifacts-destination", str(platform.state / "mlflow")),
             ],
             environment.mlflow_env(platform),
-            after=("databases",),
+            after=later,
             ready=readiness.http(ports["mlflow"], "/health"),
             url=platform.url("mlflow"),
         ),
@@ -121,7 +125,7 @@ def services(platform: Platform, tuning: dict[str, str] | None = None) -> list[S
                 *("--conf-path", str(environment.evidently_config(platform))),
             ],
             base,
-            after=("databases",),
+            after=later,
             ready=readiness.http(ports["evidently"], "/api/version"),
             url=platform.url("evidently"),
         ),
@@ -142,7 +146,7 @@ def services(platform: Platform, tuning: dict[str, str] | None = None) -> list[S
             [python, "-m", "mlcycle.local.step_server", "--socket", str(platform.socket)],
             environment.step_server_env(platform),
             # Loading its libraries keeps a core busy: people first.
-            after=("api-server", "scheduler", "dag-processor"),
+            after=("api-server", "scheduler", "dag-processor", "mlflow", "evidently"),
             ready=readiness.unix_socket(platform.socket),
         ),
     ]

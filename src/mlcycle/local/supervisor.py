@@ -18,7 +18,7 @@ from types import FrameType
 from mlcycle.errors import Unavailable
 from mlcycle.local.child import Child
 from mlcycle.local.config import Platform, write_private
-from mlcycle.local.processes import adopt_orphans, children, send
+from mlcycle.local.processes import adopt_orphans, children, cpu_seconds, descendants, send
 from mlcycle.local.services import Service
 
 START_SECONDS = 180.0
@@ -88,7 +88,8 @@ class Supervisor:
 
     def _became_ready(self, child: Child) -> None:
         seconds = time.time() - child.started
-        self._say(f"{child.service.name} ready after {seconds:.1f} s")
+        used = cpu_seconds([child.pid, *descendants(child.pid)]) if child.pid else child.used
+        self._say(f"{child.service.name} ready after {seconds:.1f} s, {used:.1f} s of CPU")
         if not self._complete:
             self._report(f"{child.service.title} ready ({seconds:.1f} s)")
         self._remember()
@@ -97,13 +98,15 @@ class Supervisor:
         by_pid = {child.pid: child for child in self._children.values() if child.pid}
         while True:
             try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
+                pid, status, used = os.wait4(-1, os.WNOHANG)
             except ChildProcessError:
                 return
             if pid == 0:
                 break
             if pid in by_pid:
-                self._ended(by_pid.pop(pid), status)
+                child = by_pid.pop(pid)
+                child.used = used.ru_utime + used.ru_stime
+                self._ended(child, status)
         for orphan in set(children(os.getpid())) - set(by_pid):
             send(orphan, signal.SIGKILL)
 
