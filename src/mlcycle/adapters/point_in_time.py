@@ -298,5 +298,5 @@ def equivalent_sql(project: Project) -> str:
         + f"  and l.{quoted(project.source.tables[label.table].event_time)} = {moment} + {ahead}\n"
         + "\n".join(joins)
         + f"\nwhere {moment} >= %(start)s and {moment} < %(end)s and {known} is not null\n"
-        + f'order by event_time, concat_ws(\'|\', {keys}) collate "C"'
+        + f"order by event_time, concat_ws('|', {keys}) collate \"C\""
     )
