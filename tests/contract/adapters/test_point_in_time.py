@@ -108,10 +108,10 @@ def test_a_value_is_used_from_the_moment_it_was_known_and_never_before(
     platform: Platform, warehouse: Warehouse
 ) -> None:
     platform.owner().query(
-        "update features.flights__origin_recent set origin_late_1d = 7 where event_timestamp = '2013-02-01'"
+        "update features.flights__carrier_recent set carrier_late_7d = 7 where event_timestamp = '2013-02-01'"
     )
     joined = pa.concat_tables(frames(warehouse, FLIGHTS, START, END, labels=False)).to_pandas()
-    moments = joined.loc[joined["origin_late_1d"] == 7, "event_time"]
+    moments = joined.loc[joined["carrier_late_7d"] == 7, "event_time"]
     assert moments.min() == pd.Timestamp("2013-02-01", tz="UTC")
     assert moments.max() < pd.Timestamp("2013-02-02", tz="UTC")
 
