@@ -25,7 +25,7 @@ from mlcycle.errors import DataRejected, InputError, IntegrityError
 from mlcycle.project import Table
 from mlcycle.steps.context import Outcome, StepContext
 
-PARALLEL = 3  # connections: some load while others talk
+PARALLEL = 2  # connections: some load while others talk
 IN_MEMORY = 4 << 20
 MAX_QUARANTINED = 10_000  # bad rows of one batch in the warehouse; all are in its object
 ANALYZE_FROM = 10_000  # rows
@@ -150,7 +150,7 @@ def _write(
     if there is not None and there.newer(delivery):
         return "outdated"
     partition = Partition.parse(delivery.partition, context.project.unit)
-    batches.publish(cursor, delivery, context.token)
+    batches.publish(cursor, delivery, context.token, there)
     if there is not None:  # rows of a partition come with a batch: without one there are none
         raw_tables.clear(cursor, delivery.project, delivery.table, table, partition)
     written = raw_tables.fill(cursor, delivery.project, delivery.table, table, rows)

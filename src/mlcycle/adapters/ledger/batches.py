@@ -81,16 +81,20 @@ def lock(cursor: Cursor, delivery: Delivery, *, wait_for_disk: bool = True) -> C
     return Current(*row) if row else None
 
 
-def publish(cursor: Cursor, delivery: Delivery, token: int) -> int:
-    """Make the delivery the current one.
+def publish(cursor: Cursor, delivery: Delivery, token: int, there: Current | None) -> int:
+    """Make the delivery the current one, in place of what is ``there``.
 
     Returns its batch id, which also becomes the setting ``mlcycle.batch_id`` of this transaction:
     the raw table's ``_batch_id`` takes it as default.
     """
+    if there is not None:
+        cursor.execute(
+            """update ledger.batch set current = false
+               where project = %s and table_name = %s and partition = %s and current""",
+            (delivery.project, delivery.table, delivery.partition),
+        )
     cursor.execute(
-        """update ledger.batch set current = false
-           where project = %(project)s and table_name = %(table)s and partition = %(partition)s and current;
-           with batch as (
+        """with batch as (
                insert into ledger.batch (project, table_name, partition, status, current, digest, accepted,
                    fetched, rows, quarantined, duplicates, event_min, event_max, token)
                values (%(project)s, %(table)s, %(partition)s, 'published', true, %(digest)s, %(accepted)s,
