@@ -99,8 +99,8 @@ def test_serving_sees_what_training_sees(fresh: Platform) -> None:
 def test_serve_role_alone_is_enough_to_read(fresh: Platform) -> None:
     run(fresh, "materialize", LAST)
     found = online(fresh, "2013-01-21")
-    assert found.values["origin_late_7d"][0] is not None
-    assert found.known["origin_recent"] == [datetime(2013, 1, 21, tzinfo=UTC)]
+    assert found.values["carrier_late_7d"][0] is not None
+    assert found.known["carrier_recent"] == [datetime(2013, 1, 21, tzinfo=UTC)]
 
 
 def test_a_value_older_than_its_ttl_is_withheld_and_named(fresh: Platform) -> None:
@@ -114,8 +114,8 @@ def test_a_value_older_than_its_ttl_is_withheld_and_named(fresh: Platform) -> No
 def test_a_value_known_only_later_is_withheld_and_named(fresh: Platform) -> None:
     run(fresh, "materialize", LAST)
     found = online(fresh, "2013-01-20T12:00")
-    assert "origin_late_7d" in found.early[0]
-    assert found.values["origin_late_7d"] == [None]
+    assert "carrier_late_7d" in found.early[0]
+    assert found.values["carrier_late_7d"] == [None]
 
 
 def test_an_unknown_entity_has_no_value_and_a_missing_one_is_refused(fresh: Platform) -> None:
