@@ -85,9 +85,8 @@ def _tell(median: dict[str, float]) -> None:
     print(f"{'':36}{'seconds':>9}{'x COPY':>9}")
     for name, took in rows:
         print(f"{name:36}{took:9.2f}{took / median['copy']:9.2f}")
-    print(
-        f"goal: extract + publish at most {GOAL} x COPY: {'met' if ours <= GOAL * median['copy'] else 'NOT met'}"
-    )
+    verdict = "met" if ours <= GOAL * median["copy"] else "NOT met"
+    print(f"goal: extract + publish at most {GOAL} x COPY: {verdict}")
 
 
 def _ours(project: Project, settings: Settings, keys: list[str]) -> dict[str, float]:

@@ -3,6 +3,7 @@
 Nothing is decompressed on the way: what is counted against ``max_bytes`` is what is staged.
 """
 
+import errno
 import hashlib
 import time
 import uuid
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from mlcycle.errors import ConfigError, DataRejected, Unavailable
+from mlcycle.errors import ConfigError, DataRejected, MlcycleError, Unavailable
 from mlcycle.project import Source
 from mlcycle.settings import Settings
 
@@ -62,7 +63,11 @@ class SourceFiles:
             ) from None
         except (PermissionError, IsADirectoryError) as error:
             raise ConfigError(f"{url}: {error.strerror or error}; check the source's access") from None
+        except MlcycleError:
+            raise
         except Exception as error:
+            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise  # our own disk, not the source
             raise self._translated(error, url) from error
 
     def _options(self) -> dict[str, Any]:
@@ -117,17 +122,11 @@ class SourceFiles:
         file = Path(spilled.name) if spilled is not None else None
         return Fetched(digest.hexdigest(), size, None if file else b"".join(chunks), file)
 
-    def _translated(self, error: Exception, url: str) -> Exception:
-        from mlcycle.errors import MlcycleError
-
-        if isinstance(error, MlcycleError):
-            return error
+    def _translated(self, error: Exception, url: str) -> MlcycleError:
         status = getattr(error, "status", None)
         if status in (401, 403):
             return ConfigError(f"{url}: the source refuses access ({status})")
         if isinstance(error, TimeoutError):
             return Unavailable(f"{url}: no answer within {self._timeout:g} s; it will be tried again")
-        if isinstance(error, OSError) and not self._http and error.filename is None and error.errno:
-            return error  # our own disk: the runtime knows a full one
         reason = " ".join(str(error).split()) or type(error).__name__
         return Unavailable(f"the source does not answer: {url}: {reason}; it will be tried again")
