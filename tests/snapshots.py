@@ -97,6 +97,27 @@ def flights_project(name: str = "", **changes: Any) -> Project:
     return Project.model_validate(document)
 
 
+def weather_project() -> Project:
+    """The weather project with inputs that need no feature view, under a name of its own."""
+    document = load_named(ROOT / "projects", "weather").document()
+    observed = ["temp", "dewp", "humid", "wind_dir", "wind_speed", "precip", "pressure", "visib"]
+    candidates = {
+        "table": {"family": "rate_table", "params": {"by": ["origin"]}},
+        "boosting": {"family": "hist_gradient_boosting", "params": {"max_iter": 40, "learning_rate": 0.15}},
+        "network": {
+            "family": "deep_cross",
+            "params": {"epochs": 8, "layers": [16], "batch_size": 128, "learning_rate": 0.01, "rare": 5},
+        },
+    }
+    document.update(
+        name=f"weather_{secrets.token_hex(4)}",
+        inputs={"categorical": ["origin", "hour_utc"], "numeric": observed},
+        candidates=candidates,
+        evaluation={"metric": "rmse", "heuristic": "table", "slices": ["origin"]},
+    )
+    return Project.model_validate(document)
+
+
 @dataclass
 class Trained:
     """A project in a platform with a dataset snapshot; runs its steps as Airflow would."""

@@ -6,7 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from mlcycle.adapters.ledger import champion as champions
 from mlcycle.adapters.tracking import Tracking
+from mlcycle.adapters.warehouse import Warehouse
 from mlcycle.contract import Handover, Result, Status
 from tests.conftest import Platform
 from tests.snapshots import FEBRUARY, JANUARY, Trained, flights, flights_project
@@ -52,28 +54,42 @@ def test_the_first_champion_must_beat_the_zero_rule(trained: Trained, january: H
     assert champion.values == {"seq": 1, "version": compared.values["challenger"]}
 
 
-def test_a_worse_challenger_is_refused_and_a_better_one_takes_over(
+def test_a_better_challenger_takes_over_and_a_worse_one_is_refused(
     trained: Trained, january: Handover, february: Handover
 ) -> None:
-    trained.register(january, "table")
-    trained.ok(trained.promote())
-    trained.register(february, "constant")
-    refused = trained.ok(trained.step("compare"))
-    assert refused.values["verdict"] == "refuse"
-    assert refused.metrics["gain"] < 0
+    trained.register(january, "constant")
+    with Warehouse(trained.settings("promote")).transaction() as cursor:  # past the gate, to begin with
+        champions.crown(
+            *(cursor, trained.project.name, 1),
+            expected_seq=0,
+            action="promote",
+            actor="test",
+            reason="test",
+        )
     trained.register(february, "boosting")
     compared = trained.ok(trained.step("compare"))
+    assert (compared.values["champion"], compared.values["champion_seq"]) == (1, 1)
+    assert compared.values["verdict"] == "promote"
     ((statistics, reasons),) = trained.rows(
-        "select statistics, reasons from ledger.comparison where project = %s order by comparison_id desc limit 1"
+        "select statistics, reasons from ledger.comparison where project = %s"
     )
-    assert compared.values["champion"] == 1
-    assert compared.values["champion_seq"] == 1
     assert statistics["gain"] == compared.metrics["gain"] > 0
     assert reasons == compared.values["reasons"]
     assert compared.links["comparison"].startswith("reports/")
     page = trained.artifacts.read(compared.links["comparison"]).decode()
     assert page.count("data:image/png") == 2
     assert "champion version 1" in page
+    taken = trained.ok(trained.step("promote", "promote", inputs={"compare": [compared.handover]}))
+    assert taken.values == {"seq": 2, "version": 2}
+
+    trained.register(february, "constant")
+    refused = trained.ok(trained.step("compare"))
+    assert refused.values["verdict"] == "refuse"
+    assert refused.metrics["gain"] < 0
+    assert "worse" in refused.values["reasons"][0]  # type: ignore[index]
+    skipped = trained.step("promote", "promote", inputs={"compare": [refused.handover]})
+    assert skipped.status is Status.SKIPPED
+    assert trained.rows("select max(seq) from ledger.champion where project = %s") == [(2,)]
 
 
 def test_both_models_predict_the_same_rows_and_an_overlap_is_said(

@@ -54,8 +54,10 @@ def bars(values: Mapping[str, float], title: str, unit: str, best: str) -> bytes
     drawn = axes.barh(
         names, [values[n] for n in names], color=[ACCENT if n == best else MUTED for n in names], height=0.6
     )
-    axes.bar_label(drawn, fmt=" %.4f", color=INK)
-    axes.margins(x=0.15)
+    large = max(abs(value) for value in values.values()) >= 100
+    axes.bar_label(drawn, fmt="{:,.0f}" if large else "{:.4f}", padding=4, color=INK)
+    axes.margins(x=0.22)
+    axes.xaxis.set_major_formatter("{x:,.0f}" if large else "{x:g}")
     axes.set(title=title, xlabel=unit)
     return _png(figure)
 
