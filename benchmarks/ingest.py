@@ -6,8 +6,8 @@ Peers: one plain COPY of the same bytes into the same table shape in one transac
 
 A day costs more than its share of one COPY: without an index, 365 statements took PostgreSQL 0.7 s
 of processor time and one statement 0.35 s; statements of 5,000 rows or more cost little extra. The
-likely reason is what COPY sets up anew for each statement's first thousand buffered rows. Publish uses two connections, so
-that with two idle cores the days run side by side; on a busy machine they cannot.
+likely reason is what COPY sets up anew for each statement's first thousand buffered rows. Publish uses
+two connections: with two idle cores the days run side by side, on a busy machine they cannot.
 """
 
 import argparse
