@@ -4,6 +4,7 @@ Refused before anything is built from it: a file over ``MAX_BYTES``, an alias (a
 unfold to gigabytes), deep nesting, a tag, a key given twice. Every message names file, line and key.
 """
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,14 @@ def load(path: Path) -> Project:
             f"{path.parent.name!r}"
         )
     return project
+
+
+def projects_folder() -> Path:
+    """The folder of projects. Raises ConfigError if it is not set or not there."""
+    folder = Path(os.environ.get("MLCYCLE_PROJECTS", ""))
+    if not os.environ.get("MLCYCLE_PROJECTS") or not folder.is_dir():
+        raise ConfigError(f"MLCYCLE_PROJECTS={folder}: set it to the folder that holds the projects")
+    return folder
 
 
 def find(folder: Path) -> dict[str, Path]:

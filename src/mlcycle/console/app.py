@@ -19,8 +19,7 @@ from mlcycle.console.links import REPORTS
 from mlcycle.console.overview import Overview, read_overviews
 from mlcycle.console.page import overview_page
 from mlcycle.errors import InputError, MlcycleError
-from mlcycle.orchestration.factory import projects_folder
-from mlcycle.project_file import find, load
+from mlcycle.project_file import find, load, projects_folder
 
 #: Reports are files that a step made of data: they may draw and style, and run the script they
 #: bring along for their charts, but reach nothing outside and, sandboxed, none of Airflow's

@@ -43,9 +43,7 @@ class Partition:
             start = datetime.strptime(key, unit.key_format).replace(tzinfo=UTC)
         except ValueError:
             example = datetime(2013, 6, 1, tzinfo=UTC).strftime(unit.key_format)
-            raise InputError(
-                f"partition {key!r} is not a {unit} key: write it like {example!r}"
-            ) from None
+            raise InputError(f"partition {key!r} is not a {unit} key: write it like {example!r}") from None
         return cls(start, unit)
 
     @classmethod

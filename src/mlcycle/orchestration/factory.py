@@ -4,7 +4,6 @@ Read at every parse, so nothing here touches a database or a network. In a worke
 task of one DAG, only that DAG is made.
 """
 
-import os
 from pathlib import Path
 
 from airflow.sdk import DAG, get_parsing_context
@@ -13,14 +12,6 @@ from mlcycle.cycle import STAGES
 from mlcycle.errors import ConfigError, MlcycleError
 from mlcycle.orchestration.stage_dag import stage_dag
 from mlcycle.project_file import find, load
-
-
-def projects_folder() -> Path:
-    """The folder of projects. Raises ConfigError if it is not set or not there."""
-    folder = Path(os.environ.get("MLCYCLE_PROJECTS", ""))
-    if not os.environ.get("MLCYCLE_PROJECTS") or not folder.is_dir():
-        raise ConfigError(f"MLCYCLE_PROJECTS={folder}: set it to the folder that holds the projects")
-    return folder
 
 
 def make_dags(folder: Path) -> tuple[dict[str, DAG], list[str]]:

@@ -5,9 +5,12 @@ are local paths or fsspec URLs, so that a container needs no volume.
 """
 
 import json
+import os
 import sys
+import tempfile
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -33,13 +36,29 @@ def main(request_uri: str, result_uri: str, env: Mapping[str, str], step: str = 
         request = read_request(request_uri)
         if step and step != request.step:
             raise InputError(f"asked to run step {step!r}, but the request is for {request.step!r}")
-        result = run_step(request, Settings.from_env(env))
+        settings = Settings.from_env(env)
+        with _tidy(settings.scratch):
+            result = run_step(request, settings)
     except MlcycleError as error:
         result = _unreadable(step, error)
     write_result(result, result_uri)
     if result.message:
         print(f"{result.step}: {result.status}: {result.message}", file=sys.stderr, flush=True)
     return result.exit_code
+
+
+@contextmanager
+def _tidy(scratch: Path | None) -> Iterator[None]:
+    """Libraries that leave things in the temporary folder (torch's compiler caches) leave them in one
+    of this process's own, which is removed.
+    """
+    if scratch is not None:
+        scratch.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="mlcycle-", dir=scratch, ignore_cleanup_errors=True) as folder:
+        os.environ["TMPDIR"] = tempfile.tempdir = folder
+        if not os.access(Path("~").expanduser(), os.W_OK):  # a container's user has no home
+            os.environ.setdefault("MPLCONFIGDIR", folder)
+        yield
 
 
 def read_request(uri: str) -> Request:
