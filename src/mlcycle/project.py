@@ -204,7 +204,8 @@ class Gate(Part):
     """What a challenger must show against the champion on the same fresh holdout.
 
     Paired bootstrap over whole partitions of ``block``: the challenger must be better by at least
-    ``min_gain`` (in the metric's unit, positive is better) with ``confidence``, and no slice of at
+    ``min_gain`` (in the metric's unit, positive is better; negative is a margin of non-inferiority
+    towards a champion, never towards the zero rule) with ``confidence``, and no slice of at
     least ``min_slice_rows`` rows may get worse by more than ``max_slice_loss``.
     """
 

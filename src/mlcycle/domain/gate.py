@@ -40,7 +40,8 @@ def decide(
     """Judge a challenger by its comparison with ``rival`` on the same rows.
 
     It is promoted when it is better by ``min_gain`` in at least ``confidence`` of the draws, on
-    enough rows and blocks, and no slice lost more than ``max_slice_loss``.
+    enough rows and blocks, and no slice lost more than ``max_slice_loss``. A negative ``min_gain`` is
+    a margin of non-inferiority: fresher training data is worth that much.
     """
     against = []
     if rows < rules.min_rows:
@@ -50,9 +51,9 @@ def decide(
     sure = paired.probability(rules.min_gain)
     words = _gain_in_words(paired, rival)
     if sure < rules.confidence:
-        wanted = f"by {rules.min_gain:g} or more" if rules.min_gain else "at all"
+        wanted = _wanted(rules) if rules.min_gain else "better at all"
         against.append(
-            f"{words}; better {wanted} in {sure:.1%} of the draws, the gate asks for {rules.confidence:.0%}"
+            f"{words}; {wanted} in {sure:.1%} of the draws, the gate asks for {rules.confidence:.0%}"
         )
     for change in slices:
         if change.rows >= rules.min_slice_rows and change.loss > rules.max_slice_loss:
@@ -65,11 +66,17 @@ def decide(
     return Decision(
         "promote",
         [
-            f"{words}; better in {sure:.1%} of the draws",
+            f"{words}; {_wanted(rules)} in {sure:.1%} of the draws",
             f"compared on {rows} rows in {paired.blocks} blocks of time",
             "no slice got worse than allowed" if slices else "no slice was large enough to judge",
         ],
     )
+
+
+def _wanted(rules: Rules) -> str:
+    if rules.min_gain < 0:
+        return f"worse by {-rules.min_gain:g} at most"
+    return f"better by {rules.min_gain:g} or more" if rules.min_gain else "better"
 
 
 def _gain_in_words(paired: Paired, rival: str) -> str:

@@ -1,7 +1,7 @@
 """The demo: the reference project's life, on real data, every act of it a run that Airflow shows.
 
 January to May 2013 arrive at once, a first champion is trained; then June comes day by day, with
-one bad delivery planted and a real change in the weather of the last week. Each act has a run id of
+one bad delivery planted and a real change, the thunderstorms from the 13th on. Each act has a run id of
 its own, so a demo that was killed goes on where it stopped.
 """
 
@@ -23,7 +23,7 @@ from mlcycle.settings import Settings, step_env
 
 PROJECT = "flights"
 HISTORY = ("2013-01-01", "2013-05-31")
-DAYS = ("2013-06-01", "2013-06-29")
+DAYS = ("2013-06-01", "2013-06-22")
 BAD_DAY = "2013-06-05"
 BAD_DELIVERY = {
     "project": PROJECT,

@@ -101,6 +101,8 @@ def _compare(
     new: Array,
 ) -> Compared:
     project, gate = context.project, context.project.gate
+    if rival.version is None:  # the zero rule has no fresher data to make up for
+        gate = gate.model_copy(update={"min_gain": max(gate.min_gain, 0.0)})
     metric = project.evaluation.metric
     blocks = _blocks(holdout["event_time"], gate.block.total_seconds())
     paired = paired_blocks(

@@ -116,6 +116,14 @@ def test_the_gate_asks_for_its_least_gain() -> None:
     assert decide(strict, _paired([0.03] * 100), 5000, []).verdict == "promote"
 
 
+def test_a_negative_least_gain_is_a_margin_for_newer_data() -> None:
+    lenient = GATE.model_copy(update={"min_gain": -0.005})
+    decision = decide(lenient, _paired([-0.001] * 95 + [-0.02] * 5), 5000, [])
+    assert decision.verdict == "promote"
+    assert "worse by 0.005 at most in 95.0% of the draws" in decision.reasons[0]
+    assert decide(lenient, _paired([-0.001] * 80 + [-0.02] * 20), 5000, []).verdict == "refuse"
+
+
 def test_a_slice_that_gets_much_worse_stops_a_promotion() -> None:
     labels = np.zeros(300)
     old = np.full(300, 0.2)
