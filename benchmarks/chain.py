@@ -73,6 +73,9 @@ def measure(name: str, tuning: dict[str, str], runs: int) -> tuple[float, float]
     for part in ("dags", "plugins", "projects"):
         (folder / part).mkdir()
     (folder / "dags" / "chain.py").write_text(DAGS)
+    if tuning:
+        plugin = "from mlcycle.orchestration.wakeup import WakeupPlugin\n"
+        (folder / "plugins" / "wakeup.py").write_text(plugin)
     platform = configure(folder / "state", home=folder, ports=free_ports())
     command = [
         sys.executable,

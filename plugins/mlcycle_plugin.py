@@ -1,3 +1,4 @@
 """Airflow finds plugins here; the code lives in the package."""
 
 from mlcycle.console.plugin import MlcyclePlugin  # noqa: F401
+from mlcycle.orchestration.wakeup import WakeupPlugin  # noqa: F401

@@ -5,9 +5,11 @@ remembered there; secrets are generated once into a file only its owner can read
 """
 
 import base64
+import hashlib
 import json
 import os
 import secrets
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +20,7 @@ from mlcycle.errors import ConfigError
 from mlcycle.local.postgres import Postgres
 
 HOST = "127.0.0.1"
+SOCKET_FOLDER_BYTES = 80  # the kernel takes 107 bytes for a socket's whole path
 DATABASES = ("mlcycle", "airflow", "mlflow", "evidently")  # the last three belong to a role of that name
 USERS = {"admin": "admin", "engineer": "op", "viewer": "viewer"}  # people in Airflow, and their roles
 
@@ -60,8 +63,19 @@ class Platform:
 
     @property
     def socket(self) -> Path:
-        """The fork server's Unix socket."""
-        return self.state / "run" / "steps.sock"
+        """The step server's Unix socket."""
+        return self.sockets / "steps.sock"
+
+    @property
+    def sockets(self) -> Path:
+        """Folder of the Unix sockets: below the state folder, or a private one in the system's temporary
+        folder where that would be longer than a socket's name may be.
+        """
+        near = self.state / "run"
+        if len(str(near)) <= SOCKET_FOLDER_BYTES:
+            return near
+        digest = hashlib.sha256(str(self.state).encode()).hexdigest()[:16]
+        return Path(tempfile.gettempdir()) / f"mlcycle-{os.getuid()}-{digest}"
 
     def url(self, name: str) -> str:
         """Where a service answers over HTTP."""
@@ -100,7 +114,14 @@ def configure(
     write_private(state / "config.json", json.dumps({"home": str(found_home), "ports": settled}, indent=1))
     if not (state / "secrets.json").exists():
         write_private(state / "secrets.json", json.dumps(_generate(), indent=1))
-    return Platform(state, found_home, settled, _secrets(state))
+    platform = Platform(state, found_home, settled, _secrets(state))
+    platform.sockets.mkdir(mode=0o700, exist_ok=True)
+    owner = platform.sockets.stat()
+    if owner.st_uid != os.getuid() or owner.st_mode & 0o077:
+        raise ConfigError(
+            f"{platform.sockets} is not private to this user: remove it, or choose another --state"
+        )
+    return platform
 
 
 def load(state: Path) -> Platform:

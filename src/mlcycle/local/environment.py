@@ -15,7 +15,7 @@ from mlcycle.settings import QUIET
 #: What makes a chain of short tasks quick on Airflow; benchmarks/chain.py measures it against the defaults.
 TUNING = {
     "AIRFLOW__CORE__PARALLELISM": "8",
-    "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.1",
+    "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.5",  # orchestration/wakeup.py ends it early
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",
     "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "20",
@@ -78,6 +78,7 @@ def airflow_env(platform: Platform, tuning: dict[str, str] | None = None) -> dic
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
     }
     chosen = TUNING if tuning is None else tuning
+    required["MLCYCLE_SCHEDULER_BELL"] = str(platform.sockets / "scheduler.sock")
     return {**base_env(platform), **platform_env(platform.state), **required, **chosen}
 
 
