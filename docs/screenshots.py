@@ -22,8 +22,10 @@ from typing import Any
 import httpx
 import websockets
 
+from mlcycle.adapters.warehouse import select_read_only
 from mlcycle.local.airflow_api import AirflowApi
-from mlcycle.local.config import load
+from mlcycle.local.config import load, platform_env
+from mlcycle.settings import Settings, step_env
 
 WIDTH, HEIGHT = 1440, 900
 IMAGES = Path(__file__).parent / "images"
@@ -101,12 +103,27 @@ async def all_pictures(state: Path) -> None:
     """The README's pictures."""
     platform = load(state)
     airflow, mlflow = platform.url("airflow"), platform.url("mlflow")
+    runs = f"{mlflow}/#/experiments/1/runs?workflowType=machine_learning&compareRunsMode=CHART"
     IMAGES.mkdir(exist_ok=True)
     async with browser() as page:
         await log_in(page, state)
-        await page.picture(f"{airflow}/dags/flights_ingest", IMAGES / "airflow-grid.png", 6)
-        await page.picture(f"{mlflow}/#/experiments/1", IMAGES / "mlflow-comparison.png", 8)
-        await page.picture(platform.url("evidently"), IMAGES / "drift-report.png", 8)
+        await page.picture(f"{airflow}/dags/flights_ingest", IMAGES / "airflow-grid.png", 7)
+        await page.picture(runs, IMAGES / "mlflow-comparison.png", 12)
+        await page.picture(drift_report(state), IMAGES / "drift-report.png", 12)
+        await page.picture(f"{airflow}/mlcycle/", IMAGES / "projects.png", 4)
+
+
+def drift_report(state: Path) -> str:
+    """Where the newest drift report is shown."""
+    settings = Settings.from_env(step_env(platform_env(state), "serve"))
+    rows = select_read_only(
+        settings,
+        """select result->'links'->>'drift' as link from ledger.attempt
+           where step = 'monitor' and result->'links' ? 'drift' order by token desc limit 1""",
+    )
+    if not rows:
+        sys.exit("no drift report yet: run make demo first")
+    return str(rows[0]["link"])
 
 
 async def one_picture(state: Path, url: str, file: Path, seconds: float) -> None:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -47,7 +47,7 @@ def mlflow_server(folder: Path, port: int, *, ready_within: float = 90) -> Itera
             env=env,
             cwd=folder,
             start_new_session=True,
-            preexec_fn=_die_with_parent,  # noqa: PLW1509 - one libc call, loaded above
+            preexec_fn=_die_with_parent,
         )
     try:
         deadline = time.monotonic() + ready_within
@@ -71,12 +71,8 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     """End the server and its workers: they share a process group of their own."""
     if process.poll() is None:
         os.killpg(process.pid, signal.SIGTERM)
-        try:
+        with suppress(subprocess.TimeoutExpired):
             process.wait(5)
-        except subprocess.TimeoutExpired:
-            pass
-    try:
+    with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
     process.wait(5)

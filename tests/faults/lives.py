@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -214,10 +214,8 @@ class Try:
 
     def signal(self, signum: signal.Signals) -> None:
         """Signal the step; one that has ended already is left alone."""
-        try:
+        with suppress(ProcessLookupError):
             os.kill(self.pid, signum)
-        except ProcessLookupError:
-            pass
 
     def end(self) -> Result | None:
         """Wait for the end; the result it left, or None."""

@@ -144,4 +144,3 @@ def test_a_life_of_the_project_as_containers_would_live_it(
 
 def dsn(platform: Platform, role: str) -> str:
     return platform.settings(role).warehouse_dsn.get_secret_value()
-

@@ -37,8 +37,8 @@ class Paired:
         return float(low), float(high)
 
     def probability(self, at_least: float) -> float:
-        """Share of draws whose gain is more than zero and no less than ``at_least``."""
-        return float(np.mean((self.samples >= at_least) & (self.samples > 0)))
+        """Share of draws whose gain is no less than ``at_least``; at zero, of those that gain at all."""
+        return float(np.mean(self.samples >= at_least if at_least else self.samples > 0))
 
 
 def paired_blocks(
