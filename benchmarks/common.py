@@ -5,7 +5,7 @@ import time
 
 from mlcycle.errors import Unavailable
 from mlcycle.local.airflow_api import AirflowApi
-from mlcycle.local.config import PORTS, Platform
+from mlcycle.local.config import HOST, PORTS, Platform
 
 
 def free_ports() -> dict[str, int | None]:
@@ -25,7 +25,12 @@ class Airflow:
     def __init__(self, platform: Platform, seconds: float) -> None:
         deadline = time.monotonic() + seconds
         while True:
+            # Making a client takes CPU that a starting platform could use: look whether anybody listens.
+            with socket.socket() as probe:
+                listens = probe.connect_ex((HOST, platform.ports["airflow"])) == 0
             try:
+                if not listens:
+                    raise Unavailable("nobody listens yet")
                 self._api = AirflowApi.of_platform(platform.state)
                 return
             except Unavailable:

@@ -39,7 +39,7 @@ def services(platform: Platform, tuning: dict[str, str] | None = None) -> list[S
     airflow, evidently = (str(Path(python).parent / name) for name in ("airflow", "evidently"))
     airflow_env = environment.airflow_env(platform, tuning)
     base = environment.base_env(platform)
-    # All at once takes both cores of a small machine three times as long to the first run of a DAG.
+    # All at once would keep the two cores of a small machine from the first run of a DAG.
     few_cores = len(os.sched_getaffinity(0)) < 4
     later = ("api-server", "scheduler", "dag-processor") if few_cores else ("databases",)
     found = [
@@ -125,7 +125,7 @@ def services(platform: Platform, tuning: dict[str, str] | None = None) -> list[S
                 *("--conf-path", str(environment.evidently_config(platform))),
             ],
             base,
-            after=later,
+            after=(*later, "mlflow") if few_cores else later,
             ready=readiness.http(ports["evidently"], "/api/version"),
             url=platform.url("evidently"),
         ),
