@@ -3,6 +3,7 @@
 import secrets
 import socket
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,15 +68,31 @@ def _template(postgres: Postgres) -> dict[str, str]:
     return passwords
 
 
-@pytest.fixture
-def platform(postgres: Postgres, _template: dict[str, str], tmp_path: Path) -> Iterator[Platform]:
-    """A fresh, migrated warehouse and an empty artifact store."""
+@contextmanager
+def fresh(server: Postgres, passwords: dict[str, str], folder: Path) -> Iterator[Platform]:
+    """A migrated warehouse of its own, dropped afterwards. The roles are the server's: all share them."""
     database = f"test_{secrets.token_hex(6)}"
-    connection = psycopg2.connect(postgres.dsn("postgres"))
+    connection = psycopg2.connect(server.dsn("postgres"))
     connection.autocommit = True
     with connection.cursor() as cursor:
         cursor.execute(f"create database {database} template template_mlcycle")
-    yield Platform(postgres, database, _template, tmp_path)
+    yield Platform(server, database, passwords, folder)
     with connection.cursor() as cursor:
         cursor.execute(f"drop database {database} with (force)")
     connection.close()
+
+
+@pytest.fixture
+def platform(postgres: Postgres, _template: dict[str, str], tmp_path: Path) -> Iterator[Platform]:
+    """A fresh, migrated warehouse and an empty artifact store."""
+    with fresh(postgres, _template, tmp_path) as platform:
+        yield platform
+
+
+@pytest.fixture(scope="module")
+def module_platform(
+    postgres: Postgres, _template: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Platform]:
+    """The same for a whole module, whose tests work on copies of what was lived in it."""
+    with fresh(postgres, _template, tmp_path_factory.mktemp("module")) as platform:
+        yield platform

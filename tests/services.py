@@ -60,6 +60,27 @@ def mlflow_server(folder: Path, port: int, *, ready_within: float = 90) -> Itera
         _stop(process)
 
 
+@contextmanager
+def world_server(folder: Path, port: int) -> Iterator[str]:
+    """The demo's source system. Yields its URL."""
+    url = f"http://127.0.0.1:{port}"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mlcycle.local.world", "--port", str(port), "--state", str(folder)],
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+        preexec_fn=_die_with_parent,
+    )
+    try:
+        deadline = time.monotonic() + 30
+        while not _healthy(url):
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError("the source system did not start")
+            time.sleep(0.05)
+        yield url
+    finally:
+        _stop(process)
+
+
 def _healthy(url: str) -> bool:
     try:
         return httpx.get(f"{url}/health", timeout=1).status_code == 200

@@ -13,11 +13,8 @@ import pytest
 
 from mlcycle.adapters.artifacts import ArtifactStore
 from mlcycle.adapters.ledger import attempts
-from mlcycle.adapters.ledger.migrate import migrate
 from mlcycle.adapters.warehouse import Warehouse
 from mlcycle.contract import Result, Status
-from mlcycle.cycle import ALL_ROLES
-from mlcycle.local.postgres import Postgres
 from mlcycle.project import Project
 from mlcycle.steps.runtime import run_step
 from tests.conftest import Platform, free_port
@@ -37,13 +34,9 @@ PROJECT = Project.model_validate(DOCUMENT)
 
 
 @pytest.fixture(scope="module")
-def lived(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Platform:
+def lived(module_platform: Platform) -> Platform:
     """Two months of a project's life: ingested, features, a champion, scored, labelled."""
-    passwords = {role: secrets.token_urlsafe(12) for role in ALL_ROLES}
-    database = f"lived_{secrets.token_hex(4)}"
-    postgres.create_database(database)
-    migrate(postgres.dsn(database), passwords)
-    platform = Platform(postgres, database, passwords, tmp_path_factory.mktemp("lived"))
+    platform = module_platform
     ingest = Warehouse(platform.settings("ingest"))
     deliver(ingest, PROJECT, "2013-01-01", "2013-02-28")
     ingest.close()
@@ -66,8 +59,6 @@ def life(lived: Platform, tmp_path: Path) -> Iterator[Platform]:
             "select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", (lived.database,)
         )
         cursor.execute(f"create database {database} template {lived.database}")
-        for role in ALL_ROLES:  # roles are the server's: another module may have set other passwords
-            cursor.execute(f"alter role mlcycle_{role} password %s", (lived.passwords[role],))
     yield replace(lived, database=database)
     with connection.cursor() as cursor:
         cursor.execute(f"drop database {database} with (force)")

@@ -17,7 +17,7 @@ from mlcycle.project import Project
 from mlcycle.project_file import load_named
 from tests.conftest import ROOT, Platform, free_port
 from tests.faults.lives import Life, Moment, Try, clone, fingerprint, live, publications, step_server
-from tests.services import mlflow_server
+from tests.services import mlflow_server, world_server
 
 RUNS = int(os.environ.get("MLCYCLE_FAULT_RUNS", "20"))
 SEED = int(os.environ.get("MLCYCLE_FAULT_SEED", "0")) or random.SystemRandom().randrange(1, 2**31)
@@ -36,6 +36,12 @@ def small() -> Project:
     document["candidates"]["boosting"]["params"]["max_iter"] = 10
     del document["candidates"]["network"]
     return Project.model_validate(document)
+
+
+@pytest.fixture(scope="module")
+def module_world(module_platform: Platform) -> Iterator[str]:
+    with world_server(module_platform.folder / "world", free_port()) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")

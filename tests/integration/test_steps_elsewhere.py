@@ -4,14 +4,11 @@ One short life of the flights project, January and February 2013: the source, ML
 S3 server and PostgreSQL are real and on loopback.
 """
 
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from mlcycle.contract import Result, Status
@@ -21,7 +18,7 @@ from mlcycle.project_file import load_named
 from mlcycle.stage_run import run_stage
 from tests.conftest import ROOT, Platform, free_port
 from tests.elsewhere import as_somebody_else
-from tests.services import mlflow_server
+from tests.services import mlflow_server, world_server
 
 FIRST, LAST, DAY = "2013-01-01", "2013-02-20", "2013-02-21"
 
@@ -51,29 +48,8 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[str]:
     """The source system; yields its URL."""
-    port = free_port()
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "mlcycle.local.world",
-            "--port",
-            str(port),
-            "--state",
-            str(tmp_path / "world"),
-        ],
-        stdin=subprocess.DEVNULL,
-    )
-    url = f"http://127.0.0.1:{port}"
-    for _ in range(100):
-        try:
-            httpx.get(f"{url}/health", timeout=1)
-            break
-        except httpx.HTTPError:
-            process.poll()
-    yield url
-    process.terminate()
-    process.wait(10)
+    with world_server(tmp_path / "world", free_port()) as url:
+        yield url
 
 
 @pytest.fixture
