@@ -189,6 +189,7 @@ def test_a_step_that_ignores_sigterm_is_killed(silent_source: socket.socket) -> 
     tried = hanging(silent_source)
     pid = tried.pid
     os.kill(pid, signal.SIGSTOP)  # takes no SIGTERM until it is continued
+    until(lambda: Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T")
     tried.runner.kill()
     assert not wait_gone([pid], 2)
     tried.result()
@@ -218,7 +219,7 @@ def test_a_step_dies_with_the_task_that_runs_it(silent_source: socket.socket, tm
     silent_source.accept()
     assert started_at(pid) is not None
     task.kill()
-    assert not wait_gone([pid], 4)
+    assert not wait_gone([pid], 1.5), "it was not asked to end, only killed in the end"
     task.wait()
 
 
@@ -253,6 +254,7 @@ def test_forked_steps_draw_different_random_numbers_and_use_their_threads() -> N
                 os._exit(0)
             os.wait()
         prepare_threads()
+        numpy.random.random()  # seeds the generator
         child(); child()
     """)
     one = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
@@ -262,6 +264,20 @@ def test_forked_steps_draw_different_random_numbers_and_use_their_threads() -> N
     (first, threads), (second, _) = (line.split(" ", 1) for line in done.stdout.splitlines())
     assert first != second
     assert threads == "{3}"
+
+
+def test_a_forked_step_has_nothing_of_the_servers_environment(tmp_path: Path) -> None:
+    code = textwrap.dedent(f"""
+        import os
+        from mlcycle.local.step_child import Job, become_step
+        output = os.dup(1)
+        become_step(Job("extract", "request", "result", {{"OF": "the step"}}, {str(tmp_path)!r}), output)
+        kept = {{name for name in os.environ if not name.endswith("_NUM_THREADS")}}
+        print(sorted(kept), os.getcwd(), os.getsid(0) == os.getpid())
+    """)
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env={"SERVERS": "own"})
+    assert done.stdout == f"['OF'] {tmp_path} True\n"
 
 
 def test_a_role_without_a_dsn_is_refused_before_anything_starts(environment: Path) -> None:
