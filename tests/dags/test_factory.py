@@ -84,10 +84,11 @@ def test_a_candidate_with_gpus_waits_in_the_gpu_pool(bag: Bag, tmp_path: Path) -
     assert dag.get_task("train.boosting").pool == "default_pool"
 
 
-def test_a_step_after_one_that_may_be_skipped_runs_all_the_same(bag: Bag) -> None:
+def test_a_step_runs_after_what_the_cycle_says_and_a_monitor_that_died_is_an_alert(bag: Bag) -> None:
     dag = bag(ROOT / "projects").dags["flights_monitor"]
     assert dag.get_task("monitor").trigger_rule == "none_failed"
-    assert dag.get_task("alert").trigger_rule == "all_success"
+    assert dag.get_task("alert").trigger_rule == "all_done"
+    assert dag.get_task("request_retrain").trigger_rule == "all_success"  # and so the run fails
 
 
 def test_assets_lead_from_raw_to_promote_and_each_stage_waits_for_one_asset_alone(bag: Bag) -> None:
