@@ -145,7 +145,7 @@ class Demo:
                 if not earlier:
                     act.verdict = "not possible: there has been one champion only"
                     continue
-                conf = {"to": str(earlier[0]), "reason": f"demo: {act_name}"}
+                conf = {"to": earlier[0], "reason": f"demo: {act_name}"}
                 begin = self._start("rollback", None, conf, name=act_name.replace(" ", "-"))
                 self._expect("rollback", begin, None, "success")
                 version = self._number(
