@@ -59,7 +59,8 @@ lint: setup ## style, types, import contracts, project files
 	@$(BIN)/mlcycle check
 
 bench: setup ## every figure of docs/benchmarks.md, beside its peer
-	@for file in benchmarks/*.py; do case $$file in */_*) ;; *) echo "== $$file"; $(BIN)/python $$file || exit 1;; esac; done
+	@for file in benchmarks/*.py; do name=$$(basename $$file .py); \
+	  case $$name in common|__init__) ;; *) echo "== $$name"; $(BIN)/python -m benchmarks.$$name || exit 1;; esac; done
 
 clean: ## stop the platform and remove all it holds; the environment stays
 	@if [ -x $(BIN)/mlcycle ] && [ -d $(STATE) ]; then $(BIN)/mlcycle down; fi
