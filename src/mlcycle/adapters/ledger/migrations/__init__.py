@@ -1,1 +1,1 @@
-"""Alembic migrations of the warehouse's own schemas; run as the owner by ``mlcycle.adapters.ledger.migrate``."""
+"""Alembic migrations of the warehouse's own schemas; run as the owner by ``adapters.ledger.migrate``."""
