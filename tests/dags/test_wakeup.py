@@ -1,5 +1,6 @@
 """The scheduler's bell: it ends a sleep, and its absence costs nothing."""
 
+import asyncio
 import threading
 import time
 from pathlib import Path
@@ -74,3 +75,29 @@ def test_it_is_put_into_the_scheduler_alone(
     wakeup.on_starting(component=object())
     assert isinstance(loop.time, Bell)
     assert loop.time.monotonic is time.monotonic
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "rings"),
+    [
+        ("PATCH", "/execution/task-instances/0199-a/state", True),
+        ("POST", "/api/v2/dags/flights_ingest/dagRuns", True),
+        ("PATCH", "/api/v2/dags/d/dagRuns/r/taskInstances/t/-1/hitlDetails", True),
+        ("PUT", "/execution/task-instances/0199-a/heartbeat", False),
+        ("POST", "/execution/xcoms/d/r/t/link_mlflow", False),
+        ("GET", "/api/v2/dags", False),
+    ],
+)
+def test_requests_that_give_the_scheduler_work_ring_when_they_are_done(
+    bell: Bell, method: str, path: str, rings: bool
+) -> None:
+    done: list[str] = []
+
+    async def app(scope: object, receive: object, send: object) -> None:
+        assert slept(bell, 0) < 1  # no ring yet: the transaction is open
+        done.append(path)
+
+    scope = {"type": "http", "method": method, "path": path}
+    asyncio.run(wakeup.RingAfterWrites(app)(scope, None, None))
+    assert done == [path]
+    assert (slept(bell, 0.3) < 0.3) is rings

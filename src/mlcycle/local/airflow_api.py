@@ -103,6 +103,20 @@ class AirflowApi:
             time.sleep(0.1)
         raise Unavailable(f"run {run_id} of {dag_id} did not end within {seconds:g} s")
 
+    def wait_for_run(self, dag_id: str, partition: str, *, since: str = "", seconds: float = 300) -> str:
+        """Wait until an asset has started a run for the partition; returns its id.
+
+        ``since`` leaves out runs that were queued before that moment, written as Airflow does.
+        Raises Unavailable when none is started in time.
+        """
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            for run in self.runs(dag_id, partition_key_pattern=partition):
+                if run["partition_key"] == partition and (run["queued_at"] or "") >= since:
+                    return str(run["dag_run_id"])
+            time.sleep(0.1)
+        raise Unavailable(f"{dag_id} was not started for {partition} within {seconds:g} s")
+
     def wait_for_dag(self, dag_id: str, *, seconds: float) -> None:
         """Return once a DAG has been read. Raises Unavailable, with the import errors there are."""
         deadline = time.monotonic() + seconds

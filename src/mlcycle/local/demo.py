@@ -5,7 +5,6 @@ one bad delivery planted and a real change, the thunderstorms from the 13th on. 
 its own, so a demo that was killed goes on where it stopped.
 """
 
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -180,14 +179,9 @@ class Demo:
         if after is not None:
             origin = "retrain" if "retrain" in after else "ingest"
             since = str(self.api.run(f"{PROJECT}_{origin}", after)["queued_at"])
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            for run in self.api.runs(dag_id, partition_key_pattern=partition):
-                if run["partition_key"] == partition and (run["queued_at"] or "") >= since:
-                    self._expect(stage, run["dag_run_id"], partition, "success")
-                    return str(run["dag_run_id"])
-            time.sleep(0.1)
-        raise Unavailable(f"{dag_id} was not started for {partition} within {seconds:g} s")
+        run_id = self.api.wait_for_run(dag_id, partition, since=since, seconds=seconds)
+        self._expect(stage, run_id, partition, "success")
+        return run_id
 
     def _trained(self, partition: str, after: str | None) -> tuple[int, str]:
         """Follow a retrain to the gate's verdict: rows trained on, and what became of the challenger."""

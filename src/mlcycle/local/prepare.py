@@ -32,8 +32,8 @@ def airflow(platform: Platform) -> None:
     release = version("apache-airflow-core")
     if marker.exists() and marker.read_text() == release:
         return
-    program = Path(sys.executable).parent / "airflow"
-    done = subprocess.run([program, "db", "migrate"], check=False, stdin=subprocess.DEVNULL)
+    command = [sys.executable, "-m", "mlcycle.local.launch", "airflow", "db", "migrate"]
+    done = subprocess.run(command, check=False, stdin=subprocess.DEVNULL)
     if done.returncode:
         raise ConfigError(f"airflow db migrate ended with {done.returncode}: see above")
     marker.write_text(release)

@@ -6,7 +6,6 @@ import signal
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from mlcycle.local import environment, readiness
 from mlcycle.local.config import HOST, Platform
@@ -36,7 +35,7 @@ class Service:
 def services(platform: Platform, tuning: dict[str, str] | None = None) -> list[Service]:
     """Every service, in the order of their start."""
     python, ports = sys.executable, platform.ports
-    airflow, evidently = (str(Path(python).parent / name) for name in ("airflow", "evidently"))
+    launch = (python, "-m", "mlcycle.local.launch")
     airflow_env = environment.airflow_env(platform, tuning)
     base = environment.base_env(platform)
     # All at once would keep the two cores of a small machine from the first run of a DAG.
@@ -80,7 +79,17 @@ def services(platform: Platform, tuning: dict[str, str] | None = None) -> list[S
         Service(
             "api-server",
             "Airflow",
-            [airflow, "api-server", "--host", HOST, "--port", str(ports["airflow"]), "--workers", "1"],
+            [
+                *launch,
+                "airflow",
+                "api-server",
+                "--host",
+                HOST,
+                "--port",
+                str(ports["airflow"]),
+                "--workers",
+                "1",
+            ],
             airflow_env,
             after=("airflow-db",),
             ready=readiness.http(ports["airflow"], "/api/v2/version"),
@@ -91,7 +100,7 @@ def services(platform: Platform, tuning: dict[str, str] | None = None) -> list[S
         Service(
             "scheduler",
             "Airflow's scheduler",
-            [airflow, "scheduler", "--skip-serve-logs"],
+            [*launch, "airflow", "scheduler", "--skip-serve-logs"],
             airflow_env,
             after=("airflow-db", "warehouse"),
             ready=readiness.airflow(ports["airflow"], "scheduler"),
@@ -99,7 +108,7 @@ def services(platform: Platform, tuning: dict[str, str] | None = None) -> list[S
         Service(
             "dag-processor",
             "Airflow's DAG processor",
-            [airflow, "dag-processor"],
+            [*launch, "airflow", "dag-processor"],
             airflow_env,
             after=("airflow-db",),
             ready=readiness.airflow(ports["airflow"], "dag_processor"),
@@ -108,7 +117,7 @@ def services(platform: Platform, tuning: dict[str, str] | None = None) -> list[S
             "mlflow",
             "MLflow",
             [
-                *(python, "-m", "mlflow", "server", "--host", HOST, "--port", str(ports["mlflow"])),
+                *(*launch, "mlflow", "server", "--host", HOST, "--port", str(ports["mlflow"])),
                 *("--workers", "1", "--serve-artifacts", "--x-frame-options", "NONE"),
                 *("--artifacts-destination", str(platform.state / "mlflow")),
             ],
@@ -121,7 +130,7 @@ def services(platform: Platform, tuning: dict[str, str] | None = None) -> list[S
             "evidently",
             "Evidently",
             [
-                *(evidently, "ui", "--host", HOST, "--port", str(ports["evidently"])),
+                *(*launch, "evidently.cli", "ui", "--host", HOST, "--port", str(ports["evidently"])),
                 *("--conf-path", str(environment.evidently_config(platform))),
             ],
             base,

@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+from mlcycle.local.launch import THRESHOLD
 from mlcycle.local.own_code import OwnCode
 from mlcycle.local.processes import die_with_parent, send, send_group, threads
 from mlcycle.local.step_child import Job, become_step, leave, prepare_threads
@@ -207,6 +208,7 @@ def main() -> NoReturn:
     parser.add_argument("--socket", type=Path, required=True)
     parser.add_argument("--bare", action="store_true", help="load no libraries")
     options = parser.parse_args()
+    gc.set_threshold(*THRESHOLD)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     leave(StepServer(options.socket).serve(() if options.bare else PRELOAD).run())
 

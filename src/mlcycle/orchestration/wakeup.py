@@ -1,17 +1,19 @@
 # mypy: allow-untyped-decorators, allow-subclassing-any
-"""Wakes the scheduler when a task ends, so that it can sleep long when nothing happens.
+"""Wakes the scheduler when there is something to do, so that it can sleep long when there is nothing.
 
 Airflow's scheduler polls: between passes that found nothing to do it sleeps for
 ``scheduler_idle_sleep_time``, and a chain of short tasks waits for it at every link. A short sleep is
-quick and burns CPU for nothing. Here a task that ended sends a datagram to the scheduler's Unix
-socket ($MLCYCLE_SCHEDULER_BELL), and the scheduler's idle sleep ends when one comes. Lost datagrams
-cost a sleep, nothing else; without the variable, or on another machine, nothing changes at all.
+quick and burns CPU for nothing. Here the API server sends a datagram to the scheduler's Unix socket
+($MLCYCLE_SCHEDULER_BELL) after each request that may give it work: a task told its end, a person
+started or cleared a run, answered a question. The scheduler's idle sleep ends when one comes. Lost
+datagrams cost a sleep, nothing else; without the variable, or on another machine, nothing changes.
 
-A listener of Airflow's, in a plugin of its own. Seen with Airflow 3.3.2: ``on_starting`` runs in every
-process with a job, the scheduler before its loop; ``on_task_instance_*`` runs in the task after its
-state is in the database.
+Seen with Airflow 3.3.2: the listener ``on_starting`` runs in every process with a job, in the
+scheduler before its loop and before its executor forks the workers; a task tells its end before it
+stores its links, so what follows is on its way meanwhile.
 """
 
+import importlib
 import os
 import select
 import socket
@@ -25,6 +27,16 @@ from airflow.listeners import hookimpl
 from airflow.plugins_manager import AirflowPlugin
 
 BELL = "MLCYCLE_SCHEDULER_BELL"
+
+#: What a task imports besides its own DAG's modules. None of mlcycle's: a change there must be seen.
+PRELOAD = (
+    "airflow.sdk.definitions.decorators",
+    "airflow.providers.standard.operators.hitl",
+    "airflow.templates",
+    "jinja2.ext",
+    "yaml",
+    "httpx",
+)
 
 
 class Bell:
@@ -57,9 +69,30 @@ def ring() -> None:
             bell.sendto(b"!", path)
 
 
+class RingAfterWrites:
+    """ASGI middleware of the API server: rings once a request that may give the scheduler work is done."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Let the request through. Its transaction is over when the application returns."""
+        await self._app(scope, receive, send)
+        if scope["type"] == "http" and gives_work(scope["method"], scope["path"]):
+            ring()
+
+
+def gives_work(method: str, path: str) -> bool:
+    """A request that may let the scheduler do something: a task's new state, any act of a person."""
+    if method not in ("POST", "PATCH", "PUT", "DELETE"):
+        return False
+    told = path.startswith("/execution/task-instances/") and path.endswith("/state")
+    return told or path.startswith("/api/v2/")
+
+
 @hookimpl
 def on_starting(component: Any) -> None:
-    """In the scheduler: let its loop sleep beside the bell."""
+    """In the scheduler: let its loop sleep beside the bell, and load what every task would."""
     path = os.environ.get(BELL)
     loop = sys.modules.get("airflow.jobs.scheduler_job_runner")
     # The job has no type yet at this point; the command line says which of Airflow's processes this is.
@@ -67,28 +100,16 @@ def on_starting(component: Any) -> None:
     if path and sys.argv[1:2] == ["scheduler"] and loop is not None and loop.time is time:
         with suppress(OSError):
             loop.time = Bell(Path(path))  # type: ignore[attr-defined]
-
-
-@hookimpl
-def on_task_instance_success(previous_state: Any, task_instance: Any) -> None:
-    """A task ended well: what follows it can start."""
-    ring()
-
-
-@hookimpl
-def on_task_instance_failed(previous_state: Any, task_instance: Any, error: Any) -> None:
-    """A task failed: a rule may start another, and the run may be over."""
-    ring()
-
-
-@hookimpl
-def on_task_instance_skipped(previous_state: Any, task_instance: Any) -> None:
-    """A task was skipped: what follows it can be settled."""
-    ring()
+        for module in PRELOAD:
+            with suppress(ImportError):
+                importlib.import_module(module)
 
 
 class WakeupPlugin(AirflowPlugin):
-    """Registers the functions of this module as a listener."""
+    """Registers the listener and the middleware."""
 
     name = "mlcycle wakeup"
     listeners: ClassVar[list[Any]] = [sys.modules[__name__]]
+    fastapi_root_middlewares: ClassVar[list[Any]] = [
+        {"name": "mlcycle wakeup", "middleware": RingAfterWrites}
+    ]
