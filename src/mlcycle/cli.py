@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from mlcycle.contract import ExitCode, Request, Result
+from mlcycle.cycle import ALL_ROLES
 from mlcycle.errors import MlcycleError
 
 app = typer.Typer(
@@ -217,6 +218,24 @@ def retrain(
     with AirflowApi.of_platform(state) as api:
         run_id = api.trigger(f"{project}_retrain", partition=partition, conf={"reason": reason})
         print(f"started {project}_retrain: {api.run_url(f'{project}_retrain', run_id)}")
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the ledger of a warehouse of your own up to date; the local platform's is by `up`.
+
+    Reads MLCYCLE_DSN_OWNER, and each role's password out of MLCYCLE_DSN_INGEST, _TRAIN, _PROMOTE and
+    _SERVE. May be run again at any time.
+    """
+    from mlcycle.adapters.ledger.migrate import credentials
+    from mlcycle.adapters.ledger.migrate import migrate as bring_up_to_date
+
+    before, now = bring_up_to_date(*credentials(os.environ))
+    if before == now:
+        print(f"the ledger is up to date: version {now}")
+    else:
+        print(f"the ledger was brought from {f'version {before}' if before else 'nothing'} to version {now}")
+    print(f"passwords are set for {', '.join(f'mlcycle_{role}' for role in ALL_ROLES)}")
 
 
 @app.command()

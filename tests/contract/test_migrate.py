@@ -1,0 +1,188 @@
+"""``mlcycle migrate``: the ledger of a warehouse that the platform did not make."""
+
+import os
+import secrets
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import psycopg2
+import pytest
+
+from mlcycle.adapters.ledger.migrate import credentials
+from mlcycle.adapters.warehouse import connect
+from mlcycle.contract import ExitCode
+from mlcycle.cycle import ALL_ROLES
+from mlcycle.errors import ConfigError
+from mlcycle.local.postgres import Postgres, temporary
+from mlcycle.settings import Settings
+from tests.conftest import free_port
+
+PASSWORD = "p%40s s'w/rd"
+QUOTED = "p%2540s%20s%27w%2Frd"  # the same in a URL
+ENV = {f"MLCYCLE_DSN_{role.upper()}": f"postgresql://mlcycle_{role}:pw@h/d" for role in ALL_ROLES}
+OWNER = {"MLCYCLE_DSN_OWNER": "postgresql://dba:pw@h/d"}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    """A server of its own: roles and their passwords are a server's."""
+    with temporary(tmp_path_factory.mktemp("hired"), free_port()) as server:
+        yield server
+
+
+@pytest.fixture
+def env(server: Postgres) -> dict[str, str]:
+    """An empty database as one hires it, whose owner is no superuser."""
+    database = f"warehouse_{secrets.token_hex(4)}"
+    server.create_database(database, owner="dba", password="secret")
+    as_superuser(server, database, "alter role dba createrole")
+    roles = {
+        f"MLCYCLE_DSN_{role.upper()}": server.dsn(database, f"mlcycle_{role}", QUOTED) for role in ALL_ROLES
+    }
+    return {**roles, "MLCYCLE_DSN_OWNER": server.dsn(database, "dba", "secret")}
+
+
+def as_superuser(server: Postgres, database: str, statement: str) -> None:
+    connection = psycopg2.connect(server.dsn(database))
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+    connection.close()
+
+
+def database_of(env: dict[str, str]) -> str:
+    return env["MLCYCLE_DSN_OWNER"].rpartition("/")[2]
+
+
+def run(env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    own = {name: value for name, value in os.environ.items() if not name.startswith("MLCYCLE_")}
+    return subprocess.run(
+        [sys.executable, "-m", "mlcycle", "migrate"],
+        env={**own, **env},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def test_it_makes_the_ledger_and_the_roles_and_again_changes_nothing(
+    server: Postgres, env: dict[str, str]
+) -> None:
+    first, again = run(env), run(env)
+    assert (first.returncode, again.returncode) == (0, 0), first.stderr + again.stderr
+    assert "from nothing to version 0001" in first.stdout
+    assert "up to date: version 0001" in again.stdout
+    assert first.stderr == again.stderr == ""
+    for role in ALL_ROLES:
+        settings = {"warehouse_dsn": env[f"MLCYCLE_DSN_{role.upper()}"], "artifacts_url": "file:///"}
+        with connect(Settings.model_validate(settings)) as connection, connection.cursor() as cursor:
+            cursor.execute("select count(*) from ledger.champion")
+            cursor.execute(
+                "select rolsuper or rolcreaterole or rolcreatedb from pg_roles where rolname = user"
+            )
+            assert cursor.fetchone() == (False,)
+
+
+def test_a_new_password_in_a_dsn_is_the_roles_from_then_on(server: Postgres, env: dict[str, str]) -> None:
+    new = {**env, "MLCYCLE_DSN_SERVE": server.dsn(database_of(env), "mlcycle_serve", "other")}
+    assert run(new).returncode == 0
+    psycopg2.connect(new["MLCYCLE_DSN_SERVE"]).close()
+    with pytest.raises(psycopg2.OperationalError, match="authentication failed"):
+        psycopg2.connect(env["MLCYCLE_DSN_SERVE"])
+
+
+def test_rights_that_no_step_may_have_are_taken_by_a_superuser_or_refused(
+    server: Postgres, env: dict[str, str]
+) -> None:
+    assert run(env).returncode == 0
+    as_superuser(server, "postgres", "alter role mlcycle_ingest superuser")
+    refused = run(env)
+    assert refused.returncode == ExitCode.FATAL
+    assert "the owner may not do this: " in refused.stderr
+    assert run({**env, "MLCYCLE_DSN_OWNER": server.dsn(database_of(env))}).returncode == 0
+    assert run(env).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("owner", "code", "expected"),
+    [
+        pytest.param("dba:hush@127.0.0.1:1/postgres", ExitCode.RETRY, "does not answer", id="no server"),
+        pytest.param("dba:secret@{}/nowhere", ExitCode.FATAL, "refused the owner's login", id="no database"),
+        pytest.param("dba:hush@{}/postgres", ExitCode.FATAL, "refused the owner's login", id="no login"),
+    ],
+)
+def test_a_login_that_fails_is_one_line(
+    server: Postgres, env: dict[str, str], owner: str, code: ExitCode, expected: str
+) -> None:
+    dsn = "postgresql://" + owner.format(f"127.0.0.1:{server.port}")
+    done = run({**env, "MLCYCLE_DSN_OWNER": dsn})
+    assert done.returncode == code, done.stderr
+    assert done.stderr.startswith("mlcycle: ")
+    assert expected in done.stderr
+    assert "MLCYCLE_DSN_OWNER" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert "hush" not in done.stderr
+    assert "secret" not in done.stderr
+
+
+def test_an_owner_who_may_not_make_roles_is_told_what_is_needed(
+    server: Postgres, env: dict[str, str]
+) -> None:
+    server.create_database("poor", owner="poor", password="secret")
+    done = run({**env, "MLCYCLE_DSN_OWNER": server.dsn("poor", "poor", "secret")})
+    assert done.returncode == ExitCode.FATAL
+    assert "CREATEROLE" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_ledger_newer_than_the_code_is_left_alone(server: Postgres, env: dict[str, str]) -> None:
+    assert run(env).returncode == 0
+    as_superuser(server, database_of(env), "update ledger.schema_version set version_num = '9999'")
+    done = run(env)
+    assert done.returncode == ExitCode.FATAL
+    assert "the ledger has version 9999" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        pytest.param({"MLCYCLE_DSN_OWNER": ""}, "MLCYCLE_DSN_OWNER: not set", id="no owner"),
+        pytest.param(
+            {"MLCYCLE_DSN_OWNER": "", "MLCYCLE_DSN_SERVE": ""},
+            "MLCYCLE_DSN_OWNER, MLCYCLE_DSN_SERVE: not set",
+            id="several missing",
+        ),
+        pytest.param({"MLCYCLE_DSN_OWNER": "dba:hush@h"}, "MLCYCLE_DSN_OWNER is not a DSN", id="no DSN"),
+        pytest.param(
+            {"MLCYCLE_DSN_TRAIN": "postgresql://mlcycle_train@h/d"},
+            "MLCYCLE_DSN_TRAIN: no password",
+            id="no password",
+        ),
+        pytest.param(
+            {"MLCYCLE_DSN_TRAIN": "postgresql://mlcycle_serve:hush@h/d"},
+            "MLCYCLE_DSN_TRAIN: the user is 'mlcycle_serve', expected 'mlcycle_train'",
+            id="another role's user",
+        ),
+        pytest.param(
+            {"MLCYCLE_DSN_INGEST": "host=h dbname=d password=hush"},
+            "MLCYCLE_DSN_INGEST: the user is '', expected 'mlcycle_ingest'",
+            id="no user",
+        ),
+    ],
+)
+def test_a_wrong_variable_is_named_in_one_line(change: dict[str, str], expected: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        credentials({**OWNER, **ENV, **change})
+    assert caught.value.message.startswith(expected)
+    assert "hush" not in caught.value.message
+
+
+def test_passwords_come_out_of_urls_and_key_value_dsns() -> None:
+    given = {**OWNER, **ENV, "MLCYCLE_DSN_SERVE": "host=h dbname=d user=mlcycle_serve password=other"}
+    given["MLCYCLE_DSN_TRAIN"] = f"postgresql://mlcycle_train:{QUOTED}@h/d"
+    owner, passwords = credentials(given)
+    assert owner == OWNER["MLCYCLE_DSN_OWNER"]
+    assert passwords == {"ingest": "pw", "train": PASSWORD, "promote": "pw", "serve": "other"}
