@@ -21,6 +21,7 @@ from mlcycle.errors import ConfigError, Conflict, Unavailable
 from mlcycle.local import commands
 from mlcycle.local.config import PORTS, Platform, load
 from mlcycle.local.guard import recorded
+from mlcycle.local.prepare import count_gpus
 from mlcycle.local.processes import descendants, session_members, started_at, wait_gone
 from tests.conftest import free_port
 
@@ -114,6 +115,10 @@ def test_the_pages_answer(platform: Platform) -> None:
     for name, path in {"mlflow": "/health", "evidently": "/api/v2/projects", "airflow": "/"}.items():
         with urllib.request.urlopen(platform.url(name) + path, timeout=30) as answer:
             assert answer.status == 200
+
+
+def test_the_pool_that_candidates_with_gpus_wait_in_is_there(platform: Platform) -> None:
+    assert Airflow(platform).ask("/api/v2/pools/gpu")["slots"] == count_gpus()
 
 
 def test_evidently_takes_no_writing_without_the_secret(platform: Platform) -> None:
