@@ -8,11 +8,19 @@ A change of either schema that an older reader would not understand needs a new 
 
 from datetime import datetime
 from enum import IntEnum, StrEnum
+from functools import cache
+from importlib.metadata import version
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 VERSION: Final = "mlcycle.step/1"
+
+
+@cache
+def code_version() -> str:
+    """The version of mlcycle that a result names. Kept: looking it up takes milliseconds."""
+    return version("mlcycle")
 
 
 class Document(BaseModel):

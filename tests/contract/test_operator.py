@@ -177,10 +177,13 @@ def test_what_a_step_leaves_is_handed_over_and_linked(script: Any, monkeypatch: 
     shown = {link.name: link.get_link(step, ti_key=None) for link in step.operator_extra_links}
     assert shown == {
         "MLflow run": "http://127.0.0.1:5000/#/run",
-        "Validation report": "",
         "Drift report": "http://127.0.0.1:8080/mlcycle/reports/a%20b.html",
-        "Comparison report": "",
     }
+
+
+def test_every_task_shows_every_link(script: Any) -> None:
+    links = {"MLflow run", "Validation report", "Drift report", "Comparison report"}
+    assert {link.name for link in operator("score", "score").operator_extra_links} == links
 
 
 @pytest.mark.parametrize(

@@ -16,10 +16,13 @@ import pytest
 
 from mlcycle.contract import PartitionRange, Request, Result, Status
 from mlcycle.errors import ConfigError
+from mlcycle.local.environment import ONE_THREAD
 from mlcycle.local.processes import started_at, wait_gone
+from mlcycle.orchestration.runners import process as process_runner
 from mlcycle.orchestration.runners.process import ProcessRunner
 from mlcycle.project import Resources
 from mlcycle.project_file import load_named
+from mlcycle.settings import QUIET
 from tests.conftest import ROOT, Platform
 
 PLANTED = "planted-secret-of-airflow"
@@ -280,6 +283,55 @@ def test_a_forked_step_has_nothing_of_the_servers_environment(tmp_path: Path) ->
     assert done.stdout == f"['OF'] {tmp_path} True\n"
 
 
+@pytest.mark.parametrize(("arguments", "heavy"), [(["--light"], False), ([], True)])
+def test_a_server_loads_what_it_says_and_starts_no_thread(
+    tmp_path: Path, arguments: list[str], heavy: bool
+) -> None:
+    command = [sys.executable, "-m", "mlcycle.local.step_server", *arguments]
+    log = tmp_path / "log"
+    with log.open("wb") as output:
+        server = subprocess.Popen(
+            [*command, "--socket", str(tmp_path / "steps.sock")],
+            stderr=output,
+            env={**os.environ, **QUIET, **ONE_THREAD},
+        )
+    try:
+        until(lambda: "all loaded" in log.read_text(), 90)
+        maps = Path(f"/proc/{server.pid}/maps").read_text()
+    finally:
+        server.kill()
+        server.wait()
+    said = log.read_text()
+    assert "threads: 1" in said
+    assert "not loaded" not in said
+    assert ("libtorch" in maps) is heavy
+    assert ("libarrow" in maps) is heavy
+
+
+@pytest.mark.parametrize("transport", ["forked"], indirect=True)
+def test_a_light_step_is_forked_by_the_light_server(
+    silent_source: socket.socket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "light").mkdir()
+    with step_server(tmp_path) as (path, heavy), step_server(tmp_path / "light") as (light_path, light):
+        monkeypatch.setenv("MLCYCLE_STEP_SOCKET", str(path))
+        monkeypatch.setenv("MLCYCLE_LIGHT_STEP_SOCKET", str(light_path))
+        assert _parent_of(hanging(silent_source)) == light.pid
+        monkeypatch.setenv("MLCYCLE_LIGHT_STEP_SOCKET", str(tmp_path / "nobody.sock"))
+        assert _parent_of(hanging(silent_source)) == heavy.pid
+        monkeypatch.setenv("MLCYCLE_LIGHT_STEP_SOCKET", str(light_path))
+        monkeypatch.setattr(process_runner, "LIGHT", frozenset())
+        assert _parent_of(hanging(silent_source)) == heavy.pid
+
+
+def _parent_of(tried: Tried) -> int:
+    """The parent of a hanging step, which is then ended."""
+    parent = int(Path(f"/proc/{tried.pid}/stat").read_text().rpartition(")")[2].split()[1])
+    tried.runner.kill()
+    tried.result()
+    return parent
+
+
 def test_a_role_without_a_dsn_is_refused_before_anything_starts(environment: Path) -> None:
     with pytest.raises(ConfigError, match="MLCYCLE_DSN_PROMOTE is not set"):
         ProcessRunner().run(extract(), role="promote", resources=Resources(), log=print)
@@ -306,8 +358,8 @@ def test_importing_the_runner_brings_no_heavy_library() -> None:
 def test_edited_code_is_picked_up_by_the_next_step() -> None:
     code = textwrap.dedent("""
         import sys
-        from mlcycle.local.own_code import OwnCode
-        own = OwnCode()
+        from mlcycle.local.own_code import PACKAGES, OwnCode
+        own = OwnCode(PACKAGES)
         assert own.load() == []
         before = sys.modules["mlcycle.contract"]
         assert not own.forget_if_changed()

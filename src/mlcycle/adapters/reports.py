@@ -6,7 +6,7 @@ registered with Evidently as a method, so that page and ledger never contradict 
 
 import uuid
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from mlcycle.domain import drift
@@ -58,6 +58,18 @@ def build(
         )
     finally:
         plotly.io.templates.default = theme
+
+
+def warm_up() -> None:
+    """Build one small page, so that Evidently and Plotly have loaded what they load at first use."""
+    import pandas as pd
+
+    values = [float(number) for number in range(40)]
+    frame = pd.DataFrame({"number": values, "name": ["a", "b"] * 20})
+    moment = datetime(2000, 1, 1, tzinfo=UTC)
+    kinds = {"numeric": ["number"], "categorical": ["name"]}
+    page(build(frame, frame, **kinds, effect=1.0, name="warm-up", moment=moment), "warm-up")
+    _dashboard(["number"])
 
 
 def page(snapshot: "Snapshot", title: str) -> bytes:

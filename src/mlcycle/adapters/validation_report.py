@@ -1,9 +1,13 @@
 """The page that shows what validation found: one file, no scripts, nothing loaded from elsewhere."""
 
 from collections import Counter
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from mlcycle.adapters.checking import Batch
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 COLOURS = [
     ("accepted", "#2f9e62"),
@@ -19,9 +23,6 @@ WIDTH, HEIGHT, LEFT = 1000, 180, 52
 
 def render_report(project: str, table: str, batches: list[Batch], rules: list[tuple[str, str]]) -> str:
     """The report as HTML. What came from outside is escaped: a cell is text, never markup."""
-    from jinja2 import Environment, PackageLoader
-
-    pages = Environment(loader=PackageLoader("mlcycle.adapters"), autoescape=True)
     counted = [_counted(batch) for batch in batches]
     failing: Counter[str] = Counter()
     for batch in batches:
@@ -33,7 +34,7 @@ def render_report(project: str, table: str, batches: list[Batch], rules: list[tu
     examples = [(batch.partition.key, row) for batch in batches for row in batch.bad[:MAX_EXAMPLES]]
     odd = [b for b in batches if b.stopped or b.bad or b.notes or b.counts.duplicates]
     odd.sort(key=lambda batch: not batch.stopped)
-    return pages.get_template("validation.html.j2").render(
+    return _template().render(
         project=project,
         table=table,
         batches=batches,
@@ -47,6 +48,20 @@ def render_report(project: str, table: str, batches: list[Batch], rules: list[tu
         more=sum(b.counts.quarantined for b in batches) > MAX_EXAMPLES,
         listed=(batches if len(batches) <= 40 else odd)[:MAX_LISTED],
     )
+
+
+@cache
+def _template() -> "Template":
+    from jinja2 import Environment, PackageLoader
+
+    return Environment(loader=PackageLoader("mlcycle.adapters"), autoescape=True).get_template(
+        "validation.html.j2"
+    )
+
+
+def warm_up() -> None:
+    """Compile the template."""
+    _template()
 
 
 def _counted(batch: Batch) -> dict[str, int]:

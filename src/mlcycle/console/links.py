@@ -2,7 +2,7 @@
 """Links of a task to what its step left for people: its MLflow run, its reports.
 
 Airflow asks for them in the worker when the task has ended, whatever its state, and stores what it
-gets; a link without an address stays grey.
+gets. Every task has every button; those without a stored address stay grey.
 """
 
 import os

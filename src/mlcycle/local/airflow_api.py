@@ -1,5 +1,6 @@
 """Airflow's REST API as the command line and the demo use it: start a run, watch it, read its tasks."""
 
+import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from mlcycle.errors import ConfigError, InputError, Unavailable
 from mlcycle.local.config import load
 
 ENDED = {"success", "failed"}
+LOOK_SECONDS = 0.1
 
 
 class AirflowApi:
@@ -96,11 +98,20 @@ class AirflowApi:
     def wait(self, dag_id: str, run_id: str, *, seconds: float = 600) -> str:
         """Wait for a run's end; returns its state. Raises Unavailable when it takes longer."""
         deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            state = str(self.run(dag_id, run_id)["state"])
-            if state in ENDED:
-                return state
-            time.sleep(0.1)
+        path = f"/api/v2/dags/{dag_id}/dagRuns/{quote(run_id, safe='')}/wait"
+        with (
+            self._answering(),
+            self._client.stream("GET", path, params={"interval": LOOK_SECONDS}) as answer,
+        ):
+            if not answer.is_success:
+                answer.read()
+            self._check(answer)
+            for line in answer.iter_lines():  # Airflow writes one each time it looks
+                state = json.loads(line)["state"]
+                if state in ENDED:
+                    return str(state)
+                if time.monotonic() > deadline:
+                    break
         raise Unavailable(f"run {run_id} of {dag_id} did not end within {seconds:g} s")
 
     def wait_for_run(self, dag_id: str, partition: str, *, since: str = "", seconds: float = 300) -> str:

@@ -67,6 +67,11 @@ class Platform:
         return self.sockets / "steps.sock"
 
     @property
+    def light_socket(self) -> Path:
+        """The Unix socket of the step server without ML libraries."""
+        return self.sockets / "light-steps.sock"
+
+    @property
     def sockets(self) -> Path:
         """Folder of the Unix sockets: below the state folder, or a private one in the system's temporary
         folder where that would be longer than a socket's name may be.
@@ -151,6 +156,7 @@ def platform_env(state: Path) -> dict[str, str]:
         "MLCYCLE_PROJECTS": str(platform.home / "projects"),
         "MLCYCLE_RUNNER": "process",
         "MLCYCLE_STEP_SOCKET": str(platform.socket),
+        "MLCYCLE_LIGHT_STEP_SOCKET": str(platform.light_socket),
         "MLCYCLE_ARTIFACTS_URL": f"file://{state}/artifacts",
         "MLCYCLE_SCRATCH": str(state / "scratch"),
         "MLCYCLE_MLFLOW_URL": platform.url("mlflow"),

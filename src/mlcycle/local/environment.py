@@ -26,6 +26,16 @@ TUNING = {
 }
 
 
+#: No thread may exist at a fork, and these libraries start theirs when they are loaded.
+ONE_THREAD = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "NUMEXPR_NUM_THREADS": "1",
+    "JE_ARROW_MALLOC_CONF": "background_thread:false",
+}
+
+
 def base_env(platform: Platform) -> dict[str, str]:
     """What every service gets of the starter's environment, and nothing of its Airflow or Python settings."""
     names = ("HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TMPDIR", "SSL_CERT_FILE")
@@ -102,17 +112,11 @@ def evidently_config(platform: Platform) -> Path:
 
 
 def step_server_env(platform: Platform) -> dict[str, str]:
-    """The fork server's environment. It holds no secret: a step's settings arrive with its request.
-
-    One thread: no thread may exist at a fork, and OpenMP, OpenBLAS and Arrow's jemalloc start theirs
-    when they are loaded.
-    """
-    threads = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+    """A fork server's environment. It holds no secret: a step's settings arrive with its request."""
     return {
         **base_env(platform),
-        **dict.fromkeys(threads, "1"),
+        **ONE_THREAD,
         "OMP_WAIT_POLICY": "passive",  # cores are shared with the platform and other steps
-        "JE_ARROW_MALLOC_CONF": "background_thread:false",
     }
 
 

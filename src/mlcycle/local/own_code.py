@@ -9,20 +9,23 @@ import pkgutil
 import sys
 from pathlib import Path
 
-PACKAGES = ("mlcycle.steps", "mlcycle.adapters", "mlcycle.domain", "mlcycle.models")
+LIGHT_PACKAGES = ("mlcycle.steps", "mlcycle.adapters", "mlcycle.domain")
+PACKAGES = (*LIGHT_PACKAGES, "mlcycle.models")
 NEVER = ("migrations",)  # Alembic's, run by Alembic alone
 
 
 class OwnCode:
     """What of mlcycle is loaded here, and as of when."""
 
-    def __init__(self) -> None:
+    def __init__(self, packages: tuple[str, ...], *, warm: bool = False) -> None:
+        self._packages = packages
+        self._warm = warm
         self._written: dict[Path, int] = {}
 
     def load(self) -> list[str]:
-        """Import the packages; returns what did not load, with the reason."""
+        """Import the packages and warm them up; returns what did not load, with the reason."""
         failed = []
-        for name in PACKAGES:
+        for name in self._packages:
             package = importlib.import_module(name)
             for module in pkgutil.walk_packages(package.__path__, f"{name}."):
                 if any(part in NEVER for part in module.name.split(".")):
@@ -32,6 +35,22 @@ class OwnCode:
                 except Exception as error:  # noqa: BLE001 - the step that needs it will say so itself
                     failed.append(f"{module.name}: {error}")
         self._written = {path: when for path in _files() if (when := _written(path)) is not None}
+        return failed + (self._warm_up() if self._warm else [])
+
+    def _warm_up(self) -> list[str]:
+        """Call each module's ``warm_up``, where it has one; returns what failed, with the reason.
+
+        It uses a library once, on next to nothing, so that what the library loads and compiles at
+        first use is there in every child. It must leave no thread and nothing open.
+        """
+        failed = []
+        for name in [name for name in _names() if name.startswith(self._packages)]:
+            warm_up = getattr(sys.modules[name], "warm_up", None)
+            try:
+                if warm_up is not None:
+                    warm_up()
+            except Exception as error:  # noqa: BLE001 - steps are slower without, nothing else
+                failed.append(f"{name}: {error}")
         return failed
 
     def forget_if_changed(self) -> bool:

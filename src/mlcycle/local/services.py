@@ -150,6 +150,14 @@ def services(platform: Platform, tuning: dict[str, str] | None = None) -> list[S
             url=platform.url("world"),
         ),
         Service(
+            "light-steps",
+            "step server for light steps",
+            [python, "-m", "mlcycle.local.step_server", "--light", "--socket", str(platform.light_socket)],
+            environment.step_server_env(platform),
+            after=later,
+            ready=readiness.unix_socket(platform.light_socket),
+        ),
+        Service(
             "step-server",
             "step server",
             [python, "-m", "mlcycle.local.step_server", "--socket", str(platform.socket)],

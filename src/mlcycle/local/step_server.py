@@ -25,16 +25,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+from mlcycle.contract import code_version
 from mlcycle.local.launch import THRESHOLD
-from mlcycle.local.own_code import OwnCode
+from mlcycle.local.own_code import LIGHT_PACKAGES, PACKAGES, OwnCode
 from mlcycle.local.processes import die_with_parent, send, send_group, threads
 from mlcycle.local.step_child import Job, become_step, leave, prepare_threads
 
+#: What the steps of ``cycle.LIGHT`` import.
+LIGHT = ("psycopg2", "numpy", "httpx", "fsspec.implementations.local", "fsspec.implementations.http")
+
 #: What steps import, in the order in which a batch travels; then mlcycle's own code.
 PRELOAD = (
-    *("psycopg2", "numpy", "pyarrow.parquet", "pyarrow.csv", "pandas", "duckdb"),
-    *("great_expectations", "feast", "sklearn.ensemble", "scipy.stats", "mlflow", "mlflow.pyfunc"),
-    *("skops.io", "onnxruntime", "torch", "evidently"),
+    *(*LIGHT, "pyarrow.parquet", "pyarrow.csv", "pandas", "duckdb"),
+    *("great_expectations", "feast", "feast.infra.passthrough_provider"),
+    "feast.infra.offline_stores.contrib.postgres_offline_store.postgres",
+    "feast.infra.online_stores.postgres_online_store.postgres",
+    *("sklearn.ensemble", "scipy.stats", "mlflow", "mlflow.pyfunc"),
+    *("skops.io", "onnxruntime", "torch", "evidently", "evidently.ui.workspace"),
 )
 GRACE = 2.0  # seconds between SIGTERM and SIGKILL
 REQUEST_BYTES = 1024 * 1024
@@ -58,7 +65,7 @@ class Step:
 class StepServer:
     """Serves one socket. After a fork, ``serve`` returns in the child, with the job it is to do."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, own_code: OwnCode) -> None:
         path.unlink(missing_ok=True)
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(path))
@@ -67,7 +74,7 @@ class StepServer:
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._listener, selectors.EVENT_READ)
         self._steps: dict[int, Step] = {}
-        self._own_code = OwnCode()
+        self._own_code = own_code
 
     def serve(self, preload: tuple[str, ...]) -> Job:
         """Answer requests for good, loading the libraries between them at first."""
@@ -82,6 +89,7 @@ class StepServer:
                     self._loaded()
 
     def _loaded(self) -> None:
+        code_version()
         for problem in self._own_code.load():
             _say(f"not loaded: {problem}")
         prepare_threads()
@@ -206,11 +214,14 @@ def main() -> NoReturn:
     """Serve until killed; in a forked child, run the step and leave with its exit code."""
     parser = argparse.ArgumentParser(prog="python -m mlcycle.local.step_server")
     parser.add_argument("--socket", type=Path, required=True)
+    parser.add_argument("--light", action="store_true", help="for light steps: load no ML library")
     parser.add_argument("--bare", action="store_true", help="load no libraries")
     options = parser.parse_args()
     gc.set_threshold(*THRESHOLD)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    leave(StepServer(options.socket).serve(() if options.bare else PRELOAD).run())
+    modules = () if options.bare else LIGHT if options.light else PRELOAD
+    own_code = OwnCode(LIGHT_PACKAGES) if options.light else OwnCode(PACKAGES, warm=True)
+    leave(StepServer(options.socket, own_code).serve(modules).run())
 
 
 if __name__ == "__main__":

@@ -68,6 +68,7 @@ class StepOperator(BaseOperator):
 
     def execute(self, context: Any) -> dict[str, Any]:
         """Run the step and return its handover."""
+        self.operator_extra_links = ()
         try:
             request = self.request(context)
             self._runner = make_runner(os.environ.get("MLCYCLE_RUNNER", ""))
@@ -160,6 +161,8 @@ class StepOperator(BaseOperator):
     def _conclude(self, result: Result, request: Request, context: Any) -> dict[str, Any]:
         """Return the handover of a step that went well; raise what tells Airflow the rest."""
         self.links = result.links
+        # Airflow stores the address of each link the task has by now, an empty one too: a request each.
+        self.operator_extra_links = tuple(link for link in all_links() if link.key in result.links)
         text = (
             f"{self.step.name}: {result.message or (result.error and result.error.message) or result.status}"
         )

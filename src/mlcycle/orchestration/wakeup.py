@@ -26,6 +26,8 @@ from typing import Any, ClassVar
 from airflow.listeners import hookimpl
 from airflow.plugins_manager import AirflowPlugin
 
+from mlcycle.orchestration.task_exit import notice_task_exits
+
 BELL = "MLCYCLE_SCHEDULER_BELL"
 
 #: What a task imports besides its own DAG's modules. None of mlcycle's: a change there must be seen.
@@ -36,6 +38,7 @@ PRELOAD = (
     "jinja2.ext",
     "yaml",
     "httpx",
+    "_strptime",
 )
 
 
@@ -103,6 +106,8 @@ def on_starting(component: Any) -> None:
         for module in PRELOAD:
             with suppress(ImportError):
                 importlib.import_module(module)
+        with suppress(ImportError, AttributeError):
+            notice_task_exits()
 
 
 class WakeupPlugin(AirflowPlugin):

@@ -6,7 +6,6 @@ that exists is not stored again.
 
 import hashlib
 from datetime import datetime
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from mlcycle.adapters import replay, snapshots
@@ -14,7 +13,7 @@ from mlcycle.adapters.column_samples import ColumnSamples
 from mlcycle.adapters.ledger import datasets
 from mlcycle.adapters.ledger import features as ledger
 from mlcycle.adapters.point_in_time import counts, equivalent_sql, frames, known_until
-from mlcycle.contract import Output
+from mlcycle.contract import Output, code_version
 from mlcycle.domain import leakage
 from mlcycle.domain.dataset import DatasetManifest, Split
 from mlcycle.domain.partitions import Partition
@@ -72,7 +71,7 @@ def run(context: StepContext) -> Outcome:
         unlabelled,
         as_of=as_of,
         query=equivalent_sql(project),
-        code_version=version("mlcycle"),
+        code_version=code_version(),
         features=versions,
     )
     output = snapshots.stored(context.artifacts, project.name, manifest.digest)

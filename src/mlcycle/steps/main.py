@@ -12,12 +12,11 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from mlcycle.contract import ErrorInfo, ExitCode, Request, Result, Status
+from mlcycle.contract import ErrorInfo, ExitCode, Request, Result, Status, code_version
 from mlcycle.errors import ConfigError, InputError, MlcycleError
 from mlcycle.settings import Settings
 from mlcycle.steps.runtime import run_step
@@ -115,5 +114,5 @@ def _unreadable(step: str, error: MlcycleError) -> Result:
         error=ErrorInfo(kind=error.kind, message=error.message, retryable=error.retryable),
         started_at=datetime.now(UTC),
         seconds=0.0,
-        code_version=version("mlcycle"),
+        code_version=code_version(),
     )

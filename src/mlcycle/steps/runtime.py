@@ -10,7 +10,6 @@ import shutil
 import time
 import traceback
 from datetime import UTC, datetime
-from importlib.metadata import version
 from typing import Any
 
 import psycopg2
@@ -18,7 +17,7 @@ from pydantic import ValidationError
 
 from mlcycle.adapters.ledger import attempts
 from mlcycle.adapters.warehouse import Warehouse
-from mlcycle.contract import ErrorInfo, Request, Result, Status
+from mlcycle.contract import ErrorInfo, Request, Result, Status, code_version
 from mlcycle.cycle import ROLES
 from mlcycle.errors import InputError, MlcycleError, OutOfSpace
 from mlcycle.project import Project
@@ -44,7 +43,7 @@ def run_step(request: Request, settings: Settings) -> Result:
             error=error,
             started_at=started_at,
             seconds=round(time.perf_counter() - clock, 3),
-            code_version=version("mlcycle"),
+            code_version=code_version(),
         )
 
     warehouse = Warehouse(settings, name=f"mlcycle:{request.step}")

@@ -18,6 +18,7 @@ from mlcycle.adapters import plots
 from mlcycle.adapters.model_files import manifest_digest, manifest_of
 from mlcycle.adapters.tracking import Tracking
 from mlcycle.adapters.training_data import labels_of, read_manifest, read_split
+from mlcycle.contract import code_version
 from mlcycle.domain.dataset import DatasetManifest
 from mlcycle.domain.metrics import Array, check_metric, measure
 from mlcycle.errors import InputError, MlcycleError, Superseded
@@ -192,7 +193,7 @@ def _tags(context: StepContext, name: str, candidate: Candidate, manifest: Datas
         "mlcycle.work_id": _work_id(context),
         "mlcycle.token": str(context.token),
         "mlcycle.dataset": manifest.digest,
-        "mlcycle.code_version": version("mlcycle"),
+        "mlcycle.code_version": code_version(),
         "mlcycle.python": platform.python_version(),
         "mlcycle.libraries": ", ".join(f"{library} {version(library)}" for library in libraries),
         **({"mlcycle.dag_run": f"{origin.dag_id} {origin.run_id}"} if origin.dag_id else {}),
@@ -200,7 +201,7 @@ def _tags(context: StepContext, name: str, candidate: Candidate, manifest: Datas
 
 
 def _requirements(model: "Model") -> list[str]:
-    return [f"mlcycle=={version('mlcycle')}", *(f"{name}=={version(name)}" for name in model.libraries)]
+    return [f"mlcycle=={code_version()}", *(f"{name}=={version(name)}" for name in model.libraries)]
 
 
 def _kind(column: Any) -> str:

@@ -12,13 +12,13 @@ import tempfile
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from importlib.metadata import version
 from math import ceil
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from mlcycle.contract import ErrorInfo, Request, Result, Status
+from mlcycle.contract import ErrorInfo, Request, Result, Status, code_version
+from mlcycle.cycle import LIGHT
 from mlcycle.orchestration.runners.children import Child, Forked, Started
 from mlcycle.project import Resources
 from mlcycle.settings import step_env
@@ -64,7 +64,7 @@ class ProcessRunner:
             error=error,
             started_at=started_at,
             seconds=round(time.perf_counter() - clock, 3),
-            code_version=version("mlcycle"),
+            code_version=code_version(),
         )
 
     def kill(self) -> None:
@@ -74,9 +74,13 @@ class ProcessRunner:
             self._child.kill(2.0)
 
     def _start(self, step: str, folder: Path, env: dict[str, str]) -> Child:
-        server = os.environ.get("MLCYCLE_STEP_SOCKET", "")
-        forked = Forked.ask(server, step, folder, env) if server else None
-        return forked or Started(step, folder, env)
+        names = ("MLCYCLE_LIGHT_STEP_SOCKET", "MLCYCLE_STEP_SOCKET")
+        for name in names if step in LIGHT else names[1:]:
+            server = os.environ.get(name, "")
+            forked = Forked.ask(server, step, folder, env) if server else None
+            if forked is not None:
+                return forked
+        return Started(step, folder, env)
 
     def _explain(self, status: int | None, out_of_memory: bool) -> ErrorInfo:
         if self._killed:

@@ -1,0 +1,52 @@
+"""Airflow's supervisor looks again at once when its task has closed every pipe."""
+
+import selectors
+import subprocess
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import psutil
+import pytest
+from airflow.sdk.execution_time.supervisor import ActivitySubprocess, PsutilTracker, WatchedSubprocess
+
+from mlcycle.orchestration.task_exit import notice_task_exits
+
+LONG = 2.0  # seconds it may wait, as Airflow asks it to
+
+
+@pytest.fixture
+def task(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A supervisor whose task's pipes are closed while its process still runs."""
+    original = WatchedSubprocess._service_subprocess
+    with subprocess.Popen(["sleep", "60"]) as process:
+        supervisor: Any = object.__new__(ActivitySubprocess)
+        supervisor.selector = selectors.DefaultSelector()
+        supervisor._open_sockets, supervisor._exit_code = {}, None
+        supervisor._process = PsutilTracker(psutil.Process(process.pid))
+        yield supervisor
+        process.kill()
+    WatchedSubprocess._service_subprocess = original
+
+
+def looked(supervisor: Any) -> float:
+    began = time.monotonic()
+    assert supervisor._service_subprocess(max_wait_time=LONG) is None
+    return time.monotonic() - began
+
+
+def test_a_task_without_pipes_is_looked_at_again_at_once(task: Any) -> None:
+    notice_task_exits()
+    notice_task_exits()  # twice is once
+    assert looked(task) < LONG / 2
+
+
+def test_a_task_with_pipes_is_waited_for_as_airflow_asks(task: Any) -> None:
+    notice_task_exits()
+    task._open_sockets = {object(): "stdout"}
+    assert looked(task) >= LONG
+
+
+def test_without_it_airflow_waits_for_the_whole_time(task: Any) -> None:
+    """Goes red when Airflow has mended this: then ``task_exit.py`` can go."""
+    assert looked(task) >= LONG
