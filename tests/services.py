@@ -1,6 +1,7 @@
 """Real services for tests: started on loopback, stopped with everything they started."""
 
 import ctypes
+import json
 import os
 import signal
 import subprocess
@@ -12,78 +13,122 @@ from pathlib import Path
 
 import httpx
 
+from mlcycle.local.postgres import Postgres
+
 PR_SET_PDEATHSIG = 1
 LIBC = ctypes.CDLL(None)
 
 
-def _die_with_parent() -> None:
-    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-
-
 @contextmanager
-def mlflow_server(folder: Path, port: int, *, ready_within: float = 90) -> Iterator[str]:
+def mlflow_server(folder: Path, port: int) -> Iterator[str]:
     """A real MLflow server: SQLite behind it, artifacts served by it. Yields its URL.
 
     Args:
         folder: where its database, artifacts and log go.
         port: a free port on loopback.
-        ready_within: seconds until the first answer; the first start creates the database.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    url = f"http://127.0.0.1:{port}"
     command = [
-        *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)),
+        *("-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)),
         *("--workers", "1", "--backend-store-uri", f"sqlite:///{folder}/mlflow.db"),
         *("--serve-artifacts", "--artifacts-destination", str(folder / "artifacts")),
     ]
-    env = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
-    log_path = folder / "mlflow.log"
+    env = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    # The first start creates the database.
+    with _serving("mlflow", command, folder, port, "/health", env=env, ready_within=90) as url:
+        yield url
+
+
+@contextmanager
+def evidently_ui(folder: Path, port: int, secret: str, server: Postgres) -> Iterator[str]:
+    """Evidently's UI over a database, as the platform runs it; writing needs the secret. Yields its URL.
+
+    Args:
+        folder: where its configuration and log go.
+        port: a free port on loopback.
+        secret: what writers must send.
+        server: gets a database ``evidently``.
+    """
+    server.create_database("evidently")
+    component = "evidently.ui.service.storage.sql.components.DatabaseComponent"
+    database = server.dsn("evidently").replace("postgresql://", "postgresql+psycopg2://", 1)
+    config = {
+        "security": {"type": "token", "token": secret},
+        "storage": {"type": "sql"},
+        "database": {"type": component, "url": database},
+        "telemetry": {"enabled": False},
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.json").write_text(json.dumps(config))
+    command = [
+        *("-c", "from evidently.cli import app; app()", "ui", "--host", "127.0.0.1", "--port", str(port)),
+        *("--conf-path", str(folder / "config.json")),
+    ]
+    env = {"DO_NOT_TRACK": "1"}
+    with _serving("evidently", command, folder, port, "/api/version", env=env, ready_within=60) as url:
+        yield url
+
+
+@contextmanager
+def world_server(folder: Path, port: int) -> Iterator[str]:
+    """The demo's source system. Yields its URL."""
+    command = ["-m", "mlcycle.local.world", "--port", str(port), "--state", str(folder)]
+    with _serving("world", command, folder, port, "/health", env={}, ready_within=30) as url:
+        yield url
+
+
+@contextmanager
+def _serving(
+    name: str,
+    command: list[str],
+    folder: Path,
+    port: int,
+    answers: str,
+    *,
+    env: dict[str, str],
+    ready_within: float,
+) -> Iterator[str]:
+    """A server that this Python runs. Yields its URL once ``answers``, a path of it, is answered.
+
+    Args:
+        name: of its log in the folder.
+        command: Python's arguments.
+        folder: where the server runs; made if it is not there.
+        port: where it listens on loopback.
+        answers: path of a request that succeeds once the server is ready.
+        env: added to this process's own environment.
+        ready_within: seconds until it must be ready.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    url, log_path = f"http://127.0.0.1:{port}", folder / f"{name}.log"
     with log_path.open("ab") as log:
         process = subprocess.Popen(
-            command,
+            [sys.executable, *command],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            env=env,
+            env={**os.environ, **env},
             cwd=folder,
             start_new_session=True,
             preexec_fn=_die_with_parent,
         )
     try:
         deadline = time.monotonic() + ready_within
-        while not _healthy(url):
+        while not _succeeds(url + answers):
             if process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"MLflow did not start: {log_path.read_text()[-2000:]}")
-            time.sleep(0.1)
-        yield url
-    finally:
-        _stop(process)
-
-
-@contextmanager
-def world_server(folder: Path, port: int) -> Iterator[str]:
-    """The demo's source system. Yields its URL."""
-    url = f"http://127.0.0.1:{port}"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "mlcycle.local.world", "--port", str(port), "--state", str(folder)],
-        stdin=subprocess.DEVNULL,
-        start_new_session=True,
-        preexec_fn=_die_with_parent,
-    )
-    try:
-        deadline = time.monotonic() + 30
-        while not _healthy(url):
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError("the source system did not start")
+                raise RuntimeError(f"{name} did not start: {log_path.read_text()[-2000:]}")
             time.sleep(0.05)
         yield url
     finally:
         _stop(process)
 
 
-def _healthy(url: str) -> bool:
+def _die_with_parent() -> None:
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _succeeds(url: str) -> bool:
     try:
-        return httpx.get(f"{url}/health", timeout=1).status_code == 200
+        return httpx.get(url, timeout=1).status_code == 200
     except httpx.HTTPError:
         return False
 

@@ -20,7 +20,7 @@ from mlcycle.steps.runtime import run_step
 from tests.conftest import Platform, free_port
 from tests.raw_data import FLIGHTS, deliver, request
 from tests.reign import crown
-from tests.services_evidently import evidently_ui
+from tests.services import evidently_ui
 
 Watch = Callable[..., Result]
 
