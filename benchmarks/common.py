@@ -1,11 +1,20 @@
-"""What the platform's benchmarks share: free ports, and as much of Airflow's API as they need."""
+"""What the benchmarks share: free ports, throw-away warehouses, and as much of Airflow's API as they need."""
 
+import secrets
 import socket
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
+from mlcycle.adapters.ledger.migrate import migrate
+from mlcycle.cycle import ALL_ROLES
 from mlcycle.errors import Unavailable
 from mlcycle.local.airflow_api import AirflowApi
 from mlcycle.local.config import HOST, PORTS, Platform
+from mlcycle.local.postgres import Postgres, temporary
+from mlcycle.settings import Settings
 
 
 def free_ports() -> dict[str, int | None]:
@@ -17,6 +26,38 @@ def free_ports() -> dict[str, int | None]:
     for probe in probes:
         probe.close()
     return ports
+
+
+@contextmanager
+def postgres() -> Iterator[tuple[Postgres, Path]]:
+    """A PostgreSQL and an empty folder, gone afterwards."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)  # the server runs as somebody else
+        with temporary(folder, free_ports()["postgres"] or 0) as server:
+            yield server, folder
+
+
+def warehouse(server: Postgres, folder: Path, database: str = "bench") -> dict[str, Settings]:
+    """A migrated warehouse of its own, with a source and an artifact store in the folder.
+
+    Returns each role's settings.
+    """
+    server.create_database(database)
+    # The roles are the server's, and so are their passwords: a second warehouse changes the first one's.
+    passwords = {role: secrets.token_urlsafe(12) for role in ALL_ROLES}
+    migrate(server.dsn(database), passwords)
+    places = {
+        "artifacts_url": f"file://{folder}/artifacts-{database}",
+        "source_url": f"file://{folder}/source",
+        "scratch": folder / "scratch",
+    }
+    return {
+        role: Settings.model_validate(
+            {"warehouse_dsn": server.dsn(database, f"mlcycle_{role}", passwords[role]), **places}
+        )
+        for role in ALL_ROLES
+    }
 
 
 class Airflow:

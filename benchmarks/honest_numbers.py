@@ -6,25 +6,19 @@ tables, point-in-time join, leakage checks and snapshot. Run: ``python -m benchm
 
 import argparse
 import os
-import secrets
-import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
-from benchmarks.common import free_ports
-from pydantic import SecretStr
+from benchmarks.common import postgres, warehouse
 from tests.raw_data import FLIGHTS, deliver, request
 
 from mlcycle import models
 from mlcycle.adapters.artifacts import ArtifactStore
-from mlcycle.adapters.ledger.migrate import migrate
 from mlcycle.adapters.training_data import labels_of, read_manifest, read_split
 from mlcycle.adapters.warehouse import Warehouse
-from mlcycle.cycle import ALL_ROLES
 from mlcycle.domain.dataset import Split
 from mlcycle.domain.metrics import business_value, measure
-from mlcycle.local.postgres import temporary
 from mlcycle.models.base import Job, Rows
 from mlcycle.project import Project
 from mlcycle.settings import Settings
@@ -41,22 +35,8 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     threads = parser.parse_args().threads
     project = Project.model_validate({**FLIGHTS.document(), "split": SPLIT})
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        folder.chmod(0o755)
-        with temporary(folder, free_ports()["postgres"] or 0) as server:
-            server.create_database("bench")
-            passwords = {role: secrets.token_urlsafe(12) for role in ALL_ROLES}
-            migrate(server.dsn("bench"), passwords)
-            settings = {
-                role: Settings(
-                    warehouse_dsn=SecretStr(server.dsn("bench", f"mlcycle_{role}", passwords[role])),
-                    artifacts_url=f"file://{folder}/artifacts",
-                    scratch=folder / "scratch",
-                )
-                for role in ALL_ROLES
-            }
-            reached = _measure(project, settings, folder, threads)
+    with postgres() as (server, folder):
+        reached = _measure(project, warehouse(server, folder), folder, threads)
     raise SystemExit(0 if reached else 1)
 
 

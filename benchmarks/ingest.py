@@ -14,23 +14,18 @@ import argparse
 import io
 import os
 import platform
-import secrets
-import socket
 import statistics
-import tempfile
 import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
 
 import psycopg2
-from pydantic import SecretStr
+from benchmarks.common import postgres, warehouse
 
-from mlcycle.adapters.ledger.migrate import migrate
 from mlcycle.contract import PartitionRange, Request, Result
-from mlcycle.cycle import ALL_ROLES
 from mlcycle.local import world_data
-from mlcycle.local.postgres import Postgres, temporary
+from mlcycle.local.postgres import Postgres
 from mlcycle.project import Project
 from mlcycle.project_file import load
 from mlcycle.settings import Settings
@@ -51,22 +46,19 @@ def main() -> None:
     options = parser.parse_args()
     project = load(ROOT / "projects" / "flights" / "project.yaml")
     keys = world_data.partitions("flights", "flights")
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    with postgres() as (server, folder):
         source = folder / "source" / "flights" / "flights"
         source.mkdir(parents=True)
         for key in keys:
             (source / f"{key}.csv").write_bytes(world_data.day_file("flights", "flights", key) or b"")
-        folder.chmod(0o755)
-        with temporary(folder, _free_port()) as server:
-            seconds: dict[str, list[float]] = {}
-            for number in range(options.rounds):
-                settings = _warehouse(server, folder, f"bench{number}")
-                for what, took in _ours(project, settings, keys).items():
-                    seconds.setdefault(what, []).append(took)
-                seconds.setdefault("copy", []).append(_copy(server, keys))
-            if not options.skip_pandas:
-                seconds["to_sql"] = [_to_sql(server, keys)]
+        seconds: dict[str, list[float]] = {}
+        for number in range(options.rounds):
+            settings = warehouse(server, folder, f"bench{number}")["ingest"]
+            for what, took in _ours(project, settings, keys).items():
+                seconds.setdefault(what, []).append(took)
+            seconds.setdefault("copy", []).append(_copy(server, keys))
+        if not options.skip_pandas:
+            seconds["to_sql"] = [_to_sql(server, keys)]
     _tell({what: statistics.median(took) for what, took in seconds.items()})
 
 
@@ -114,18 +106,6 @@ def _ours(project: Project, settings: Settings, keys: list[str]) -> dict[str, fl
     return took
 
 
-def _warehouse(server: Postgres, folder: Path, database: str) -> Settings:
-    passwords = {role: secrets.token_urlsafe(12) for role in ALL_ROLES}
-    server.create_database(database)
-    migrate(server.dsn(database), passwords)
-    return Settings(
-        warehouse_dsn=SecretStr(server.dsn(database, "mlcycle_ingest", passwords["ingest"])),
-        artifacts_url=f"file://{folder}/artifacts-{database}",
-        source_url=f"file://{folder}/source",
-        scratch=folder / "scratch",
-    )
-
-
 def _copy(server: Postgres, keys: list[str]) -> float:
     parts = [world_data.day_file("flights", "flights", key) or b"" for key in keys[:-1]]
     header = parts[0].split(b"\n", 1)[0] + b"\n"
@@ -167,13 +147,6 @@ def _in_table(server: Postgres, load_all: Callable[[psycopg2.extensions.cursor],
         took = time.perf_counter() - clock
     connection.close()
     return took
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 if __name__ == "__main__":

@@ -11,9 +11,7 @@ import argparse
 import multiprocessing
 import platform
 import resource
-import secrets
 import statistics
-import tempfile
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -23,18 +21,15 @@ from typing import Any
 import duckdb
 import pandas as pd
 import pyarrow as pa
-from benchmarks.common import free_ports
+from benchmarks.common import postgres, warehouse
 from psycopg2 import sql
 from pydantic import SecretStr
 from tests.raw_data import FLIGHTS, deliver, request
 
 from mlcycle.adapters import feature_store
 from mlcycle.adapters.arrow import arrow_type, read_table
-from mlcycle.adapters.ledger.migrate import migrate
 from mlcycle.adapters.point_in_time import equivalent_sql, frames
 from mlcycle.adapters.warehouse import Warehouse, feature_table, raw_table
-from mlcycle.cycle import ALL_ROLES
-from mlcycle.local.postgres import temporary
 from mlcycle.settings import Settings
 from mlcycle.steps.runtime import run_step
 
@@ -55,27 +50,13 @@ def main() -> None:
         "--feast-rows", type=int, default=500, help="sample for Feast's own store; 0 leaves it out"
     )
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        folder.chmod(0o755)
-        with temporary(folder, free_ports()["postgres"] or 0) as server:
-            server.create_database("bench")
-            passwords = {role: secrets.token_urlsafe(12) for role in ALL_ROLES}
-            migrate(server.dsn("bench"), passwords)
-            settings = {
-                role: Settings(
-                    warehouse_dsn=SecretStr(server.dsn("bench", f"mlcycle_{role}", passwords[role])),
-                    artifacts_url=f"file://{folder}/artifacts",
-                )
-                for role in ALL_ROLES
-            }
-            _fill(settings)
-            _compare(settings["train"], options.rounds, options.feast_rows)
-            if options.rows:
-                owner = Warehouse(
-                    Settings(warehouse_dsn=SecretStr(server.dsn("bench")), artifacts_url="file:///")
-                )
-                _large(settings["train"], owner, options.rows)
+    with postgres() as (server, folder):
+        settings = warehouse(server, folder)
+        _fill(settings)
+        _compare(settings["train"], options.rounds, options.feast_rows)
+        if options.rows:
+            owner = Settings(warehouse_dsn=SecretStr(server.dsn("bench")), artifacts_url="file:///")
+            _large(settings["train"], Warehouse(owner), options.rows)
 
 
 def _fill(settings: dict[str, Settings]) -> None:
