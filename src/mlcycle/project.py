@@ -15,7 +15,8 @@ from mlcycle.domain.durations import Duration
 from mlcycle.domain.partitions import Partition, Unit
 from mlcycle.errors import ConfigError, InputError
 
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,30}$")]
+#: Two of them and ``__`` between are a table's name in the warehouse: PostgreSQL cuts names at 63 bytes.
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,29}$")]
 Text = Annotated[str, Field(min_length=1, max_length=2000)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 ColumnType = Literal["text", "integer", "double", "boolean", "timestamp"]

@@ -6,9 +6,11 @@ import time
 from pathlib import Path
 
 import pytest
+from pydantic import TypeAdapter, ValidationError
 
+from mlcycle.adapters.warehouse import feature_table, raw_table
 from mlcycle.errors import ConfigError
-from mlcycle.project import Project
+from mlcycle.project import Name, Project
 from mlcycle.project_file import load
 from tests.conftest import ROOT
 
@@ -83,3 +85,19 @@ def test_hostile_content_is_refused_within_a_second(flights: Path, content: byte
     begin = time.perf_counter()
     refused(flights)
     assert time.perf_counter() - begin < 5  # generous: a machine under load; the bombs take minutes
+
+
+def test_the_longest_names_make_a_table_that_postgresql_does_not_cut() -> None:
+    names = TypeAdapter(Name)
+    longest = max(size for size in range(1, 64) if _valid(names, "n" * size))
+    assert longest >= 30
+    for table in (raw_table("n" * longest, "n" * longest), feature_table("n" * longest, "n" * longest)):
+        assert len(table.strings[1].encode()) <= 63  # NAMEDATALEN - 1
+
+
+def _valid(names: TypeAdapter[str], name: str) -> bool:
+    try:
+        names.validate_python(name)
+    except ValidationError:
+        return False
+    return True
