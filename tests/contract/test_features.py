@@ -100,7 +100,7 @@ def test_a_corrected_day_makes_everything_within_its_reach_stale(
     assert computed["carrier_recent"] == 9 + 1
     assert computed["origin_weather"] == 1
     after = values(platform)
-    assert after["origin_recent"] != before["origin_recent"]
+    assert after["dest_recent"] != before["dest_recent"]
     # The values are those of a warehouse that had the corrected day from the start.
     platform.owner().query("truncate ledger.feature_partition")
     compute("2013-01-01", "2013-01-21")
@@ -139,13 +139,13 @@ def test_a_changed_view_is_computed_again_for_its_whole_history(
     deliver(ingest, FLIGHTS, "2013-01-01", "2013-01-06")
     compute("2013-01-01", "2013-01-06")
     document = FLIGHTS.document()
-    view = document["features"]["origin_recent"]
-    view["columns"] = {"origin_late_1d": "double", "origin_late_7d": "double", "seen": "integer"}
+    view = document["features"]["carrier_recent"]
+    view["columns"] = {**view["columns"], "seen": "integer"}
     view["sql"] = view["sql"].replace("from generate_series", ", count(*) as seen from generate_series")
     project = Project.model_validate(document)
-    assert compute("2013-01-02", project=project).values["computed"] == {"origin_recent": 6}
+    assert compute("2013-01-02", project=project).values["computed"] == {"carrier_recent": 6}
     assert platform.owner().query(
-        "select min(seen) > 0, count(distinct event_timestamp) from features.flights__origin_recent"
+        "select min(seen) > 0, count(distinct event_timestamp) from features.flights__carrier_recent"
     ) == [(True, 5)]
 
 
