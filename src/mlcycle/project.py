@@ -175,6 +175,7 @@ class Split(Part):
     validation: Duration
     history: Duration  # how far back training reaches at most
     min_rows: Annotated[int, Field(ge=10)] = 1000
+    groups: list[Name] = []  # columns whose values may have rows in one split only: patients, households
 
 
 class Resources(Part):
@@ -324,9 +325,9 @@ class Project(Part):
                         f"feature {column!r} of view {view_name!r} is already in {owners[column]}"
                     )
                 owners[column] = f"view {view_name!r}"
-        for column in [*self.inputs.all, *self.evaluation.slices]:
+        for column in self.dataset_columns:
             if column not in owners:
-                raise ValueError(f"input or slice {column!r} is in no table or view of the project")
+                raise ValueError(f"input, slice or group {column!r} is in no table or view of the project")
         own = self.label.table == self.entity.table and not self.label.ahead
         if own and self.label.column in self.inputs.all:
             raise ValueError(f"input {self.label.column!r} is the label itself")
@@ -338,6 +339,11 @@ class Project(Part):
     def entity_table(self) -> Table:
         """The table whose rows are predicted."""
         return self.source.tables[self.entity.table]
+
+    @property
+    def dataset_columns(self) -> list[str]:
+        """Columns of a dataset: inputs, then the slices and groups that are no inputs."""
+        return list(dict.fromkeys([*self.inputs.all, *self.evaluation.slices, *self.split.groups]))
 
     @property
     def unit(self) -> Unit:

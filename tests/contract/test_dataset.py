@@ -253,6 +253,26 @@ def test_a_planted_leak_blocks_training_and_names_the_column(
     assert not (platform.folder / "artifacts" / "datasets").exists()
 
 
+def test_a_group_in_two_splits_blocks_training_and_is_named(platform: Platform, snapshot: Snapshot) -> None:
+    document = PROJECT.document()
+    document["split"]["groups"] = ["tailnum"]
+    result = snapshot(Project.model_validate(document))
+    assert result.error is not None
+    assert (result.error.kind, result.error.retryable) == ("leakage", False)
+    assert result.message.startswith("group tailnum = 'N")
+    assert platform.owner().query("select count(*) from ledger.dataset") == [(0,)]
+
+
+def test_a_group_column_whose_groups_keep_apart_is_fine(platform: Platform, snapshot: Snapshot) -> None:
+    """The day is a group that no split shares with another."""
+    with platform.owner().transaction() as cursor:
+        cursor.execute("update raw.flights__flights set tailnum = to_char(sched_dep, 'YYYY-MM-DD')")
+    document = PROJECT.document()
+    document["split"]["groups"] = ["tailnum"]
+    result = snapshot(Project.model_validate(document))
+    assert result.status is Status.OK, result.message
+
+
 def test_a_copy_of_the_target_is_seen_even_where_its_dates_are_not(
     snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch
 ) -> None:

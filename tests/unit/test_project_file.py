@@ -43,7 +43,7 @@ def test_every_project_of_the_repository_loads_and_survives_a_request(path: Path
         pytest.param("holdout: 14 days", "holdout: 14 dayz", "holdout:", r"split\.holdout: '14 dayz' is not a duration", id="bad duration"),
         pytest.param("origin: text", "origin: varchar", "origin: varchar", r"columns\.origin", id="unknown type"),
         pytest.param("entity:\n  table: flights", "entity:\n  table: departures", "", r"'departures', which is not a source table", id="unknown table"),
-        pytest.param("categorical: [carrier", "categorical: [carier", "", r"input or slice 'carier' is in no table", id="unknown input"),
+        pytest.param("categorical: [carrier", "categorical: [carier", "", r"input, slice or group 'carier' is in no", id="unknown input"),
         pytest.param("sql: carrier_recent.sql", "sql: ../../etc/passwd", "sql: ..", r"is not the name of a \.sql file", id="path traversal"),
         pytest.param("sql: carrier_recent.sql", "sql: missing.sql", "", r"missing\.sql: No such file", id="missing SQL"),
         pytest.param("name: flights", "name: fl\"; drop", "name:", r"name: String should match", id="SQL in a name"),

@@ -92,15 +92,14 @@ def known_until(project: Project, as_of: datetime) -> datetime:
 
 
 def output_columns(project: Project) -> dict[str, str]:
-    """Inputs and slices, in order, with their types. Raises ConfigError where a name is taken."""
+    """The dataset's columns, in order, with their types. Raises ConfigError where a name is taken."""
     types: dict[str, str] = dict(project.entity_table.columns)
     for view in project.features.values():
         types.update(view.columns)
-    names = dict.fromkeys([*project.inputs.all, *project.evaluation.slices])
-    for name in names:
+    for name in project.dataset_columns:
         if name in RESERVED:
-            raise ConfigError(f"input or slice {name!r} bears a name of mlcycle's own: rename the column")
-    return {name: types[name] for name in names}
+            raise ConfigError(f"input, slice or group {name!r} bears a name of mlcycle's own: rename it")
+    return {name: types[name] for name in project.dataset_columns}
 
 
 def entity_key_sql(project: Project, alias: str) -> sql.Composable:
@@ -175,7 +174,7 @@ def _entity_rows(
     import pyarrow as pa
 
     table, label = project.entity_table, project.label
-    needed = {*project.inputs.all, *project.evaluation.slices}
+    needed = {*project.dataset_columns}
     needed.update(name for view in project.features.values() for name in view.entities)
     own = [name for name in table.columns if name in needed and name not in RESERVED]
     fields = [("entity_key", pa.string()), ("event_time", arrow_type("timestamp"))]

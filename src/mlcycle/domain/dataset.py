@@ -2,7 +2,7 @@
 
 A snapshot is ``datasets/<project>/<digest>/`` in the artifact store: ``manifest.json`` and Parquet
 parts ``<split>-NNN.parquet``. Each part holds ``entity_key`` text, ``event_time`` timestamptz,
-``partition`` text, every input, every slice column, and ``label`` double.
+``partition`` text, every input, every slice and group column, and ``label`` double.
 """
 
 from datetime import datetime

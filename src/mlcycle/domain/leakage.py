@@ -1,11 +1,11 @@
 """Leakage: an input that knows what was not known at prediction time. Every check names the column.
 
 No check proves that there is none. Together they see a copy of the target, a value dated after the
-event, a feature that changes when later rows are taken away, and rows that stand in two splits.
+event, a feature that changes when later rows are taken away, and rows or groups in two splits.
 """
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -54,6 +54,27 @@ def check_order(
             raise LeakageError(f"row {key} at {moment.isoformat()} stands twice in the dataset (entity_key)")
         before = (moment, key)
     return before
+
+
+class GroupsApart:
+    """Values of a group column (a patient, a household) that have been seen, each in one split only.
+
+    Holds each distinct value once.
+    """
+
+    def __init__(self) -> None:
+        self._split: dict[tuple[str, Any], Split] = {}
+
+    def add(self, split: Split, column: str, values: Iterable[Any]) -> None:
+        """Take in distinct values of a split's rows; None is no group."""
+        for value in values:
+            first = self._split.setdefault((column, value), split)
+            if value is not None and first != split:
+                raise LeakageError(
+                    f"group {column} = {value!r} has rows in split {first!r} and in {split!r}: a model would "
+                    f"be measured on what it has learnt; take {column!r} out of split.groups, or keep its "
+                    "rows out of one split"
+                )
 
 
 def check_lead(view: str, lead: float | None) -> None:

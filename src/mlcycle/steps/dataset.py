@@ -46,7 +46,7 @@ def run(context: StepContext) -> Outcome:
 
     snapshot = snapshots.Snapshot(context.scratch, bounds)
     unlabelled: dict[Split, int] = dict.fromkeys(bounds, 0)
-    samples = ColumnSamples(project)
+    samples, groups = ColumnSamples(project), leakage.GroupsApart()
     last = None
     for chunk in frames(context.warehouse, project, start, end, labels=True, as_of=as_of):
         facts = counts(chunk)
@@ -56,6 +56,8 @@ def run(context: StepContext) -> Outcome:
             part = _between(chunk, window)
             rows = list(zip(part["event_time"].to_pylist(), part["entity_key"].to_pylist(), strict=True))
             last = leakage.check_order(rows, last, window)
+            for column in project.split.groups:
+                groups.add(name, column, part[column].unique().to_pylist())
             samples.add(part)
             snapshot.add(name, part)
         for key, missing in facts["unlabelled"].items():

@@ -39,6 +39,16 @@ def test_an_input_that_gives_the_class_away_is_named(case: str) -> None:
         leakage.check_column("delay", CLASS_LEAKS[case], LABEL, "classification")
 
 
+def test_a_group_may_stand_in_one_split_only() -> None:
+    groups = leakage.GroupsApart()
+    groups.add("train", "patient", [1, 2, None])
+    groups.add("train", "patient", [2, 3])
+    groups.add("holdout", "patient", [4, None])
+    groups.add("holdout", "ward", [1])  # another column's value
+    with pytest.raises(LeakageError, match="group patient = 3 has rows in split 'train' and in 'holdout'"):
+        groups.add("holdout", "patient", [5, 3])
+
+
 @pytest.mark.parametrize("case", CLASS_HONEST)
 def test_an_honest_input_passes(case: str) -> None:
     leakage.check_column("delay", CLASS_HONEST[case], LABEL, "classification")
