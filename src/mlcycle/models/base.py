@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -60,6 +61,19 @@ class Card(BaseModel):
     params: dict[str, Any]
     encoder: Encoder
     libraries: dict[str, str]  # distribution -> version it was trained with
+
+    @classmethod
+    def of(cls, job: Job, family: str, params: Params, encoder: Encoder, libraries: tuple[str, ...]) -> Self:
+        """The card of a fit that has just ended; ``libraries`` are the distributions it used."""
+        return cls(
+            family=family,
+            task=job.task,
+            categorical=job.categorical,
+            numeric=job.numeric,
+            params=params.model_dump(),
+            encoder=encoder,
+            libraries={name: installed(name) for name in libraries},
+        )
 
 
 class Model(ABC):

@@ -10,7 +10,6 @@ from mlcycle.domain.metrics import Array
 from mlcycle.errors import IntegrityError
 from mlcycle.models.base import Card, Job, Model, Params
 from mlcycle.models.encoder import Encoder
-from mlcycle.models.store import library_versions
 
 WEIGHTS: Final = "model.skops"
 
@@ -82,16 +81,7 @@ class Boosting(Model):
         for done, (train, validation) in enumerate(curve, start=1):
             losses = {"train_loss": -unit * float(train), "validation_loss": -unit * float(validation)}
             job.report(done, estimator.n_iter_, losses)
-        card = Card(
-            family=name,
-            task=job.task,
-            categorical=job.categorical,
-            numeric=job.numeric,
-            params=params.model_dump(),
-            encoder=encoder,
-            libraries=library_versions(cls.libraries),
-        )
-        return cls(card, estimator)
+        return cls(Card.of(job, name, params, encoder, cls.libraries), estimator)
 
     def predict(self, frame: Any) -> Array:
         """Probability of the positive class, or the value."""

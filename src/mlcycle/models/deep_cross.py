@@ -15,7 +15,6 @@ from mlcycle.domain.metrics import Array
 from mlcycle.errors import IntegrityError
 from mlcycle.models.base import Card, Job, Model, Params
 from mlcycle.models.encoder import Encoder
-from mlcycle.models.store import library_versions
 
 if TYPE_CHECKING:
     from mlcycle.models.deep_cross_net import Fitted
@@ -61,15 +60,7 @@ class DeepCross(Model):
 
         encoder = Encoder.fit(job.train.frame, job.categorical, job.numeric, limit=100_000, rare=params.rare)
         fitted = train(job, params, encoder)
-        card = Card(
-            family=name,
-            task=job.task,
-            categorical=job.categorical,
-            numeric=job.numeric,
-            params=params.model_dump(),
-            encoder=encoder,
-            libraries=library_versions((*cls.libraries, "torch")),
-        )
+        card = Card.of(job, name, params, encoder, (*cls.libraries, "torch"))
         model = cls(card, fitted.graph)
         model._check(job, fitted)
         return model

@@ -14,7 +14,6 @@ from mlcycle.domain.metrics import Array
 from mlcycle.errors import ConfigError, IntegrityError
 from mlcycle.models.base import Card, Job, Model, Params, curve_loss
 from mlcycle.models.encoder import Encoder
-from mlcycle.models.store import library_versions
 
 RATES = "rates.json"
 
@@ -53,15 +52,7 @@ class RateTable(Model):
         default = float(job.train.labels.mean())
         sums = np.bincount(groups, weights=job.train.labels)
         rates = (sums + params.smoothing * default) / (np.bincount(groups) + params.smoothing)
-        card = Card(
-            family=name,
-            task=job.task,
-            categorical=job.categorical,
-            numeric=job.numeric,
-            params=params.model_dump(),
-            encoder=encoder,
-            libraries=library_versions(cls.libraries),
-        )
+        card = Card.of(job, name, params, encoder, cls.libraries)
         model = cls(card, default, keys.tolist(), rates.tolist())
         job.report(
             1,

@@ -1,6 +1,5 @@
 """A model as a directory: ``model.json`` beside weights that need no pickle to be read."""
 
-from importlib.metadata import version
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -45,8 +44,3 @@ def load(directory: Path) -> Model:
     if card.family not in FAMILIES:
         raise IntegrityError(f"{path} names model family {card.family!r}: there are {', '.join(FAMILIES)}")
     return family(card.family).read(directory, card)
-
-
-def library_versions(names: tuple[str, ...]) -> dict[str, str]:
-    """Installed versions of distributions."""
-    return {name: version(name) for name in names}
