@@ -25,8 +25,9 @@ from mlcycle.cycle import ALL_ROLES, ROLES
 from mlcycle.orchestration.runners.children import Forked
 from mlcycle.project import Project
 from mlcycle.settings import step_env
-from mlcycle.stage_run import in_this_process, run_stage
-from tests.conftest import Platform
+from mlcycle.stage_run import run_stage
+from tests.conftest import ROOT, Platform
+from tests.faults.arranged import VARIABLE
 
 #: Columns that differ between two runs of the same work and say nothing about what was published.
 VOLATILE = {
@@ -110,11 +111,14 @@ def environment(platform: Platform, extra: dict[str, str]) -> dict[str, str]:
 
 
 def live(
-    platform: Platform, project: Project, stages: list[tuple[str, dict[str, Any]]], env: dict[str, str]
+    server: str,
+    platform: Platform,
+    project: Project,
+    stages: list[tuple[str, dict[str, Any]]],
+    env: dict[str, str],
 ) -> Life:
     """Live the stages in order, keeping each step's moment."""
     life = Life(env)
-    run = in_this_process(environment(platform, env))
 
     def execute(request: Request) -> Result:
         label = "-".join(
@@ -123,8 +127,10 @@ def live(
         label = label if label not in life.moments else f"{label}-again"
         before = clone(platform, f"{platform.database}_{len(life.moments)}")
         begin = time.perf_counter()
-        result = run(request)
+        attempt = Try(server, platform, env, request)
+        result = attempt.end()
         seconds = time.perf_counter() - begin
+        assert result is not None, f"{label}: {attempt.lines}"
         assert result.exit_code == 0, f"{label}: {result.message}"
         life.moments[label] = Moment(
             request, before, fingerprint(platform), publications(platform, request.work), seconds, result
@@ -187,12 +193,12 @@ def step_server(folder: Path) -> Iterator[str]:
     path = Path(tempfile.mkdtemp(dir=folder)) / "s.sock"
     log = (folder / "step-server.log").open("ab")
     process = subprocess.Popen(
-        [sys.executable, "-m", "mlcycle.local.step_server", "--socket", str(path)],
+        [sys.executable, "-m", "tests.faults.arranged", "--socket", str(path)], cwd=ROOT,
         stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**os.environ, "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
     try:
         deadline = time.monotonic() + 120
-        while "loaded" not in (folder / "step-server.log").read_text():
+        while "all loaded" not in (folder / "step-server.log").read_text():
             assert process.poll() is None, (folder / "step-server.log").read_text()
             assert time.monotonic() < deadline, "the step server did not load its libraries"
             time.sleep(0.1)
@@ -204,26 +210,35 @@ def step_server(folder: Path) -> Iterator[str]:
 
 
 class Try:
-    """One attempt at a moment's request on a copy of its database, as a real process."""
+    """One attempt at a request on a copy of its moment's database, as a real process.
 
-    def __init__(self, server: str, platform: Platform, env: dict[str, str], request: Request) -> None:
+    ``arranged`` names what of ``arranged.py`` happens in it.
+    """
+
+    def __init__(
+        self, server: str, platform: Platform, env: dict[str, str], request: Request, *arranged: str
+    ) -> None:
         self.folder = Path(tempfile.mkdtemp(dir=platform.folder))
         (self.folder / "request.json").write_text(request.model_dump_json())
         variables = step_env(environment(platform, env), ROLES[request.step])
-        child = Forked.ask(server, request.step, self.folder, variables)
+        child = Forked.ask(server, request.step, self.folder, {**variables, VARIABLE: ",".join(arranged)})
         assert child is not None, "the step server does not answer"
         self._child = child
         self.lines: list[str] = []
 
-    @property
-    def pid(self) -> int:
-        """The step's process."""
-        return self._child.pid
-
     def signal(self, signum: signal.Signals) -> None:
         """Signal the step; one that has ended already is left alone."""
         with suppress(ProcessLookupError):
-            os.kill(self.pid, signum)
+            os.kill(self._child.pid, signum)
+
+    def until_stopped(self) -> None:
+        """Wait until the step stands still."""
+        stat = Path(f"/proc/{self._child.pid}/stat")
+        wait_until(
+            lambda: not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] == "T",
+            "the step did not stop",
+        )
+        assert stat.exists(), "the step ended before it would have stopped"
 
     def end(self) -> Result | None:
         """Wait for the end; the result it left, or None."""
@@ -233,4 +248,58 @@ class Try:
         return Result.model_validate_json(path.read_bytes()) if path.exists() else None
 
 
-Attempt = Callable[[Platform, Request], Try]
+def wait_until(condition: Callable[[], bool], otherwise: str, seconds: float = 60) -> None:
+    """Look until something is so, and fail where it never is."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, otherwise
+        time.sleep(0.002)
+
+
+class Gate:
+    """An advisory lock that the checker holds, and whoever comes to it waits until it is opened."""
+
+    def __init__(self, platform: Platform, name: str) -> None:
+        self._owner, self._name = platform.owner(), name
+        self._owner.query("select pg_advisory_lock(hashtextextended(%s, 0))", (name,))
+
+    def waiting(self) -> int:
+        """How many wait at it. An advisory lock's number is split in two in ``pg_locks``."""
+        ((count,),) = self._owner.query(
+            """select count(*) from pg_locks where locktype = 'advisory' and not granted
+               and database = (select oid from pg_database where datname = current_database())
+               and (classid::bigint << 32) + objid::bigint = hashtextextended(%s, 0)""",
+            (self._name,),
+        )
+        return int(count)
+
+    def open(self) -> None:
+        """Let everybody in."""
+        self._owner.close()
+
+
+def gate_behind_commit(platform: Platform) -> Gate:
+    """Where every step waits that is about to close its attempt: what it publishes is committed by then."""
+    platform.owner().query(
+        """create function ledger.wait() returns trigger language plpgsql as $$ begin
+               perform pg_advisory_xact_lock(hashtextextended('behind the commit', 0)); return new; end $$;
+           create trigger wait before update on ledger.attempt for each row execute function ledger.wait()"""
+    )
+    return Gate(platform, "behind the commit")
+
+
+def writers(platform: Platform, work: str) -> list[int]:
+    """The attempts whose publications of a work there are, counted from the work's newest, which is 0."""
+    owner = platform.owner()
+    attempts = "select token from ledger.attempt where work = %s order by token desc"
+    order = [token for (token,) in owner.query(attempts, (work,))]
+    found = owner.query("select token from ledger.publication where work = %s", (work,))
+    owner.close()
+    return sorted(order.index(token) for (token,) in found)
+
+
+def allow_second_records(platform: Platform) -> None:
+    """Take the publications' key away, which refuses a second record of one work by itself: what holds
+    then is the guard that is tried.
+    """
+    platform.owner().query("alter table ledger.publication drop constraint publication_pkey")

@@ -1,170 +1,224 @@
 """FAULTS rows 1, 2 and 4: a step that is killed, or stopped and woken again, publishes exactly once.
 
-Each step is a real process, forked by the step server as on a laptop. A failure names its seed:
-``MLCYCLE_FAULT_SEED=... pytest ...`` repeats it, ``MLCYCLE_FAULT_RUNS=20`` tries each step twenty times.
+Each step is a real process, forked by the step server as on a laptop. Where chance is not the fault
+itself, the step is caught at the very point: behind its commit, or before its publication.
 """
 
-import os
-import random
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 
 import pytest
 
 from mlcycle.contract import Result, Status
-from mlcycle.project import Project
-from mlcycle.project_file import load_named
-from tests.conftest import ROOT, Platform, free_port
-from tests.faults.lives import Life, Moment, Try, clone, fingerprint, live, publications, step_server
-from tests.services import mlflow_server, world_server
+from tests.conftest import Platform
+from tests.faults.chance import runs, seeded
+from tests.faults.lives import (
+    Life,
+    Moment,
+    Try,
+    allow_second_records,
+    clone,
+    fingerprint,
+    gate_behind_commit,
+    publications,
+    wait_until,
+    writers,
+)
 
-RUNS = int(os.environ.get("MLCYCLE_FAULT_RUNS", "3"))
-SEED = int(os.environ.get("MLCYCLE_FAULT_SEED", "0")) or random.SystemRandom().randrange(1, 2**31)
-FIRST, LAST, DAY = "2013-01-01", "2013-02-10", "2013-02-11"
 #: What one life holds; the steps of training come from one short training.
 STEPS = [
     *(f"{step}-{table}" for step in ("extract", "validate", "publish") for table in ("flights", "weather")),
     *("features", "materialize", "dataset", "train-boosting", "evaluate", "register", "compare"),
     *("promote", "reconcile", "score", "labels", "monitor"),
 ]
+#: Those that publish in the warehouse; the others only leave objects named by their content.
+PUBLISHING = [step for step in STEPS if not step.startswith(("extract", "validate", "reconcile"))]
 
 
-def small() -> Project:
-    document = load_named(ROOT / "projects", "flights").document()
-    document["split"] |= {"holdout": "7 days", "validation": "7 days"}
-    document["candidates"]["boosting"]["params"]["max_iter"] = 10
-    del document["candidates"]["network"]
-    return Project.model_validate(document)
+class Trial:
+    """One step about to run on a database of its own."""
+
+    def __init__(self, life: Life, server: str, step: str) -> None:
+        # On the single day, where the life has one, else on the range.
+        self.before: Moment = life.moments.get(f"{step}-again") or life.moments[step]
+        self._life, self._server = life, server
+        self.platform: Platform = clone(self.before.before, f"{self.before.before.database}_t")
+
+    def attempt(self, *arranged: str) -> Try:
+        """Begin an attempt."""
+        return Try(self._server, self.platform, self._life.env, self.before.request, *arranged)
+
+    def retried(self, *arranged: str) -> Result | None:
+        """What Airflow does: again, as long as the error may pass."""
+        for _ in range(3):
+            result = self.attempt(*arranged).end()
+            if result is not None and not (result.error and result.error.retryable):
+                return result
+        return result
+
+    def publications(self) -> int:
+        """How many there are of the work."""
+        return publications(self.platform, self.before.request.work)
+
+    def writers(self) -> list[int]:
+        """Which attempts made them: 0 is the newest."""
+        return writers(self.platform, self.before.request.work)
+
+    def check(self, result: Result | None) -> None:
+        """The warehouse holds what an undisturbed run leaves, published once, and the step says so."""
+        assert result is not None, "no result"
+        assert result.status is self.before.result.status, result.message
+        assert self.publications() == self.before.publications, "published more or less than once"
+        held, wanted = fingerprint(self.platform), self.before.after
+        assert {k: v for k, v in held.items() if v != wanted[k]} == {}
+
+    def check_newest_wrote(self) -> None:
+        """Everything there is was published by the newest attempt."""
+        assert self.writers() == [0] * self.before.publications, "an old attempt has published"
 
 
-@pytest.fixture(scope="module")
-def module_world(module_platform: Platform) -> Iterator[str]:
-    with world_server(module_platform.folder / "world", free_port()) as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def life(module_platform: Platform, module_world: str) -> Iterator[Life]:
-    """One undisturbed life of the project, each step's moment kept."""
-    folder = module_platform.folder
-    with mlflow_server(folder / "mlflow", free_port()) as mlflow:
-        stages = [
-            ("ingest", {"first": FIRST, "last": LAST}),
-            ("features", {"first": FIRST, "last": LAST}),
-            ("train", {"last": LAST}),
-            ("promote", {"last": LAST}),
-            *((stage, {"last": DAY}) for stage in ("ingest", "features", "score", "monitor")),
-        ]
-        env = {"MLCYCLE_MLFLOW_URL": mlflow, "MLCYCLE_SOURCE_URL": module_world}
-        yield live(module_platform, small(), stages, env)
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with step_server(tmp_path_factory.mktemp("steps")) as socket:
-        yield socket
-
-
-def moment(life: Life, step: str) -> Moment:
-    """The step's moment on the single day, where the life has one, else on the range."""
-    return life.moments.get(f"{step}-again") or life.moments[step]
-
-
-def check(trial: Platform, before: Moment, result: Result | None) -> None:
-    """The warehouse holds what an undisturbed run leaves, published once."""
-    assert result is not None
-    assert result.status is before.result.status, result.message
-    held, wanted = fingerprint(trial), before.after
-    assert {k: v for k, v in held.items() if v != wanted[k]} == {}
-    assert publications(trial, before.request.work) == before.publications
-
-
-def retried(server: str, trial: Platform, life: Life, before: Moment) -> Result | None:
-    for _ in range(3):
-        result = Try(server, trial, life.env, before.request).end()
-        if result is not None and not (result.error and result.error.retryable):
-            return result
-    return result
+# 1: killed at a random moment, then retried
 
 
 @pytest.mark.parametrize("step", STEPS)
 def test_killed_at_a_random_moment_then_retried(life: Life, server: str, step: str) -> None:
-    before, chance = moment(life, step), random.Random(f"{SEED}-{step}")
-    for run in range(RUNS if before.seconds < 2 else max(3, RUNS // 5)):
-        trial = clone(before.before, f"{before.before.database}_t")
-        attempt = Try(server, trial, life.env, before.request)
-        time.sleep(chance.uniform(0, before.seconds * 1.2))
-        attempt.signal(signal.SIGKILL)
-        attempt.end()
-        try:
-            check(trial, before, retried(server, trial, life, before))
-        except AssertionError as error:
-            raise AssertionError(f"seed {SEED}, step {step}, run {run}: {error}") from error
+    for run in runs(3):
+        with seeded(f"killed {step}", run) as chance:
+            trial = Trial(life, server, step)
+            attempt = trial.attempt()
+            time.sleep(chance.uniform(0, trial.before.seconds * 1.2))
+            attempt.signal(signal.SIGKILL)
+            attempt.end()
+            trial.check(trial.retried())
 
 
-def test_killed_after_the_commit_before_the_result(life: Life, server: str) -> None:
-    """The checker holds the attempts' table, so that a step stands still right behind its commit."""
-    for step in ("publish-flights", "features", "score", "labels"):
-        before = moment(life, step)
-        trial = clone(before.before, f"{before.before.database}_t")
-        for _ in range(10):
-            attempt = _stand_behind_commit(server, trial, life, before)
-            if attempt is not None:
-                break
-            trial = clone(before.before, f"{before.before.database}_t")
-        assert attempt is not None, f"{step} could not be caught behind its commit"
-        made = publications(trial, before.request.work)
-        result = retried(server, trial, life, before)
-        assert result is not None
-        assert result.status is Status.OK, result.message
-        assert publications(trial, before.request.work) == made
-        check(trial, before, result)
+@pytest.mark.parametrize("step", PUBLISHING)
+def test_killed_when_all_is_written_and_nothing_committed(life: Life, server: str, step: str) -> None:
+    trial = Trial(life, server, step)
+    assert trial.attempt("die_before_record").end() is None
+    trial.check(trial.retried())
 
 
-def _stand_behind_commit(server: str, trial: Platform, life: Life, before: Moment) -> Try | None:
-    """Kill a step that has committed and waits to close its attempt; None if it was too quick."""
-    holder = trial.owner()
-    attempt = Try(server, trial, life.env, before.request)
-    deadline = time.monotonic() + 30
-    while not holder.query("select 1 from ledger.attempt where work = %s", (before.request.work,)):
-        assert time.monotonic() < deadline
-    with holder.transaction() as cursor:
-        cursor.execute("lock table ledger.attempt in share mode")
-        while True:
-            cursor.execute("select state from ledger.attempt where work = %s", (before.request.work,))
-            if cursor.fetchone() != ("running",):
-                attempt.end()
-                return None
-            cursor.execute("select pg_stat_clear_snapshot()")  # else a transaction sees one moment for good
-            cursor.execute(
-                """select count(*) from pg_stat_activity
-                   where wait_event_type = 'Lock' and query like '%ledger.attempt set state%'
-                     and datname = current_database()"""
-            )
-            if cursor.fetchone() == (1,):
-                attempt.signal(signal.SIGKILL)
-                attempt.end()
-                return attempt
-            assert time.monotonic() < deadline, "the step did not reach its end"
-            time.sleep(0.002)
+@pytest.mark.parametrize("step", ["compare", "promote"])
+def test_the_checker_sees_a_publication_in_pieces(life: Life, server: str, step: str) -> None:
+    """The guard off: were the writes and their record not one transaction, the test above would fail."""
+    trial = Trial(life, server, step)
+    assert trial.attempt("die_before_record", "without_transaction").end() is None
+    with pytest.raises(AssertionError):
+        trial.check(trial.retried())
+
+
+# 2: killed after the commit, before the result
+
+
+def kill_behind_commit(trial: Trial) -> None:
+    """Kill a step that has published everything, and has neither closed its attempt nor left a result."""
+    gate = gate_behind_commit(trial.platform)
+    attempt = trial.attempt()
+    wait_until(lambda: gate.waiting() == 1, "the step did not reach its end")
+    attempt.signal(signal.SIGKILL)
+    assert attempt.end() is None
+    gate.open()
+    trial.platform.owner().query("drop trigger wait on ledger.attempt")
+
+
+@pytest.mark.parametrize("step", PUBLISHING)
+def test_killed_after_the_commit_before_the_result(life: Life, server: str, step: str) -> None:
+    trial = Trial(life, server, step)
+    allow_second_records(trial.platform)
+    kill_behind_commit(trial)
+    assert trial.publications() == trial.before.publications
+    trial.check(trial.retried())
+    assert set(trial.writers()) == {1}, "the retry saw the commit and wrote nothing"
+
+
+@pytest.mark.parametrize("step", ["publish-flights", "features", "dataset", "compare", "score", "monitor"])
+def test_the_checker_sees_a_retry_that_does_not_look(life: Life, server: str, step: str) -> None:
+    """The guard off: a retry that takes no notice of what is published doubles it."""
+    trial = Trial(life, server, step)
+    allow_second_records(trial.platform)
+    kill_behind_commit(trial)
+    result = trial.retried("without_replay")
+    assert trial.publications() > trial.before.publications
+    with pytest.raises(AssertionError, match="published more or less than once"):
+        trial.check(result)
+
+
+# 4: stopped, retried, woken
 
 
 @pytest.mark.parametrize("step", ["publish-flights", "features", "score", "labels", "promote"])
 def test_stopped_retried_then_woken_publishes_nothing(life: Life, server: str, step: str) -> None:
-    before, chance = moment(life, step), random.Random(f"{SEED}-{step}-stop")
-    for run in range(max(4, RUNS // 4)):
-        trial = clone(before.before, f"{before.before.database}_t")
-        with trial.owner().transaction() as cursor:  # what an administrator would set; 60 s by default
-            cursor.execute(f"alter database {trial.database} set transaction_timeout = '1s'")
-        old = Try(server, trial, life.env, before.request)
-        time.sleep(chance.uniform(0.01, before.seconds))
-        old.signal(signal.SIGSTOP)
-        result = retried(server, trial, life, before)
-        old.signal(signal.SIGCONT)
-        woken = old.end()
-        try:
-            check(trial, before, result)
-            assert woken is None or woken.status in (Status.OK, before.result.status, Status.FAILED)
-        except AssertionError as error:
-            raise AssertionError(f"seed {SEED}, step {step}, run {run}: {error}") from error
+    """Stopped anywhere, so also inside a transaction, which the server then ends."""
+    for run in runs(4):
+        with seeded(f"stopped {step}", run) as chance:
+            trial = Trial(life, server, step)
+            # What an administrator would set; 30 min by default.
+            name = trial.platform.database
+            trial.platform.owner().query(f"alter database {name} set transaction_timeout = '1s'")
+            old = trial.attempt()
+            time.sleep(chance.uniform(0.01, trial.before.seconds))
+            old.signal(signal.SIGSTOP)
+            result = trial.retried()
+            held = trial.writers()
+            old.signal(signal.SIGCONT)
+            woken = old.end()
+            trial.check(result)
+            assert trial.writers() == held, "an old attempt has published"
+            assert woken is None or woken.status in (Status.OK, trial.before.result.status, Status.FAILED)
+
+
+def woken_after_its_retry(trial: Trial, *arranged: str) -> tuple[Result | None, Result | None]:
+    """An attempt that stands before its publication until the retry is through: its result, the retry's."""
+    old = trial.attempt("stop_before_publication", *arranged)
+    old.until_stopped()
+    result = trial.retried()
+    old.signal(signal.SIGCONT)
+    return old.end(), result
+
+
+def woken_beside_its_retry(trial: Trial, *arranged: str) -> tuple[Result | None, Result | None]:
+    """One that goes on while the retry has begun and not published yet."""
+    old = trial.attempt("stop_before_publication", *arranged)
+    old.until_stopped()
+    newer = trial.attempt("stop_before_publication")
+    newer.until_stopped()
+    old.signal(signal.SIGCONT)
+    woken = old.end()
+    newer.signal(signal.SIGCONT)
+    return woken, newer.end()
+
+
+Wake = Callable[..., tuple[Result | None, Result | None]]
+FEW = ["publish-flights", "features", "score", "labels"]
+
+
+@pytest.mark.parametrize(
+    ("step", "wake"),
+    [
+        *(pytest.param(step, woken_after_its_retry, id=f"{step}-after") for step in PUBLISHING),
+        *(pytest.param(step, woken_beside_its_retry, id=f"{step}-beside") for step in [*FEW, "promote"]),
+    ],
+)
+def test_stopped_before_its_publication_is_refused(life: Life, server: str, step: str, wake: Wake) -> None:
+    trial = Trial(life, server, step)
+    allow_second_records(trial.platform)
+    woken, result = wake(trial)
+    trial.check(result)
+    trial.check_newest_wrote()
+    assert woken is not None
+    assert woken.error is not None
+    assert woken.error.kind == "superseded"
+
+
+@pytest.mark.parametrize("wake", [woken_after_its_retry, woken_beside_its_retry], ids=["after", "beside"])
+@pytest.mark.parametrize("step", FEW)
+def test_the_checker_sees_an_old_attempt_publish(life: Life, server: str, step: str, wake: Wake) -> None:
+    """The fencing token off: the old attempt publishes, and nothing else would have stopped it."""
+    trial = Trial(life, server, step)
+    allow_second_records(trial.platform)
+    wake(trial, "without_fencing")
+    assert max(trial.writers()) > 0
+    with pytest.raises(AssertionError, match="an old attempt has published"):
+        trial.check_newest_wrote()
