@@ -287,9 +287,13 @@ def demo(state: State = DEFAULT_STATE) -> None:
 
 
 def _platform_env(state: Path) -> dict[str, str]:
-    """Settings of the local platform, with this process's own environment above them."""
-    from mlcycle.local.config import platform_env
+    """Settings of the local platform, with this process's own environment above them; that alone where
+    there is no local platform and the environment names a warehouse.
+    """
+    from mlcycle.local.config import is_configured, platform_env
 
+    if not is_configured(state) and any(name.startswith("MLCYCLE_DSN_") for name in os.environ):
+        return dict(os.environ)
     return {**platform_env(state), **os.environ}
 
 

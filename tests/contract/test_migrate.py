@@ -5,6 +5,7 @@ import secrets
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg2
 import pytest
@@ -15,8 +16,9 @@ from mlcycle.contract import ExitCode
 from mlcycle.cycle import ALL_ROLES
 from mlcycle.errors import ConfigError
 from mlcycle.local.postgres import Postgres, temporary
+from mlcycle.local.world_data import day_file
 from mlcycle.settings import Settings
-from tests.conftest import free_port
+from tests.conftest import ROOT, free_port
 
 PASSWORD = "p%40s s'w/rd"
 QUOTED = "p%2540s%20s%27w%2Frd"  # the same in a URL
@@ -55,16 +57,37 @@ def database_of(env: dict[str, str]) -> str:
     return env["MLCYCLE_DSN_OWNER"].rpartition("/")[2]
 
 
-def run(env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+def run(env: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
     own = {name: value for name, value in os.environ.items() if not name.startswith("MLCYCLE_")}
     return subprocess.run(
-        [sys.executable, "-m", "mlcycle", "migrate"],
+        [sys.executable, "-m", "mlcycle", *(arguments or ("migrate",))],
         env={**own, **env},
         capture_output=True,
         text=True,
         check=False,
         timeout=60,
     )
+
+
+def test_the_command_line_works_on_such_a_warehouse(env: dict[str, str], tmp_path: Path) -> None:
+    """By the environment alone, where there is no local platform."""
+    assert run(env).returncode == 0
+    source = tmp_path / "source" / "flights" / "flights"
+    source.mkdir(parents=True)
+    (source / "2013-01-02.csv").write_bytes(day_file("flights", "flights", "2013-01-02") or b"")
+    env |= {
+        "MLCYCLE_STATE": str(tmp_path / "none"),
+        "MLCYCLE_PROJECTS": str(ROOT / "projects"),
+        "MLCYCLE_ARTIFACTS_URL": f"file://{tmp_path}/artifacts",
+        "MLCYCLE_SOURCE_URL": f"file://{tmp_path}/source",
+    }
+    extracted = run(env, "run", "flights", "ingest", "--partition", "2013-01-02", "--step", "extract")
+    assert "flights" in extracted.stdout, extracted.stderr
+    answer = run(env, "sql", "--json", "select count(*) as attempts from ledger.attempt")
+    assert (answer.returncode, answer.stdout.split()) == (0, ["[", "{", '"attempts":', "3", "}", "]"])
+    nowhere = run({"MLCYCLE_STATE": str(tmp_path / "none")}, "sql", "select 1")
+    assert nowhere.returncode == ExitCode.FATAL
+    assert "start one with mlcycle up, or name another warehouse by MLCYCLE_DSN_SERVE" in nowhere.stderr
 
 
 def test_it_makes_the_ledger_and_the_roles_and_again_changes_nothing(

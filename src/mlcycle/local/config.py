@@ -129,12 +129,20 @@ def configure(
     return platform
 
 
+def is_configured(state: Path) -> bool:
+    """A platform was configured here, whether it runs or not."""
+    return (state / "config.json").exists() and (state / "secrets.json").exists()
+
+
 def load(state: Path) -> Platform:
     """The platform that was configured here. Raises ConfigError if there is none."""
     state = state.absolute()
     before = _remembered(state)
-    if not before or not (state / "secrets.json").exists():
-        raise ConfigError(f"there is no platform in {state}: start one with mlcycle up")
+    if not before or not is_configured(state):
+        raise ConfigError(
+            f"there is no platform in {state}: start one with mlcycle up, "
+            "or name another warehouse by MLCYCLE_DSN_SERVE and its siblings"
+        )
     return Platform(state, Path(before["home"]), before["ports"], _secrets(state))
 
 
