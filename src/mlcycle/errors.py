@@ -5,6 +5,7 @@ A step never decides about its own retry: it raises one of these, and the exit c
 what was expected, what to do.
 """
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 
@@ -34,10 +35,14 @@ class InputError(MlcycleError):
 
 
 class DataRejected(MlcycleError):
-    """The data did not pass; the same data will not pass again."""
+    """The data did not pass; the same data will not pass again. ``links`` lead to what shows why."""
 
     kind = "data"
     rejects_data = True
+
+    def __init__(self, message: str, *, links: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.links = dict(links or {})
 
 
 class IntegrityError(MlcycleError):

@@ -165,6 +165,7 @@ def test_a_range_with_a_bad_day_publishes_the_others_and_says_so(ingest: Ingest)
     assert "2013-01-05 stopped: the file is empty" in results["validate"].message
     assert results["publish"].status == Status.REJECTED
     assert "1 stopped, the first 2013-01-05: the file is empty" in results["publish"].message
+    assert results["publish"].links == results["validate"].links
     assert ingest.rows("count(distinct sched_dep::date)") == [(9,)]
 
 
@@ -174,6 +175,7 @@ def test_a_stopped_batch_is_recorded_once_for_one_work(ingest: Ingest) -> None:
     for _ in range(3):
         result = ingest.step("validate", FIRST, before={"extract": extract}, work="the same")
         assert result.status == Status.REJECTED
+        assert "/reports/flights/validation/" in result.links["validation"]  # where people look first
     assert ingest.batches() == [(FIRST, "stopped", False)]
 
 

@@ -40,7 +40,8 @@ def run(context: StepContext) -> Outcome:
     table = context.project.source.tables.get(name)
     if table is None:
         raise InputError(f"no table {name!r} in project {context.project.name!r}")
-    manifest = context.handover("validate").outputs.get("manifest")
+    validated = context.handover("validate").outputs
+    manifest = validated.get("manifest")
     if manifest is None:
         raise InputError(f"validate of {name!r} handed over no manifest")
     entries: list[dict[str, Any]] = json.loads(context.artifacts.get(manifest))
@@ -67,7 +68,8 @@ def run(context: StepContext) -> Outcome:
     if count["rows"] >= ANALYZE_FROM:
         with context.warehouse.transaction() as cursor:
             raw_tables.analyze(cursor, context.project.name, name)
-    return _outcome(name, entries, count)
+    links = {"validation": validated["report"].uri} if "report" in validated else {}
+    return _outcome(name, entries, count, links)
 
 
 def _key(delivery: Delivery) -> str:
@@ -200,7 +202,9 @@ def _bad_rows(context: StepContext, entry: dict[str, Any]) -> list[BadRow]:
     return [BadRow(row["row"], row["reasons"], row["data"]) for row in found]
 
 
-def _outcome(name: str, entries: list[dict[str, Any]], count: dict[str, int]) -> Outcome:
+def _outcome(
+    name: str, entries: list[dict[str, Any]], count: dict[str, int], links: dict[str, str]
+) -> Outcome:
     said = [f"{count['published']} of {len(entries)} partitions published ({count['rows']} rows)"]
     said += [
         f"{count[how]} {meaning}"
@@ -215,12 +219,13 @@ def _outcome(name: str, entries: list[dict[str, Any]], count: dict[str, int]) ->
     message = f"{name}: " + ", ".join(said)
     if stopped:
         first, why = stopped[0]["partition"], "; ".join(stopped[0]["reasons"])
-        raise DataRejected(f"{message}; {len(stopped)} stopped, the first {first}: {why}")
+        raise DataRejected(f"{message}; {len(stopped)} stopped, the first {first}: {why}", links=links)
     done = count["published"] + count["replayed"]
     return Outcome(
         Status.OK if done else Status.SKIPPED,
         message,
         values={"table": name, **count},
         metrics={how: float(number) for how, number in count.items()},
+        links=links,
         replayed=bool(count["replayed"]) and not count["published"],
     )

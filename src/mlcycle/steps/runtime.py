@@ -19,7 +19,7 @@ from mlcycle.adapters.ledger import attempts
 from mlcycle.adapters.warehouse import Warehouse
 from mlcycle.contract import ErrorInfo, Request, Result, Status, code_version
 from mlcycle.cycle import ROLES
-from mlcycle.errors import InputError, MlcycleError, OutOfSpace
+from mlcycle.errors import DataRejected, InputError, MlcycleError, OutOfSpace
 from mlcycle.project import Project
 from mlcycle.settings import Settings
 from mlcycle.steps.context import Outcome, StepContext
@@ -67,7 +67,8 @@ def run_step(request: Request, settings: Settings) -> Result:
         finished = result(outcome)
     except Exception as error:  # noqa: BLE001 - whatever happens, the contract owes a result
         status, info = describe(error)
-        finished = result(Outcome(status=status), info)
+        links = error.links if isinstance(error, DataRejected) else {}
+        finished = result(Outcome(status=status, links=links), info)
     if token is not None:
         _close(warehouse, token, finished)
     warehouse.close()

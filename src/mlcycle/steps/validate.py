@@ -48,7 +48,10 @@ def run(context: StepContext) -> Outcome:
     if len(stopped) == len(checked):
         first = stopped[0]
         others = f" (and {len(stopped) - 1} more)" if len(stopped) > 1 else ""
-        raise DataRejected(f"{name} of {first.partition.key} is {first.status}: {first.why}{others}")
+        raise DataRejected(
+            f"{name} of {first.partition.key} is {first.status}: {first.why}{others}",
+            links={"validation": report.uri},
+        )
     return _outcome(context, name, checked, entries, report)
 
 
