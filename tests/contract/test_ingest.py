@@ -1,10 +1,8 @@
 """Extract, validate and publish as a DAG would run them, on a real PostgreSQL."""
 
-import multiprocessing
 import socket
 import threading
 import time
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +11,7 @@ import pytest
 from mlcycle.adapters import raw_tables
 from mlcycle.adapters.ledger import attempts
 from mlcycle.adapters.warehouse import Warehouse
-from mlcycle.contract import Request, Result, Status
+from mlcycle.contract import Result, Status
 from mlcycle.domain.partitions import Partition, Unit
 from mlcycle.errors import Superseded
 from mlcycle.local.world import World
@@ -21,10 +19,8 @@ from mlcycle.local.world_data import day_file
 from mlcycle.local.world_faults import Fault
 from mlcycle.project import Project
 from mlcycle.project_file import load
-from mlcycle.settings import Settings
 from mlcycle.steps import publish
 from mlcycle.steps.context import StepContext
-from mlcycle.steps.runtime import run_step
 from tests.conftest import ROOT, Platform
 from tests.contract.ingest import FLIGHTS, Ingest, days, edit
 
@@ -305,42 +301,6 @@ def test_an_older_fetch_never_replaces_a_later_one(ingest: Ingest) -> None:
     assert late.status == Status.SKIPPED
     assert "already hold a later delivery" in late.message
     assert ingest.rows("count(*)", "distance = 123") == [(1,)]
-
-
-def _publish_in_process(request: str, settings: dict[str, str], gate: object, answers: object) -> None:
-    gate.wait()  # type: ignore[attr-defined]
-    result = run_step(Request.model_validate_json(request), Settings.from_env(settings))
-    answers.put(result.model_dump_json())  # type: ignore[attr-defined]
-
-
-def test_of_twenty_at_once_one_publishes_and_nineteen_do_nothing(ingest: Ingest) -> None:
-    """FAULTS 5, in processes of their own."""
-    before = {"extract": ingest.step("extract", FIRST)}
-    before["validate"] = ingest.step("validate", FIRST, before=before)
-    spawn = multiprocessing.get_context("forkserver")
-    spawn.set_forkserver_preload(["mlcycle.steps.publish", "mlcycle.steps.runtime"])
-    gate, answers = spawn.Barrier(20), spawn.Queue()
-    env = ingest.platform.settings("ingest").as_env()
-    processes = [
-        spawn.Process(
-            target=_publish_in_process,
-            args=(
-                ingest.request("publish", FIRST, before=before, work=uuid.uuid4().hex).model_dump_json(),
-                env,
-                gate,
-                answers,
-            ),
-        )
-        for _ in range(20)
-    ]
-    for process in processes:
-        process.start()
-    results = [Result.model_validate_json(answers.get(timeout=120)) for _ in processes]
-    for process in processes:
-        process.join(20)
-    assert sorted(result.status for result in results) == ["ok"] + ["skipped"] * 19
-    assert ingest.batches() == [(FIRST, "published", True)]
-    assert ingest.rows("count(*)") == [(len(data(ingest, FIRST).splitlines()) - 1,)]
 
 
 def test_a_reader_never_sees_half_a_day(ingest: Ingest) -> None:

@@ -2,7 +2,7 @@
 """Links of a task to what its step left for people: its MLflow run, its reports.
 
 Airflow asks for them in the worker when the task has ended, whatever its state, and stores what it
-gets. Every task has every button; those without a stored address stay grey.
+gets. Every task may have every button; one without a stored address is not shown.
 """
 
 import os
