@@ -216,7 +216,10 @@ def test_a_killed_supervisor_leaves_nothing_and_the_database_in_order(
 
 
 def test_it_starts_again_and_down_leaves_nothing(state: Path, platform: Platform) -> None:
+    left = state / "scratch" / "mlcycle-step-killed"
+    left.mkdir(parents=True)
     commands.up(state)
+    assert not left.exists()
     assert load(state).ports == platform.ports
     Airflow(platform).run()
     everything = tree(state)

@@ -4,6 +4,7 @@ import errno
 import fcntl
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -50,6 +51,7 @@ def up(
     with acquire(folder):  # refuse before anything is changed; the guard takes it again
         platform = configure(folder, home=home, ports=ports)
         end_leftovers(folder)
+        shutil.rmtree(folder / "scratch", ignore_errors=True)  # of tasks and steps that were killed
         check_ports(platform)
     began = time.monotonic()
     guard = _start(platform, foreground)

@@ -42,7 +42,7 @@ class ProcessRunner:
         started_at, clock, kills = datetime.now(UTC), time.perf_counter(), _out_of_memory_kills()
         env = step_env(os.environ, role)
         env.setdefault("MLCYCLE_THREADS", str(ceil(resources.cpu)))
-        folder = Path(tempfile.mkdtemp(prefix="mlcycle-step-"))
+        folder = Path(tempfile.mkdtemp(prefix="mlcycle-step-", dir=_scratch()))
         try:
             (folder / "request.json").write_text(request.model_dump_json())
             self._child = self._start(request.step, folder, env)
@@ -97,6 +97,15 @@ class ProcessRunner:
             return ErrorInfo(kind="memory", message=message, retryable=False)
         message = f"the step {how} and left no result; it will be tried again"
         return ErrorInfo(kind="killed", message=message, retryable=True)
+
+
+def _scratch() -> Path | None:
+    """Where the platform clears up what killed tasks left; the system's temporary folder without it."""
+    given = os.environ.get("MLCYCLE_SCRATCH")
+    if not given:
+        return None
+    Path(given).mkdir(parents=True, exist_ok=True)
+    return Path(given)
 
 
 def _read(path: Path, request: Request) -> Result | None:
