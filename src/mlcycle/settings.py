@@ -74,6 +74,13 @@ class Settings(BaseModel):
         return values
 
 
+def scratch_base(given: Path | None) -> Path | None:
+    """Where temporary folders go, made if need be; None is the system's temporary folder."""
+    if given is not None:
+        given.mkdir(parents=True, exist_ok=True)
+    return given
+
+
 def step_env(env: Mapping[str, str], role: str) -> dict[str, str]:
     """The environment of one step, made from its starter's: the settings with the DSN of ``role``
     alone, the object store's own variables, for the role ``train`` the secrets of alert channels, and

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from mlcycle.contract import PartitionRange, Request, Result, Status
-from mlcycle.errors import ConfigError
+from mlcycle.errors import ConfigError, Unavailable
 from mlcycle.local.environment import ONE_THREAD
 from mlcycle.local.processes import started_at, wait_gone
 from mlcycle.orchestration.runners import process as process_runner
@@ -330,6 +330,15 @@ def _parent_of(tried: Tried) -> int:
     tried.runner.kill()
     tried.result()
     return parent
+
+
+def test_a_request_that_cannot_be_written_is_one_line_and_a_retry(
+    environment: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "full").write_text("a file where the folder should be")
+    monkeypatch.setenv("MLCYCLE_SCRATCH", str(tmp_path / "full"))
+    with pytest.raises(Unavailable, match=r"request cannot be written below .*/full: File exists"):
+        ProcessRunner().run(extract(), role="ingest", resources=Resources(), log=print)
 
 
 def test_a_role_without_a_dsn_is_refused_before_anything_starts(environment: Path) -> None:

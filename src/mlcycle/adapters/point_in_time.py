@@ -189,7 +189,7 @@ def _entity_rows(
     import pyarrow as pa
 
     table, label = project.entity_table, project.label
-    needed = {*project.dataset_columns}
+    needed = set(project.dataset_columns)
     needed.update(name for view in project.features.values() for name in view.entities)
     own = [name for name in table.columns if name in needed and name not in RESERVED]
     fields = [("entity_key", pa.string()), ("event_time", arrow_type("timestamp"))]

@@ -112,6 +112,8 @@ class AirflowApi:
                     return str(state)
                 if time.monotonic() > deadline:
                     break
+            else:
+                raise Unavailable(f"Airflow stopped telling of run {run_id} of {dag_id}: look at its page")
         raise Unavailable(f"run {run_id} of {dag_id} did not end within {seconds:g} s")
 
     def wait_for_run(self, dag_id: str, partition: str, *, since: str = "", seconds: float = 300) -> str:
@@ -125,7 +127,7 @@ class AirflowApi:
             for run in self.runs(dag_id, partition_key_pattern=partition):
                 if run["partition_key"] == partition and (run["queued_at"] or "") >= since:
                     return str(run["dag_run_id"])
-            time.sleep(0.1)
+            time.sleep(LOOK_SECONDS)
         raise Unavailable(f"{dag_id} was not started for {partition} within {seconds:g} s")
 
     def wait_for_dag(self, dag_id: str, *, seconds: float) -> None:

@@ -19,7 +19,7 @@ from mlcycle.contract import Handover, Output, Request, Status
 from mlcycle.domain.partitions import Partition
 from mlcycle.errors import InputError
 from mlcycle.project import Project
-from mlcycle.settings import Settings
+from mlcycle.settings import Settings, scratch_base
 
 
 @dataclass
@@ -64,10 +64,7 @@ class StepContext:
     @cached_property
     def scratch(self) -> Path:
         """A folder of this attempt's own, removed when it ends."""
-        base = self.settings.scratch
-        if base is not None:
-            base.mkdir(parents=True, exist_ok=True)
-        return Path(tempfile.mkdtemp(prefix="mlcycle-", dir=base))
+        return Path(tempfile.mkdtemp(prefix="mlcycle-", dir=scratch_base(self.settings.scratch)))
 
     @cached_property
     def partitions(self) -> list[Partition]:

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from mlcycle.contract import ErrorInfo, ExitCode, Request, Result, Status, code_version
 from mlcycle.errors import ConfigError, InputError, MlcycleError
-from mlcycle.settings import Settings
+from mlcycle.settings import Settings, scratch_base
 from mlcycle.steps.runtime import run_step
 
 
@@ -51,9 +51,8 @@ def _tidy(scratch: Path | None) -> Iterator[None]:
     """Libraries that leave things in the temporary folder (torch's compiler caches) leave them in one
     of this process's own, which is removed.
     """
-    if scratch is not None:
-        scratch.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="mlcycle-", dir=scratch, ignore_cleanup_errors=True) as folder:
+    base = scratch_base(scratch)
+    with tempfile.TemporaryDirectory(prefix="mlcycle-", dir=base, ignore_cleanup_errors=True) as folder:
         os.environ["TMPDIR"] = tempfile.tempdir = folder
         if not os.access(Path("~").expanduser(), os.W_OK):  # a container's user has no home
             os.environ.setdefault("MPLCONFIGDIR", folder)

@@ -19,9 +19,10 @@ from pydantic import ValidationError
 
 from mlcycle.contract import ErrorInfo, Request, Result, Status, code_version
 from mlcycle.cycle import LIGHT
+from mlcycle.errors import Unavailable
 from mlcycle.orchestration.runners.children import Child, Forked, Started
 from mlcycle.project import Resources
-from mlcycle.settings import step_env
+from mlcycle.settings import scratch_base, step_env
 
 RESULT_BYTES = 16 * 1024 * 1024
 
@@ -42,9 +43,8 @@ class ProcessRunner:
         started_at, clock, kills = datetime.now(UTC), time.perf_counter(), _out_of_memory_kills()
         env = step_env(os.environ, role)
         env.setdefault("MLCYCLE_THREADS", str(ceil(resources.cpu)))
-        folder = Path(tempfile.mkdtemp(prefix="mlcycle-step-", dir=_scratch()))
+        folder = _folder(env.get("MLCYCLE_SCRATCH", ""), request)
         try:
-            (folder / "request.json").write_text(request.model_dump_json())
             self._child = self._start(request.step, folder, env)
             status = self._child.wait(log)
             result = _read(folder / "result.json", request)
@@ -99,13 +99,18 @@ class ProcessRunner:
         return ErrorInfo(kind="killed", message=message, retryable=True)
 
 
-def _scratch() -> Path | None:
-    """Where the platform clears up what killed tasks left; the system's temporary folder without it."""
-    given = os.environ.get("MLCYCLE_SCRATCH")
-    if not given:
-        return None
-    Path(given).mkdir(parents=True, exist_ok=True)
-    return Path(given)
+def _folder(scratch: str, request: Request) -> Path:
+    """A folder with the request, in scratch, where the platform clears up what killed tasks left."""
+    try:
+        base = scratch_base(Path(scratch) if scratch else None)
+        folder = Path(tempfile.mkdtemp(prefix="mlcycle-step-", dir=base))
+        (folder / "request.json").write_text(request.model_dump_json())
+    except OSError as error:
+        where = scratch or tempfile.gettempdir()
+        raise Unavailable(
+            f"the step's request cannot be written below {where}: {error.strerror}; make room there"
+        ) from None
+    return folder
 
 
 def _read(path: Path, request: Request) -> Result | None:
