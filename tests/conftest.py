@@ -13,6 +13,7 @@ import pytest
 from mlcycle.adapters.ledger.migrate import migrate
 from mlcycle.adapters.warehouse import Warehouse
 from mlcycle.cycle import ALL_ROLES
+from mlcycle.local.config import PORTS
 from mlcycle.local.postgres import Postgres, temporary
 from mlcycle.settings import Settings
 
@@ -25,6 +26,11 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def free_ports() -> dict[str, int]:
+    """A free TCP port for everything the platform listens on."""
+    return {name: free_port() for name in PORTS}
 
 
 @pytest.fixture(scope="session")

@@ -13,10 +13,22 @@ from pathlib import Path
 
 import httpx
 
+from mlcycle.local import commands
 from mlcycle.local.postgres import Postgres
+from tests.conftest import free_ports
 
 PR_SET_PDEATHSIG = 1
 LIBC = ctypes.CDLL(None)
+
+
+@contextmanager
+def running_platform(state: Path, home: Path) -> Iterator[Path]:
+    """The whole local platform on free ports, stopped afterwards. Yields its state folder."""
+    commands.up(state, home=home, ports=free_ports())
+    try:
+        yield state
+    finally:
+        commands.down(state)
 
 
 @contextmanager

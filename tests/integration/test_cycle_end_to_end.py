@@ -16,12 +16,12 @@ from typing import Any
 import pytest
 
 from mlcycle.adapters.warehouse import Warehouse
-from mlcycle.local import commands
-from mlcycle.local.airflow_api import ENDED, AirflowApi
-from mlcycle.local.config import PORTS, load
+from mlcycle.local.airflow_api import AirflowApi
+from mlcycle.local.config import load
 from mlcycle.local.environment import airflow_env
 from mlcycle.settings import Settings
-from tests.conftest import ROOT, free_port
+from tests.conftest import ROOT
+from tests.services import running_platform
 
 pytestmark = pytest.mark.platform
 FIRST, LAST, NEXT = "2013-01-01T06", "2013-01-14T23", "2013-01-15T00"
@@ -30,12 +30,8 @@ FIRST, LAST, NEXT = "2013-01-01T06", "2013-01-14T23", "2013-01-15T00"
 @pytest.fixture(scope="module")
 def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A running platform with this repository's projects."""
-    folder = tmp_path_factory.mktemp("cycle") / "state"
-    commands.up(folder, home=ROOT, ports={name: free_port() for name in PORTS})
-    try:
+    with running_platform(tmp_path_factory.mktemp("cycle") / "state", ROOT) as folder:
         yield folder
-    finally:
-        commands.down(folder)
 
 
 @pytest.fixture(scope="module")
@@ -51,16 +47,11 @@ def warehouse(state: Path) -> Warehouse:
     return Warehouse(Settings(warehouse_dsn=load(state).dsn("mlcycle"), artifacts_url="file:///"))
 
 
-def ended(api: AirflowApi, stage: str, partition: str, runs: int = 1) -> dict[str, Any]:
-    """Wait until the stage has ended so many runs of the partition; the newest of them."""
-    deadline = time.monotonic() + 240
-    while time.monotonic() < deadline:
-        found = [r for r in api.runs(f"weather_{stage}") if r["partition_key"] == partition]
-        done = [run for run in found if run["state"] in ENDED]
-        if len(done) >= runs:
-            return done[0]
-        time.sleep(0.2)
-    raise AssertionError(f"weather_{stage} did not end for {partition}: {found}")
+def ended(api: AirflowApi, stage: str, partition: str) -> dict[str, Any]:
+    """Wait for the newest run of the stage for the partition, and for its end."""
+    run_id = api.wait_for_run(f"weather_{stage}", partition, seconds=240)
+    api.wait(f"weather_{stage}", run_id, seconds=240)
+    return api.run(f"weather_{stage}", run_id)
 
 
 def test_from_the_source_to_a_champion(api: AirflowApi, warehouse: Warehouse) -> None:

@@ -19,11 +19,12 @@ import pytest
 
 from mlcycle.errors import ConfigError, Conflict, Unavailable
 from mlcycle.local import commands
-from mlcycle.local.config import PORTS, Platform, load
+from mlcycle.local.config import Platform, load
 from mlcycle.local.guard import recorded
 from mlcycle.local.prepare import count_gpus
 from mlcycle.local.processes import descendants, session_members, started_at, wait_gone
-from tests.conftest import free_port
+from tests.conftest import free_ports
+from tests.services import running_platform
 
 pytestmark = pytest.mark.platform
 
@@ -52,12 +53,8 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     for name in ("dags", "plugins", "projects"):
         (home / name).mkdir()
     (home / "dags" / "hello.py").write_text(DAG)
-    folder = tmp_path_factory.mktemp("platform") / "state"
-    commands.up(folder, home=home, ports={name: free_port() for name in PORTS})
-    try:
+    with running_platform(tmp_path_factory.mktemp("platform") / "state", home) as folder:
         yield folder
-    finally:
-        commands.down(folder)
 
 
 @pytest.fixture
@@ -171,7 +168,7 @@ def test_a_second_start_is_refused_in_one_line(state: Path) -> None:
 
 
 def test_a_port_in_use_is_refused_by_name(platform: Platform, tmp_path: Path) -> None:
-    ports = {**{name: free_port() for name in PORTS}, "mlflow": platform.ports["mlflow"]}
+    ports = {**free_ports(), "mlflow": platform.ports["mlflow"]}
     with pytest.raises(ConfigError) as caught:
         commands.up(tmp_path / "other", home=platform.home, ports=ports)
     wanted = f"port {platform.ports['mlflow']}, for MLflow, is in use: free it, or choose another with"
@@ -238,5 +235,5 @@ def test_a_service_that_cannot_start_stops_the_start(
     (folder / "postgres").mkdir(parents=True)
     (folder / "postgres" / "mlcycle-ready").touch()  # claims to be a cluster
     with pytest.raises(Unavailable, match="PostgreSQL ended with exit code"):
-        commands.up(folder, home=load(state).home, ports={name: free_port() for name in PORTS})
+        commands.up(folder, home=load(state).home, ports=free_ports())
     assert commands.running(folder) is None
