@@ -28,7 +28,7 @@ from mlcycle.domain.partitions import Partition, Unit
 from mlcycle.local import commands, world_data
 from mlcycle.local.airflow_api import AirflowApi
 from mlcycle.local.config import Platform, configure, platform_env
-from mlcycle.project_file import load
+from mlcycle.project.file import load
 from mlcycle.stage_run import in_this_process, run_stage
 
 ROOT = Path(__file__).parent.parent

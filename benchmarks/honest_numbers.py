@@ -14,9 +14,9 @@ from benchmarks.common import postgres, warehouse
 from tests.raw_data import FLIGHTS, deliver, request
 
 from mlcycle import models
-from mlcycle.adapters.artifacts import ArtifactStore
-from mlcycle.adapters.training_data import labels_of, read_manifest, read_split
-from mlcycle.adapters.warehouse import Warehouse
+from mlcycle.adapters.artifacts.store import ArtifactStore
+from mlcycle.adapters.datasets.training_data import labels_of, read_manifest, read_split
+from mlcycle.adapters.warehouse.connection import Warehouse
 from mlcycle.domain.dataset import Split
 from mlcycle.domain.metrics import business_value, measure
 from mlcycle.models.base import Job, Rows

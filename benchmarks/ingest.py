@@ -27,7 +27,7 @@ from mlcycle.contract import PartitionRange, Request, Result
 from mlcycle.local import world_data
 from mlcycle.local.postgres import Postgres
 from mlcycle.project import Project
-from mlcycle.project_file import load
+from mlcycle.project.file import load
 from mlcycle.settings import Settings
 from mlcycle.steps.runtime import run_step
 

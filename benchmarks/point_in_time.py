@@ -26,10 +26,10 @@ from psycopg2 import sql
 from pydantic import SecretStr
 from tests.raw_data import FLIGHTS, deliver, request
 
-from mlcycle.adapters import feature_store
-from mlcycle.adapters.arrow import arrow_type, read_table
-from mlcycle.adapters.point_in_time import equivalent_sql, frames
-from mlcycle.adapters.warehouse import Warehouse, feature_table, raw_table
+from mlcycle.adapters.datasets.point_in_time import equivalent_sql, frames
+from mlcycle.adapters.features import store as feature_store
+from mlcycle.adapters.warehouse.arrow import arrow_type, read_table
+from mlcycle.adapters.warehouse.connection import Warehouse, feature_table, raw_table
 from mlcycle.settings import Settings
 from mlcycle.steps.runtime import run_step
 

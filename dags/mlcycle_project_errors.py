@@ -4,6 +4,6 @@ A file of its own: an error raised in `mlcycle_dags.py` would take the DAGs of e
 """
 
 from mlcycle.orchestration.factory import check_projects  # no airflow dag comes from here
-from mlcycle.project_file import projects_folder
+from mlcycle.project.file import projects_folder
 
 check_projects(projects_folder())

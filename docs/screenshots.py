@@ -22,7 +22,7 @@ from typing import Any
 import httpx
 import websockets
 
-from mlcycle.adapters.warehouse import select_read_only
+from mlcycle.adapters.warehouse.connection import select_read_only
 from mlcycle.local.airflow_api import AirflowApi
 from mlcycle.local.config import load, platform_env
 from mlcycle.settings import Settings, step_env

@@ -3,8 +3,8 @@
 import os
 from pathlib import Path
 
-from mlcycle.adapters.feature_definitions import everything
-from mlcycle.project_file import load_named
+from mlcycle.adapters.features.definitions import everything
+from mlcycle.project.file import load_named
 
 _PROJECTS = Path(os.environ.get("MLCYCLE_PROJECTS") or Path(__file__).parent.parent / "projects")
 

@@ -11,9 +11,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from mlcycle.adapters.feature_store import command_env
+from mlcycle.adapters.features.store import command_env
 from mlcycle.errors import MlcycleError
-from mlcycle.project_file import load_named
+from mlcycle.project.file import load_named
 from mlcycle.settings import Settings
 
 HERE = Path(__file__).parent

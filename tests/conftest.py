@@ -10,9 +10,9 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from mlcycle.adapters.ledger.migrate import migrate
-from mlcycle.adapters.warehouse import Warehouse
+from mlcycle.adapters.warehouse.connection import Warehouse
 from mlcycle.cycle import ALL_ROLES
+from mlcycle.ledger.migrate import migrate
 from mlcycle.local.config import PORTS
 from mlcycle.local.postgres import Postgres, temporary
 from mlcycle.settings import Settings

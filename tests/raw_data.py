@@ -8,12 +8,12 @@ from pathlib import Path
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
-from mlcycle.adapters.warehouse import SQL_TYPES, Warehouse, raw_table
+from mlcycle.adapters.warehouse.connection import SQL_TYPES, Warehouse, raw_table
 from mlcycle.contract import PartitionRange, Request
 from mlcycle.domain.partitions import Partition
 from mlcycle.local.world_data import day_file
 from mlcycle.project import Project
-from mlcycle.project_file import load
+from mlcycle.project.file import load
 
 FLIGHTS = load(Path(__file__).parent.parent / "projects" / "flights" / "project.yaml")
 

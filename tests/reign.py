@@ -12,12 +12,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mlcycle import models
-from mlcycle.adapters.artifacts import ArtifactStore, sha256_file
-from mlcycle.adapters.ledger import champion as champions
-from mlcycle.adapters.point_in_time import frames
-from mlcycle.adapters.warehouse import Warehouse
+from mlcycle.adapters.artifacts.store import ArtifactStore, sha256_file
+from mlcycle.adapters.datasets.point_in_time import frames
+from mlcycle.adapters.warehouse.connection import Warehouse
 from mlcycle.domain.dataset import Bounds, DatasetManifest, Part
 from mlcycle.domain.metrics import measure
+from mlcycle.ledger import champion as champions
 from mlcycle.models.base import Job, Rows
 from mlcycle.project import Project
 from tests.conftest import Platform

@@ -12,11 +12,11 @@ from typing import Any
 
 import pandas as pd
 
-from mlcycle.adapters.artifacts import ArtifactStore
+from mlcycle.adapters.artifacts.store import ArtifactStore
 from mlcycle.contract import Handover, Output, Request, Result
 from mlcycle.domain.dataset import DatasetManifest
 from mlcycle.project import Project
-from mlcycle.project_file import load_named
+from mlcycle.project.file import load_named
 from mlcycle.steps.runtime import run_step
 from tests.conftest import ROOT, Platform
 

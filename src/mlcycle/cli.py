@@ -87,7 +87,7 @@ def schema_result() -> None:
 @app.command()
 def check(projects: Projects = DEFAULT_PROJECTS) -> None:
     """Check every project file; says what is wrong by file, line and key."""
-    from mlcycle.project_file import find, load
+    from mlcycle.project.file import find, load
 
     files = find(projects)
     if not files:
@@ -121,7 +121,7 @@ def run(
     state: State = DEFAULT_STATE,
 ) -> None:
     """Run one stage here and now, without Airflow."""
-    from mlcycle.project_file import load_named
+    from mlcycle.project.file import load_named
     from mlcycle.stage_run import in_this_process, run_stage
 
     params: dict[str, Any] = {}
@@ -174,7 +174,7 @@ def rollback(
     state: State = DEFAULT_STATE,
 ) -> None:
     """Make an earlier champion the champion again."""
-    from mlcycle.project_file import load_named
+    from mlcycle.project.file import load_named
     from mlcycle.stage_run import in_this_process, run_stage
 
     spec, execute = load_named(projects, project), in_this_process(_platform_env(state))
@@ -210,7 +210,7 @@ def retrain(
 ) -> None:
     """Ask the running platform for a retrain; Airflow shows it as a run of the project's retrain DAG."""
     from mlcycle.local.airflow_api import AirflowApi
-    from mlcycle.project_file import load_named
+    from mlcycle.project.file import load_named
 
     load_named(projects, project)
     if not reason.strip():
@@ -227,8 +227,8 @@ def migrate() -> None:
     Reads MLCYCLE_DSN_OWNER, and each role's password out of MLCYCLE_DSN_INGEST, _TRAIN, _PROMOTE and
     _SERVE. May be run again at any time.
     """
-    from mlcycle.adapters.ledger.migrate import credentials
-    from mlcycle.adapters.ledger.migrate import migrate as bring_up_to_date
+    from mlcycle.ledger.migrate import credentials
+    from mlcycle.ledger.migrate import migrate as bring_up_to_date
 
     before, now = bring_up_to_date(*credentials(os.environ))
     if before == now:
@@ -298,7 +298,7 @@ def _platform_env(state: Path) -> dict[str, str]:
 
 
 def _select(state: Path, query: str, params: tuple[Any, ...] | None = None) -> list[dict[str, Any]]:
-    from mlcycle.adapters.warehouse import select_read_only
+    from mlcycle.adapters.warehouse.connection import select_read_only
     from mlcycle.settings import Settings, step_env
 
     settings = Settings.from_env(step_env(_platform_env(state), "serve"))

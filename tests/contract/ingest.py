@@ -9,7 +9,7 @@ from mlcycle.contract import Output, PartitionRange, Request, Result
 from mlcycle.domain.partitions import Partition, Unit
 from mlcycle.local.world_data import day_file
 from mlcycle.project import Project
-from mlcycle.project_file import load
+from mlcycle.project.file import load
 from mlcycle.steps.runtime import run_step
 from tests.conftest import ROOT, Platform
 
@@ -98,7 +98,7 @@ class Ingest:
         """The manifest a step handed over."""
         import json
 
-        from mlcycle.adapters.artifacts import ArtifactStore
+        from mlcycle.adapters.artifacts.store import ArtifactStore
 
         output: Output = result.outputs["manifest"]
         return json.loads(ArtifactStore(self.platform.settings().artifacts_url).get(output))  # type: ignore[no-any-return]

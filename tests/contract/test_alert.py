@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from mlcycle.adapters.ledger import attempts
 from mlcycle.contract import Handover, Result, Status
+from mlcycle.ledger import attempts
 from mlcycle.project import Project
 from mlcycle.steps.runtime import run_step
 from tests.conftest import Platform, free_port

@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from mlcycle.adapters.ledger import champion as champions
-from mlcycle.adapters.tracking import Tracking
-from mlcycle.adapters.warehouse import Warehouse
+from mlcycle.adapters.tracking.server import Tracking
+from mlcycle.adapters.warehouse.connection import Warehouse
 from mlcycle.contract import Handover, Result, Status
+from mlcycle.ledger import champion as champions
 from tests.conftest import Platform
 from tests.snapshots import FEBRUARY, JANUARY, Trained, flights, flights_project
 

@@ -11,12 +11,12 @@ import pyarrow.compute as pc
 import pytest
 from pyarrow import parquet
 
-from mlcycle.adapters import replay
-from mlcycle.adapters.artifacts import ArtifactStore
-from mlcycle.adapters.ledger import attempts
-from mlcycle.adapters.warehouse import Warehouse
+from mlcycle.adapters.artifacts.store import ArtifactStore
+from mlcycle.adapters.features import replay
+from mlcycle.adapters.warehouse.connection import Warehouse
 from mlcycle.contract import Output, Result, Status
 from mlcycle.domain.dataset import DatasetManifest
+from mlcycle.ledger import attempts
 from mlcycle.local.world_data import day_file
 from mlcycle.project import Project
 from mlcycle.steps.runtime import run_step

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlcycle.adapters.model_files import manifest_digest
-from mlcycle.adapters.tracking import Tracking, fetch_model
+from mlcycle.adapters.tracking.model_files import manifest_digest
+from mlcycle.adapters.tracking.server import Tracking, fetch_model
 from mlcycle.contract import Handover
 from mlcycle.domain.metrics import log_loss
 from mlcycle.errors import IntegrityError

@@ -8,17 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from mlcycle.adapters import raw_tables
-from mlcycle.adapters.ledger import attempts
-from mlcycle.adapters.warehouse import Warehouse
+from mlcycle.adapters.warehouse import raw_tables
+from mlcycle.adapters.warehouse.connection import Warehouse
 from mlcycle.contract import Result, Status
 from mlcycle.domain.partitions import Partition, Unit
 from mlcycle.errors import Superseded
+from mlcycle.ledger import attempts
 from mlcycle.local.world import World
 from mlcycle.local.world_data import day_file
 from mlcycle.local.world_faults import Fault
 from mlcycle.project import Project
-from mlcycle.project_file import load
+from mlcycle.project.file import load
 from mlcycle.steps import publish
 from mlcycle.steps.context import StepContext
 from tests.conftest import ROOT, Platform

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from mlcycle.adapters.ledger import attempts
-from mlcycle.adapters.warehouse import Warehouse
+from mlcycle.adapters.warehouse.connection import Warehouse
 from mlcycle.contract import Result, Status
+from mlcycle.ledger import attempts
 from mlcycle.local.world_data import day_file
 from mlcycle.project import Project
 from mlcycle.steps.runtime import run_step

@@ -3,9 +3,9 @@
 import psycopg2
 import pytest
 
-from mlcycle.adapters.ledger.migrate import migrate
-from mlcycle.adapters.warehouse import Warehouse
+from mlcycle.adapters.warehouse.connection import Warehouse
 from mlcycle.errors import ConfigError
+from mlcycle.ledger.migrate import migrate
 from tests.conftest import Platform
 
 

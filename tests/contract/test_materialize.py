@@ -10,10 +10,11 @@ from datetime import UTC, datetime, timedelta
 import pyarrow as pa
 import pytest
 
-from mlcycle.adapters import feature_store, online_writer
-from mlcycle.adapters.online import OnlineValues, get_online
-from mlcycle.adapters.point_in_time import frames
-from mlcycle.adapters.warehouse import Warehouse
+from mlcycle.adapters.datasets.point_in_time import frames
+from mlcycle.adapters.features import online_writer
+from mlcycle.adapters.features import store as feature_store
+from mlcycle.adapters.features.online import OnlineValues, get_online
+from mlcycle.adapters.warehouse.connection import Warehouse
 from mlcycle.contract import Request, Result, Status
 from mlcycle.errors import InputError
 from mlcycle.local.world_data import day_file

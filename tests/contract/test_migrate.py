@@ -10,11 +10,11 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from mlcycle.adapters.ledger.migrate import credentials
-from mlcycle.adapters.warehouse import connect
+from mlcycle.adapters.warehouse.connection import connect
 from mlcycle.contract import ExitCode
 from mlcycle.cycle import ALL_ROLES
 from mlcycle.errors import ConfigError
+from mlcycle.ledger.migrate import credentials
 from mlcycle.local.postgres import Postgres, temporary
 from mlcycle.local.world_data import day_file
 from mlcycle.settings import Settings

@@ -11,10 +11,10 @@ from typing import Any
 import psycopg2
 import pytest
 
-from mlcycle.adapters.artifacts import ArtifactStore
-from mlcycle.adapters.ledger import attempts
-from mlcycle.adapters.warehouse import Warehouse
+from mlcycle.adapters.artifacts.store import ArtifactStore
+from mlcycle.adapters.warehouse.connection import Warehouse
 from mlcycle.contract import Result, Status
+from mlcycle.ledger import attempts
 from mlcycle.project import Project
 from mlcycle.steps.runtime import run_step
 from tests.conftest import Platform, free_port

@@ -16,7 +16,7 @@ import pytest
 from mlcycle.cycle import STAGES
 from mlcycle.errors import ConfigError, InputError
 from mlcycle.project import Project
-from mlcycle.project_file import load
+from mlcycle.project.file import load
 from tests.conftest import ROOT, Platform
 
 PROJECT = load(ROOT / "projects" / "flights" / "project.yaml")

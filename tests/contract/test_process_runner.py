@@ -21,7 +21,7 @@ from mlcycle.local.processes import started_at, wait_gone
 from mlcycle.orchestration.runners import process as process_runner
 from mlcycle.orchestration.runners.process import ProcessRunner
 from mlcycle.project import Resources
-from mlcycle.project_file import load_named
+from mlcycle.project.file import load_named
 from mlcycle.settings import QUIET
 from tests.conftest import ROOT, Platform
 

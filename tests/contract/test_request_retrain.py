@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from psycopg2.extensions import cursor as Cursor
 
-from mlcycle.adapters.ledger import retrain
 from mlcycle.contract import Handover, Result, Status
+from mlcycle.ledger import retrain
 from mlcycle.steps.runtime import run_step
 from tests.conftest import Platform
 from tests.raw_data import FLIGHTS, request

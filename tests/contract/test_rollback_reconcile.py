@@ -4,11 +4,11 @@ import dataclasses
 
 import pytest
 
-from mlcycle.adapters.ledger import champion as champions
-from mlcycle.adapters.tracking import Tracking
-from mlcycle.adapters.warehouse import Warehouse
+from mlcycle.adapters.tracking.server import Tracking
+from mlcycle.adapters.warehouse.connection import Warehouse
 from mlcycle.contract import Status
 from mlcycle.errors import Conflict
+from mlcycle.ledger import champion as champions
 from tests.conftest import Platform
 from tests.snapshots import JANUARY, Trained, flights, flights_project
 

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from mlcycle import models
-from mlcycle.adapters import model_cache
-from mlcycle.adapters.artifacts import ArtifactStore
-from mlcycle.adapters.ledger import attempts
-from mlcycle.adapters.point_in_time import frames
-from mlcycle.adapters.warehouse import Warehouse
+from mlcycle.adapters.artifacts.store import ArtifactStore
+from mlcycle.adapters.datasets.point_in_time import frames
+from mlcycle.adapters.tracking import model_cache
+from mlcycle.adapters.warehouse.connection import Warehouse
 from mlcycle.contract import Result, Status
+from mlcycle.ledger import attempts
 from mlcycle.local.world_data import day_file
 from mlcycle.steps.runtime import run_step
 from tests.conftest import Platform

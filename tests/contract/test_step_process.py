@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from mlcycle.contract import Request
-from mlcycle.project_file import load_named
+from mlcycle.project.file import load_named
 from tests.conftest import ROOT, Platform
 
 

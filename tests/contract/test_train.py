@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlcycle.adapters.ledger import attempts
-from mlcycle.adapters.tracking import Tracking
-from mlcycle.adapters.warehouse import Warehouse
+from mlcycle.adapters.tracking.server import Tracking
+from mlcycle.adapters.warehouse.connection import Warehouse
 from mlcycle.contract import Handover, Status
+from mlcycle.ledger import attempts
 from tests.conftest import Platform
 from tests.snapshots import JANUARY, Trained, flights, flights_project
 

@@ -39,21 +39,21 @@ def stop_before_publication() -> None:
 
 def die_before_record() -> None:
     """Die when everything is written but the record of the publication."""
-    from mlcycle.adapters.ledger import attempts
+    from mlcycle.ledger import attempts
 
     attempts.record_publication = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 
 
 def without_fencing() -> None:
     """An older attempt may publish."""
-    from mlcycle.adapters.ledger import attempts
+    from mlcycle.ledger import attempts
 
     attempts.guard = lambda *_: None
 
 
 def without_replay() -> None:
     """A retry does not look at what an earlier attempt has published."""
-    from mlcycle.adapters.ledger import batches, features
+    from mlcycle.ledger import batches, features
     from mlcycle.steps import labels, score
     from mlcycle.steps.context import StepContext
 
@@ -65,7 +65,7 @@ def without_replay() -> None:
 
 def without_transaction() -> None:
     """Every statement commits for itself."""
-    from mlcycle.adapters.warehouse import Warehouse
+    from mlcycle.adapters.warehouse.connection import Warehouse
 
     @contextmanager
     def transaction(self: Warehouse) -> Iterator[Cursor]:
@@ -78,7 +78,7 @@ def without_transaction() -> None:
 
 def without_batch_lock() -> None:
     """Several may publish a partition side by side."""
-    from mlcycle.adapters.ledger import batches
+    from mlcycle.ledger import batches
 
     def lock(cursor: Cursor, delivery: batches.Delivery, **_: Any) -> batches.Current | None:
         found = batches.current(cursor, delivery.project, delivery.table, [delivery.partition])
@@ -89,7 +89,7 @@ def without_batch_lock() -> None:
 
 def without_comparing_deliveries() -> None:
     """A delivery is published whatever the partition holds."""
-    from mlcycle.adapters.ledger import batches
+    from mlcycle.ledger import batches
 
     batches.Current.same = lambda *_: False  # type: ignore[method-assign]
 

@@ -6,7 +6,7 @@ import pytest
 
 from mlcycle.local.postgres import Postgres
 from mlcycle.project import Project
-from mlcycle.project_file import load_named
+from mlcycle.project.file import load_named
 from tests.conftest import ROOT, free_port, fresh
 from tests.faults.lives import Life, live, step_server
 from tests.services import mlflow_server, world_server

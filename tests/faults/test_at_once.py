@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from mlcycle.adapters.ledger import champion as champions
 from mlcycle.contract import Result
+from mlcycle.ledger import champion as champions
 from mlcycle.steps.runtime import run_step
 from tests.conftest import Platform
 from tests.faults.chance import runs, seeded

@@ -13,10 +13,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from psycopg2.extensions import cursor as Cursor
 
-from mlcycle.adapters import online_writer
-from mlcycle.adapters.ledger import watermarks
-from mlcycle.adapters.warehouse import Warehouse
+from mlcycle.adapters.features import online_writer
+from mlcycle.adapters.warehouse.connection import Warehouse
 from mlcycle.contract import Result
+from mlcycle.ledger import watermarks
 from mlcycle.local.world_data import day_file
 from mlcycle.steps.runtime import run_step
 from tests.conftest import Platform

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from mlcycle.adapters.warehouse import Warehouse
+from mlcycle.adapters.warehouse.connection import Warehouse
 from mlcycle.local.airflow_api import AirflowApi
 from mlcycle.local.config import load
 from mlcycle.local.environment import airflow_env

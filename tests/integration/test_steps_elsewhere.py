@@ -14,7 +14,7 @@ import pytest
 from mlcycle.contract import Result, Status
 from mlcycle.cycle import ALL_ROLES, ROLES
 from mlcycle.project import Project
-from mlcycle.project_file import load_named
+from mlcycle.project.file import load_named
 from mlcycle.stage_run import run_stage
 from tests.conftest import ROOT, Platform, free_port
 from tests.elsewhere import as_somebody_else

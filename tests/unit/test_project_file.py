@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from mlcycle.adapters.warehouse import feature_table, raw_table
+from mlcycle.adapters.warehouse.connection import feature_table, raw_table
 from mlcycle.errors import ConfigError
 from mlcycle.project import Name, Project
-from mlcycle.project_file import load
+from mlcycle.project.file import load
 from tests.conftest import ROOT
 
 

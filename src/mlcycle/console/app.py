@@ -14,12 +14,12 @@ from airflow.api_fastapi.core_api.security import requires_authenticated
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 
-from mlcycle.adapters.artifacts import ArtifactStore
+from mlcycle.adapters.artifacts.store import ArtifactStore
 from mlcycle.console.links import REPORTS
 from mlcycle.console.overview import Overview, read_overviews
 from mlcycle.console.page import overview_page
 from mlcycle.errors import InputError, MlcycleError
-from mlcycle.project_file import find, load, projects_folder
+from mlcycle.project.file import find, load, projects_folder
 
 #: Reports are files that a step made of data: they may draw and style, and run the script they
 #: bring along for their charts, but reach nothing outside and, sandboxed, none of Airflow's

@@ -6,30 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from mlcycle.errors import ConfigError, Unavailable
-
-CHAMPIONS = """
-select c.project, c.seq, m.version, m.candidate, c.action, c.crowned_at, m.metrics
-from ledger.champion c join ledger.model_version m using (project, version)
-order by c.project, c.seq
-"""
-TABLES = """
-select project, table_name, max(partition) filter (where status = 'published'),
-       count(*) filter (where status = 'published' and current),
-       coalesce(sum(rows) filter (where status = 'published' and current), 0),
-       count(*) filter (where status = 'stopped')
-from ledger.batch group by project, table_name order by project, table_name
-"""
-VOLUMES = """
-select project, partition, sum(rows) from (
-    select project, table_name, partition, rows,
-           dense_rank() over (partition by project order by partition desc) as age
-    from ledger.batch where status = 'published' and current) b
-where age <= %s group by project, partition order by project, partition
-"""
-ALERTS = """
-select project, severity, title, link, count, first_partition, last_partition
-from ledger.alert where state = 'open' order by opened_at desc limit 200
-"""
+from mlcycle.ledger import overview as ledger
 
 
 @dataclass
@@ -82,17 +59,13 @@ def read_overviews(projects: list[Overview], partitions: int = 60) -> list[Overv
         raise Unavailable(f"the warehouse does not answer: {' '.join(str(error).split())}") from None
     try:
         with connection.cursor() as cursor:
-            cursor.execute(CHAMPIONS)
-            for project, *row in cursor.fetchall():
+            for project, *row in ledger.champions(cursor):
                 of(project).champions.append(tuple(row))
-            cursor.execute(TABLES)
-            for project, *row in cursor.fetchall():
+            for project, *row in ledger.tables(cursor):
                 of(project).tables.append(tuple(row))
-            cursor.execute(VOLUMES, (partitions,))
-            for project, partition, rows in cursor.fetchall():
+            for project, partition, rows in ledger.volumes(cursor, partitions):
                 of(project).volumes.append((partition, int(rows)))
-            cursor.execute(ALERTS)
-            for project, *row in cursor.fetchall():
+            for project, *row in ledger.open_alerts(cursor):
                 of(project).alerts.append(tuple(row))
     except psycopg2.Error as error:
         raise Unavailable(f"the ledger could not be read: {' '.join(str(error).split())}") from None

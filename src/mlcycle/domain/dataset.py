@@ -8,7 +8,9 @@ parts ``<split>-NNN.parquet``. Each part holds ``entity_key`` text, ``event_time
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from mlcycle.errors import InputError
 
 Split = Literal["train", "validation", "holdout"]
 
@@ -51,3 +53,15 @@ class DatasetManifest(_Document):
     def of_split(self, split: Split) -> list[Part]:
         """The parts of one split, in order."""
         return [part for part in self.parts if part.split == split]
+
+
+def parse_manifest(what: str, document: Any) -> DatasetManifest:
+    """Read a manifest: a mapping, or its JSON. Raises InputError that names what was read."""
+    try:
+        if isinstance(document, bytes | str):
+            return DatasetManifest.model_validate_json(document)
+        return DatasetManifest.model_validate(document)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"])) or "document"
+        raise InputError(f"{what} is not a dataset manifest: {where}: {first['msg']}") from None

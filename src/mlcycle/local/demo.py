@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from mlcycle.adapters.warehouse import Warehouse
+from mlcycle.adapters.warehouse.connection import Warehouse
 from mlcycle.domain.partitions import Partition, Unit
 from mlcycle.errors import Unavailable
 from mlcycle.local.airflow_api import AirflowApi

@@ -5,7 +5,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from mlcycle.adapters.warehouse import select_read_only
+from mlcycle.adapters.warehouse.connection import select_read_only
 from mlcycle.local.config import platform_env
 from mlcycle.local.demo import PROJECT
 from mlcycle.local.journal import Journal

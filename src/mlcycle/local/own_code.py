@@ -9,7 +9,7 @@ import pkgutil
 import sys
 from pathlib import Path
 
-LIGHT_PACKAGES = ("mlcycle.steps", "mlcycle.adapters", "mlcycle.domain")
+LIGHT_PACKAGES = ("mlcycle.steps", "mlcycle.adapters", "mlcycle.ledger", "mlcycle.domain")
 PACKAGES = (*LIGHT_PACKAGES, "mlcycle.models")
 NEVER = ("migrations",)  # Alembic's, run by Alembic alone
 

@@ -27,7 +27,7 @@ def databases(platform: Platform) -> None:
 
 def warehouse(platform: Platform) -> None:
     """Bring the ledger and the warehouse's schemas up to date."""
-    from mlcycle.adapters.ledger.migrate import migrate
+    from mlcycle.ledger.migrate import migrate
 
     passwords = {role: platform.secrets[f"role_{role}"] for role in ALL_ROLES}
     migrate(platform.dsn("mlcycle"), passwords)

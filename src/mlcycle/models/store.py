@@ -26,7 +26,7 @@ def load(directory: Path) -> Model:
 
     Raises InputError where there is none, IntegrityError where it is not what ``save`` writes.
     Whoever does not trust the folder checks its digests first
-    (``adapters.tracking.fetch_model`` does).
+    (``adapters.tracking.server.fetch_model`` does).
     """
     if not (directory / CARD).exists() and (directory / IN_MLFLOW / CARD).exists():
         directory = directory / IN_MLFLOW

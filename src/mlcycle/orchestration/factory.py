@@ -11,7 +11,7 @@ from airflow.sdk import DAG, get_parsing_context
 from mlcycle.cycle import STAGES
 from mlcycle.errors import ConfigError, MlcycleError
 from mlcycle.orchestration.stage_dag import stage_dag
-from mlcycle.project_file import find, load
+from mlcycle.project.file import find, load
 
 
 def make_dags(folder: Path) -> tuple[dict[str, DAG], list[str]]:

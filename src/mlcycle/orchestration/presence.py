@@ -9,12 +9,8 @@ import os
 from datetime import datetime
 
 from mlcycle.errors import ConfigError, InputError, Unavailable
+from mlcycle.ledger import batches
 from mlcycle.project import Project
-
-NEWEST = """
-select max(partition) from ledger.batch
-where project = %s and table_name = %s and status = 'published' and published_at <= %s
-"""
 
 
 def newest_partition(project: Project, moment: datetime) -> str:
@@ -33,13 +29,12 @@ def newest_partition(project: Project, moment: datetime) -> str:
         raise Unavailable(f"the warehouse does not answer: {' '.join(str(error).split())}") from None
     try:
         with connection.cursor() as cursor:
-            cursor.execute(NEWEST, (project.name, project.entity.table, moment))
-            row = cursor.fetchone()
+            newest = batches.newest(cursor, project, project.entity.table, by=moment)
     finally:
         connection.close()
-    if row is None or row[0] is None:
+    if newest is None:
         raise InputError(
             f"project {project.name!r} has no published partition yet: ingest one, "
             "or name a partition in the form"
         )
-    return str(row[0])
+    return newest.key

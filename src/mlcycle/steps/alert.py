@@ -6,11 +6,11 @@ delivers them first, oldest first. Where the monitor step left nothing behind, t
 
 import itertools
 
-from mlcycle.adapters import alerts as channels
-from mlcycle.adapters.ledger import alerts as ledger
-from mlcycle.adapters.ledger.alerts import RANK, Alert
+from mlcycle.adapters.alerts import channels as channels
 from mlcycle.contract import Status
 from mlcycle.errors import InputError, MlcycleError
+from mlcycle.ledger import alerts as ledger
+from mlcycle.ledger.alerts import RANK, Alert
 from mlcycle.project import Channel
 from mlcycle.steps.context import Outcome, StepContext
 
@@ -113,13 +113,6 @@ def _deliver(context: StepContext) -> tuple[int, int, list[str]]:
                 problems.append(error)
             delivered += state == "delivered"
             ledger.note_delivery(publication.cursor, pending, state, error)
-    return delivered, _waiting(context), problems
-
-
-def _waiting(context: StepContext) -> int:
-    rows = context.warehouse.query(
-        """select count(*) from ledger.delivery join ledger.alert using (alert_id)
-           where project = %s and ledger.delivery.state = 'pending'""",
-        (context.project.name,),
-    )
-    return int(rows[0][0])
+    with context.warehouse.transaction() as cursor:
+        waiting = ledger.waiting(cursor, context.project.name)
+    return delivered, waiting, problems

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlcycle.adapters import comparison_page, model_cache
-from mlcycle.adapters.comparison_page import Compared, Rival
-from mlcycle.adapters.ledger import champion as champions
-from mlcycle.adapters.ledger import comparisons, models
-from mlcycle.adapters.point_in_time import frames
-from mlcycle.adapters.tracking import Tracking
-from mlcycle.adapters.training_data import labels_of, ledger_manifest, read_split
+from mlcycle.adapters.datasets.point_in_time import frames
+from mlcycle.adapters.datasets.training_data import labels_of, read_split
+from mlcycle.adapters.pages import comparison_page
+from mlcycle.adapters.pages.comparison_page import Compared, Rival
+from mlcycle.adapters.tracking import model_cache
+from mlcycle.adapters.tracking.server import Tracking
 from mlcycle.contract import Output, Status
 from mlcycle.domain.bootstrap import paired_blocks
 from mlcycle.domain.dataset import Bounds, DatasetManifest
@@ -21,6 +20,8 @@ from mlcycle.domain.gate import decide
 from mlcycle.domain.metrics import Array, business_value, check_metric
 from mlcycle.domain.slices import compare_slices
 from mlcycle.errors import InputError
+from mlcycle.ledger import champion as champions
+from mlcycle.ledger import comparisons, datasets, models
 from mlcycle.steps.context import Outcome, StepContext
 
 if TYPE_CHECKING:
@@ -43,8 +44,8 @@ def run(context: StepContext) -> Outcome:
         champion = champions.current(cursor, project.name)
         if champion is not None and challenger.version == champion.version:
             return Outcome(Status.SKIPPED, f"version {challenger.version} is the champion already")
-        manifest = ledger_manifest(cursor, project.name, challenger.dataset_digest)
-        learnt = ledger_manifest(cursor, project.name, champion.dataset_digest) if champion else None
+        manifest = datasets.manifest(cursor, project.name, challenger.dataset_digest)
+        learnt = datasets.manifest(cursor, project.name, champion.dataset_digest) if champion else None
     columns = [*project.inputs.all, *project.evaluation.slices, "entity_key", "event_time", "label"]
     holdout = read_split(context.artifacts, manifest, "holdout", columns, context.scratch)
     labels = labels_of(holdout, "holdout", project.label.task)

@@ -12,12 +12,12 @@ from typing import Any
 
 from psycopg2.extensions import cursor as Cursor
 
-from mlcycle.adapters.artifacts import ArtifactStore
-from mlcycle.adapters.ledger import attempts
-from mlcycle.adapters.warehouse import Warehouse
+from mlcycle.adapters.artifacts.store import ArtifactStore
+from mlcycle.adapters.warehouse.connection import Warehouse
 from mlcycle.contract import Handover, Output, Request, Status
 from mlcycle.domain.partitions import Partition
 from mlcycle.errors import InputError
+from mlcycle.ledger import attempts
 from mlcycle.project import Project
 from mlcycle.settings import Settings, scratch_base
 

@@ -8,17 +8,18 @@ import hashlib
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from mlcycle.adapters import replay, snapshots
-from mlcycle.adapters.column_samples import ColumnSamples
-from mlcycle.adapters.ledger import datasets
-from mlcycle.adapters.ledger import features as ledger
-from mlcycle.adapters.point_in_time import counts, equivalent_sql, frames, known_until
+from mlcycle.adapters.datasets import snapshots
+from mlcycle.adapters.datasets.column_samples import ColumnSamples
+from mlcycle.adapters.datasets.point_in_time import counts, equivalent_sql, frames, known_until
+from mlcycle.adapters.features import replay
 from mlcycle.contract import Output, code_version
 from mlcycle.domain import leakage
 from mlcycle.domain.dataset import DatasetManifest, Split
 from mlcycle.domain.partitions import Partition
 from mlcycle.domain.split import Policy, Window, windows
 from mlcycle.errors import InputError
+from mlcycle.ledger import batches, datasets
+from mlcycle.ledger import features as ledger
 from mlcycle.project import Project
 from mlcycle.steps.context import Outcome, StepContext
 
@@ -32,7 +33,7 @@ def run(context: StepContext) -> Outcome:
         return _outcome(Output.model_validate(before["manifest"]), before, replayed=True)
     project = context.project
     with context.warehouse.reading() as cursor:
-        as_of = _as_of(context, datasets.newest_partition(cursor, project, project.entity.table))
+        as_of = _as_of(context, batches.newest(cursor, project, project.entity.table))
         labelled = datasets.labels_until(cursor, project)
         if labelled is None:
             raise InputError("no labelled row was published yet: run ingest for rows and labels first")

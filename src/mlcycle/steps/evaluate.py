@@ -4,16 +4,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlcycle.adapters import evaluation_page, plots
-from mlcycle.adapters.evaluation_page import Measured
-from mlcycle.adapters.ledger import models as ledger
-from mlcycle.adapters.tracking import Tracking, fetch_model
-from mlcycle.adapters.training_data import labels_of, read_manifest, read_split
+from mlcycle.adapters.datasets.training_data import labels_of, read_manifest, read_split
+from mlcycle.adapters.pages import evaluation_page, plots
+from mlcycle.adapters.pages.evaluation_page import Measured
+from mlcycle.adapters.tracking.server import Tracking, fetch_model
 from mlcycle.contract import Handover, Output
 from mlcycle.domain.dataset import DatasetManifest
 from mlcycle.domain.metrics import Array, business_value, check_metric, check_rows, gain, measure
 from mlcycle.domain.slices import Slice, measure_slices
 from mlcycle.errors import InputError
+from mlcycle.ledger import models as ledger
 from mlcycle.steps.context import Outcome, StepContext
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from mlcycle.adapters.source import Fetched, SourceFiles
+from mlcycle.adapters.delivery.source import Fetched, SourceFiles
 from mlcycle.contract import Output, Status
 from mlcycle.domain.partitions import Partition
 from mlcycle.errors import InputError, Unavailable

@@ -8,13 +8,13 @@ import hashlib
 
 from psycopg2 import sql
 
-from mlcycle.adapters import view_sql
-from mlcycle.adapters.feature_tables import ensure_table, lock_view
-from mlcycle.adapters.ledger import features as ledger
-from mlcycle.adapters.ledger import watermarks
-from mlcycle.adapters.warehouse import feature_table
+from mlcycle.adapters.features import view_sql
+from mlcycle.adapters.features.tables import ensure_table, lock_view
+from mlcycle.adapters.warehouse.connection import feature_table
 from mlcycle.domain.freshness import windows
 from mlcycle.domain.partitions import Partition
+from mlcycle.ledger import features as ledger
+from mlcycle.ledger import watermarks
 from mlcycle.steps.context import Outcome, Publication, StepContext
 
 

@@ -7,11 +7,11 @@ is taken up by the next run, whichever partition that is for.
 
 from datetime import datetime, timedelta
 
-from mlcycle.adapters import predictions
-from mlcycle.adapters.ledger import label_sources
-from mlcycle.adapters.ledger.batches import published_keys
+from mlcycle.adapters.warehouse import predictions
 from mlcycle.contract import Status
 from mlcycle.domain.partitions import Partition
+from mlcycle.ledger import label_sources
+from mlcycle.ledger.batches import published_keys
 from mlcycle.steps.context import Outcome, StepContext
 
 

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
-from mlcycle.adapters import feature_store, online_writer
-from mlcycle.adapters.arrow import arrow_type, read_table
-from mlcycle.adapters.feature_tables import table_exists
-from mlcycle.adapters.ledger import watermarks
-from mlcycle.adapters.warehouse import feature_table
+from mlcycle.adapters.features import online_writer
+from mlcycle.adapters.features import store as feature_store
+from mlcycle.adapters.features.tables import table_exists
+from mlcycle.adapters.warehouse.arrow import arrow_type, read_table
+from mlcycle.adapters.warehouse.connection import feature_table
 from mlcycle.contract import Status
 from mlcycle.errors import InputError
+from mlcycle.ledger import watermarks
 from mlcycle.project import Project
 from mlcycle.steps.context import Outcome, StepContext
 

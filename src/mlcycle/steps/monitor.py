@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from mlcycle.adapters.ledger import champion as champions
-from mlcycle.adapters.ledger import monitoring
-from mlcycle.adapters.watch import Watch, volume
+from mlcycle.adapters.monitoring.watch import Watch, volume
 from mlcycle.contract import Output
 from mlcycle.domain import findings
 from mlcycle.domain.partitions import Partition
+from mlcycle.ledger import champion as champions
+from mlcycle.ledger import monitoring
 from mlcycle.steps.context import Outcome, StepContext
 
 KEY = "monitor"
@@ -28,8 +28,8 @@ def run(context: StepContext) -> Outcome:
     if champion is None:
         watch.left_out.append("all but volume (no champion yet)")
     else:
-        from mlcycle.adapters import watch_predictions
-        from mlcycle.adapters.watch_inputs import watch_inputs
+        from mlcycle.adapters.monitoring import watch_predictions
+        from mlcycle.adapters.monitoring.watch_inputs import watch_inputs
 
         report, link = watch_inputs(watch, champion.dataset_digest)
         watch.add("prediction_drift", lambda: watch_predictions.prediction_drift(watch, champion))

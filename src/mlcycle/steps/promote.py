@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from mlcycle.adapters.ledger import champion as champions
-from mlcycle.adapters.ledger import comparisons, models
-from mlcycle.adapters.model_check import check_again
+from mlcycle.adapters.tracking.model_check import check_again
 from mlcycle.contract import Status
 from mlcycle.errors import Conflict, InputError
+from mlcycle.ledger import champion as champions
+from mlcycle.ledger import comparisons, models
 from mlcycle.steps.context import Outcome, StepContext
 
 

@@ -15,13 +15,13 @@ from typing import IO, Any
 
 from psycopg2.extensions import cursor as Cursor
 
-from mlcycle.adapters import raw_tables
-from mlcycle.adapters.ledger import batches
-from mlcycle.adapters.ledger.batches import BadRow, Delivery
-from mlcycle.adapters.warehouse import Warehouse
+from mlcycle.adapters.warehouse import raw_tables
+from mlcycle.adapters.warehouse.connection import Warehouse
 from mlcycle.contract import Output, Status
 from mlcycle.domain.partitions import Partition
 from mlcycle.errors import DataRejected, InputError, IntegrityError
+from mlcycle.ledger import batches
+from mlcycle.ledger.batches import BadRow, Delivery
 from mlcycle.project import Table
 from mlcycle.steps.context import Outcome, StepContext
 

@@ -1,8 +1,8 @@
 """Make MLflow's aliases say what the ledger says: ``champion`` and ``previous``."""
 
-from mlcycle.adapters.ledger import champion as champions
-from mlcycle.adapters.tracking import CHAMPION, PREVIOUS, Tracking
+from mlcycle.adapters.tracking.server import CHAMPION, PREVIOUS, Tracking
 from mlcycle.contract import Status
+from mlcycle.ledger import champion as champions
 from mlcycle.steps.context import Outcome, StepContext
 
 

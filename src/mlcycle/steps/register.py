@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from mlcycle.adapters.ledger import models as ledger
-from mlcycle.adapters.model_files import copy_path, manifest_digest
-from mlcycle.adapters.tracking import Tracking, fetch_model
+from mlcycle.adapters.tracking.model_files import copy_path, manifest_digest
+from mlcycle.adapters.tracking.server import Tracking, fetch_model
 from mlcycle.errors import InputError, IntegrityError
+from mlcycle.ledger import models as ledger
 from mlcycle.steps.context import Outcome, StepContext
 
 

@@ -2,12 +2,11 @@
 
 from datetime import datetime
 
-from mlcycle.adapters.ledger import retrain
-from mlcycle.adapters.ledger.retrain import RetrainRequest
 from mlcycle.contract import Status
-from mlcycle.domain.partitions import Partition
 from mlcycle.domain.retrain_policy import refusal
 from mlcycle.errors import InputError
+from mlcycle.ledger import batches, retrain
+from mlcycle.ledger.retrain import RetrainRequest
 from mlcycle.steps.context import Outcome, StepContext
 
 KEY = "request"
@@ -62,16 +61,13 @@ def _as_of(context: StepContext) -> datetime:
     if context.request.partitions is not None:
         return context.partitions[-1].end
     project = context.project
-    rows = context.warehouse.query(
-        "select max(partition) from ledger.batch where project = %s and table_name = %s and current",
-        (project.name, project.entity.table),
-    )
-    newest = rows[0][0]
+    with context.warehouse.transaction() as cursor:
+        newest = batches.newest(cursor, project, project.entity.table)
     if newest is None:
         raise InputError(
             f"{project.name} has no data yet: ingest a partition of {project.entity.table!r} first"
         )
-    return Partition.parse(newest, project.unit).end
+    return newest.end
 
 
 def _outcome(decision: dict[str, str], *, replayed: bool = False) -> Outcome:

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from mlcycle.adapters.ledger import champion as champions
-from mlcycle.adapters.model_check import check_again
+from mlcycle.adapters.tracking.model_check import check_again
 from mlcycle.contract import Status
 from mlcycle.errors import InputError
+from mlcycle.ledger import champion as champions
 from mlcycle.steps.context import Outcome, StepContext
 
 

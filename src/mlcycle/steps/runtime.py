@@ -15,11 +15,11 @@ from typing import Any
 import psycopg2
 from pydantic import ValidationError
 
-from mlcycle.adapters.ledger import attempts
-from mlcycle.adapters.warehouse import Warehouse
+from mlcycle.adapters.warehouse.connection import Warehouse
 from mlcycle.contract import ErrorInfo, Request, Result, Status, code_version
 from mlcycle.cycle import ROLES
 from mlcycle.errors import DataRejected, InputError, MlcycleError, OutOfSpace
+from mlcycle.ledger import attempts
 from mlcycle.project import Project
 from mlcycle.settings import Settings
 from mlcycle.steps.context import Outcome, StepContext

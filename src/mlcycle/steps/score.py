@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from mlcycle.adapters import model_cache, predictions
-from mlcycle.adapters.ledger import champion as champions
-from mlcycle.adapters.ledger.batches import published_keys
-from mlcycle.adapters.point_in_time import frames
+from mlcycle.adapters.datasets.point_in_time import frames
+from mlcycle.adapters.tracking import model_cache
+from mlcycle.adapters.warehouse import predictions
 from mlcycle.contract import Status
 from mlcycle.errors import IntegrityError
+from mlcycle.ledger import champion as champions
+from mlcycle.ledger.batches import published_keys
 from mlcycle.project import FeatureView
 from mlcycle.steps.context import Outcome, StepContext
 

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from mlcycle.adapters import plots
-from mlcycle.adapters.model_files import manifest_digest, manifest_of
-from mlcycle.adapters.tracking import Tracking
-from mlcycle.adapters.training_data import labels_of, read_manifest, read_split
+from mlcycle.adapters.datasets.training_data import labels_of, read_manifest, read_split
+from mlcycle.adapters.pages import plots
+from mlcycle.adapters.tracking.model_files import manifest_digest, manifest_of
+from mlcycle.adapters.tracking.server import Tracking
 from mlcycle.contract import code_version
 from mlcycle.domain.dataset import DatasetManifest
 from mlcycle.domain.metrics import Array, check_metric, measure

@@ -9,12 +9,12 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from mlcycle.adapters.checking import CHUNK_ROWS, Batch, Checker
-from mlcycle.adapters.ledger import batches
-from mlcycle.adapters.validation_report import render_report
+from mlcycle.adapters.delivery.checking import CHUNK_ROWS, Batch, Checker
+from mlcycle.adapters.pages.validation_report import render_report
 from mlcycle.contract import Output
 from mlcycle.domain.partitions import Partition
 from mlcycle.errors import DataRejected, InputError
+from mlcycle.ledger import batches
 from mlcycle.steps.context import Outcome, StepContext
 
 MAX_RECORDED = 10_000  # bad rows of one stopped batch in the warehouse; all are in its object

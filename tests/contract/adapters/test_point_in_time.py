@@ -6,8 +6,8 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from mlcycle.adapters.point_in_time import counts, equivalent_sql, frames
-from mlcycle.adapters.warehouse import Warehouse
+from mlcycle.adapters.datasets.point_in_time import counts, equivalent_sql, frames
+from mlcycle.adapters.warehouse.connection import Warehouse
 from mlcycle.errors import ConfigError, InputError
 from mlcycle.project import Project
 from mlcycle.steps.runtime import run_step

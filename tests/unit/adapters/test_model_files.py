@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mlcycle.adapters.model_files import check_folder, check_manifest, manifest_digest, manifest_of
+from mlcycle.adapters.tracking.model_files import check_folder, check_manifest, manifest_digest, manifest_of
 from mlcycle.errors import IntegrityError
 
 

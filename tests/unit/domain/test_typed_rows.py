@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlcycle.adapters.warehouse import SQL_TYPES
+from mlcycle.adapters.warehouse.connection import SQL_TYPES
 from mlcycle.domain.typed_rows import cast
 from mlcycle.local.postgres import Postgres
 

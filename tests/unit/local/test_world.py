@@ -15,7 +15,7 @@ import pytest
 from mlcycle.local import world_data
 from mlcycle.local.world import World
 from mlcycle.local.world_faults import KINDS, Fault, plant
-from mlcycle.project_file import load
+from mlcycle.project.file import load
 from tests.conftest import ROOT, free_port
 
 DAY = "2013-06-01"

@@ -1,0 +1,1 @@
+"""Rows as they could be predicted, and the immutable snapshots that training reads."""

@@ -1,0 +1,312 @@
+"""The rows of the entity table as they could be predicted: joined to what was known at their event time.
+
+Rows come in chunks of whole partitions, so that memory is bounded whatever the window. All chunks
+see one snapshot of the warehouse. Training, evaluation and scoring read through here alone.
+"""
+
+import json
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from psycopg2 import sql
+from psycopg2.extensions import cursor as Cursor
+
+from mlcycle.adapters.features.tables import table_exists
+from mlcycle.adapters.warehouse.arrow import arrow_type, read_table
+from mlcycle.adapters.warehouse.connection import Warehouse, feature_table, raw_table
+from mlcycle.domain.as_of import newest_known
+from mlcycle.domain.partitions import Partition
+from mlcycle.errors import ConfigError, InputError
+from mlcycle.ledger import batches
+from mlcycle.project import Project
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+RESERVED = ("entity_key", "event_time", "partition", "label")
+CHUNK_ROWS = 100_000
+COUNTS = b"mlcycle.counts"  # key of the schema metadata: unlabelled rows, newest lead of each view
+
+
+def frames(
+    warehouse: Warehouse,
+    project: Project,
+    start: datetime,
+    end: datetime,
+    *,
+    labels: bool,
+    as_of: datetime | None = None,
+    chunk_rows: int = CHUNK_ROWS,
+) -> "Iterator[pa.Table]":
+    """Rows with ``start <= event_time < end``, sorted by event time and entity key.
+
+    Each is joined to every feature view's newest value with ``event_timestamp <= event_time`` that is
+    at most the view's ttl old; null where there is none.
+
+    Args:
+        warehouse: read on a connection of its own, so that the caller may publish meanwhile.
+        project: says entity table, views, inputs and label.
+        start: start of the first partition.
+        end: end of the last partition.
+        labels: add the column ``label`` and leave out rows without one, counted.
+        as_of: the moment the caller lives in: labels of later knowledge are left out, and with them
+            the partitions they belong to. None knows everything the warehouse knows.
+        chunk_rows: rows of a chunk, about; a single larger partition is one chunk.
+
+    Yields:
+        Tables with entity_key (text), event_time (UTC), partition, the project's inputs, the
+        evaluation's slices, and label (double). :func:`counts` reads what was left out.
+
+    Raises:
+        ConfigError: an input bears a name of the columns above, or the label cannot be joined.
+        InputError: the entity table was never published.
+    """
+    columns = output_columns(project)
+    if labels and as_of is not None:
+        end = min(end, known_until(project, as_of))
+    with warehouse.reading() as cursor:
+        if end <= start:
+            return
+        if not table_exists(cursor, "raw", f"{project.name}__{project.entity.table}"):
+            raise InputError(f"table {project.entity.table!r} holds no partition yet: run ingest first")
+        for first, last in _chunks(cursor, project, start, end, chunk_rows):
+            table = _rows(cursor, project, first, last, columns, labels)
+            if table.num_rows or json.loads(table.schema.metadata[COUNTS])["unlabelled"]:
+                yield table
+
+
+def counts(table: "pa.Table") -> dict[str, Any]:
+    """What a chunk says beside its rows.
+
+    ``unlabelled``: rows left out because they have no label, by partition. ``lead``: for each view the
+    latest feature timestamp minus event time in seconds (never above 0), None where nothing was found.
+    """
+    found: dict[str, Any] = json.loads(table.schema.metadata[COUNTS])
+    return found
+
+
+def known_until(project: Project, as_of: datetime) -> datetime:
+    """End of the last partition whose labels are known at this moment."""
+    unit = project.unit
+    return Partition.containing(as_of - project.label.delay - project.label.ahead, unit).start
+
+
+def output_columns(project: Project) -> dict[str, str]:
+    """The dataset's columns, in order, with their types. Raises ConfigError where a name is taken."""
+    types: dict[str, str] = dict(project.entity_table.columns)
+    for view in project.features.values():
+        types.update(view.columns)
+    for name in project.dataset_columns:
+        if name in RESERVED:
+            raise ConfigError(f"input, slice or group {name!r} bears a name of mlcycle's own: rename it")
+    return {name: types[name] for name in project.dataset_columns}
+
+
+def entity_key_sql(project: Project, alias: str) -> sql.Composable:
+    """The entity key as SQL: values of the key columns joined with ``|``."""
+    keys = [sql.Identifier(alias, name) for name in project.entity_table.key]
+    return sql.SQL("concat_ws('|', {})").format(sql.SQL(", ").join(keys))
+
+
+def _chunks(
+    cursor: Cursor, project: Project, start: datetime, end: datetime, rows: int
+) -> Iterator[tuple[datetime, datetime]]:
+    """Windows of consecutive partitions with about so many rows, by the ledger's counts."""
+    first = Partition.containing(start, project.unit)
+    last = Partition.containing(end - timedelta(microseconds=1), project.unit)
+    sizes = batches.rows(cursor, project.name, project.entity.table, first, last)
+    since, taken = start, 0
+    for partition in first.to(last):
+        size = sizes.get(partition.key, 0)
+        if taken and taken + size > rows:
+            yield since, partition.start
+            since, taken = partition.start, 0
+        taken += size
+    yield since, end
+
+
+def _rows(
+    cursor: Cursor,
+    project: Project,
+    start: datetime,
+    end: datetime,
+    columns: dict[str, str],
+    labels: bool,
+) -> "pa.Table":
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    entity = _entity_rows(cursor, project, start, end, labels)
+    facts: dict[str, Any] = {"unlabelled": {}, "lead": {}}
+    if labels:
+        without = _partition_keys(project, entity.filter(pc.is_null(entity["label"])))
+        facts["unlabelled"] = {
+            item["values"]: item["counts"] for item in pc.value_counts(without).to_pylist()
+        }
+        entity = entity.filter(pc.is_valid(entity["label"]))
+    entity = _in_order(entity.combine_chunks())
+    found = {name: entity[name] for name in entity.column_names}
+    for view in project.features:
+        values, lead = _feature_values(cursor, project, view, entity, start, end, set(columns))
+        found.update(values)
+        facts["lead"][view] = lead
+    names = ["entity_key", "event_time", "partition", *columns, *(["label"] if labels else [])]
+    found["partition"] = _partition_keys(project, entity)
+    table = pa.table({name: found[name] for name in names})
+    return table.replace_schema_metadata({COUNTS: json.dumps(facts, sort_keys=True)})
+
+
+def _in_order(rows: "pa.Table") -> "pa.Table":
+    """Rows by event time, then entity key. Keys recur: ranking the distinct ones once halves the time."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not rows.num_rows:
+        return rows
+    keys = rows["entity_key"].chunk(0).dictionary_encode()
+    rank = np.empty(len(keys.dictionary), dtype=np.int64)
+    rank[pc.sort_indices(keys.dictionary).to_numpy()] = np.arange(len(rank))
+    moments = pc.cast(rows["event_time"], pa.int64()).to_numpy()
+    return rows.take(pa.array(np.lexsort((rank[keys.indices.to_numpy()], moments))))
+
+
+def _partition_keys(project: Project, rows: "pa.Table") -> "pa.ChunkedArray":
+    import pyarrow.compute as pc
+
+    return pc.strftime(rows["event_time"], format=project.unit.key_format)
+
+
+def _entity_rows(
+    cursor: Cursor, project: Project, start: datetime, end: datetime, labels: bool
+) -> "pa.Table":
+    """The entity table's own columns that are asked for or joined on, and the label."""
+    import pyarrow as pa
+
+    table, label = project.entity_table, project.label
+    needed = set(project.dataset_columns)
+    needed.update(name for view in project.features.values() for name in view.entities)
+    own = [name for name in table.columns if name in needed and name not in RESERVED]
+    fields = [("entity_key", pa.string()), ("event_time", arrow_type("timestamp"))]
+    fields += [(name, arrow_type(table.columns[name])) for name in own]
+    select = [
+        entity_key_sql(project, "e"),
+        sql.Identifier("e", table.event_time),
+        *(sql.Identifier("e", name) for name in own),
+    ]
+    source = sql.SQL("{} e").format(raw_table(project.name, project.entity.table))
+    if labels:
+        fields.append(("label", pa.float64()))
+        select.append(_label_sql(cursor, project))
+        source = sql.SQL("{} left join {} l on {}").format(
+            source, raw_table(project.name, label.table), _label_match(project)
+        )
+    query = sql.SQL("select {} from {} where e.{time} >= %(start)s and e.{time} < %(end)s").format(
+        sql.SQL(", ").join(select), source, time=sql.Identifier(table.event_time)
+    )
+    window = {"start": start, "end": end, "ahead": label.ahead}
+    return read_table(cursor, query, window, pa.schema(fields))
+
+
+def _label_sql(cursor: Cursor, project: Project) -> sql.Composable:
+    label, table = project.label, project.source.tables[project.label.table]
+    if missing := [name for name in project.entity_table.key if name not in table.columns]:
+        raise ConfigError(
+            f"label.table {label.table!r} lacks {', '.join(missing)}: labels are joined on the key of "
+            f"{project.entity.table!r}"
+        )
+    if not table_exists(cursor, "raw", f"{project.name}__{label.table}"):
+        raise InputError(
+            f"table {label.table!r} holds no partition yet, so no label is known: run ingest first"
+        )
+    value = sql.Identifier("l", label.column)
+    if label.task == "regression" or label.at_least is None:
+        return sql.SQL("{}::double precision").format(value)
+    return sql.SQL("({} >= {})::int").format(value, sql.Literal(label.at_least))
+
+
+def _label_match(project: Project) -> sql.Composable:
+    table = project.source.tables[project.label.table]
+    parts = [sql.SQL("l.{0} = e.{0}").format(sql.Identifier(name)) for name in project.entity_table.key]
+    moment = sql.Identifier("l", table.event_time)
+    parts.append(
+        sql.SQL("{} = e.{} + %(ahead)s").format(moment, sql.Identifier(project.entity_table.event_time))
+    )
+    # Says nothing new, but lets the planner read the label table's window only.
+    parts.append(sql.SQL("{0} >= %(start)s + %(ahead)s and {0} < %(end)s + %(ahead)s").format(moment))
+    return sql.SQL(" and ").join(parts)
+
+
+def _feature_values(
+    cursor: Cursor,
+    project: Project,
+    name: str,
+    entity: "pa.Table",
+    start: datetime,
+    end: datetime,
+    wanted: set[str],
+) -> "tuple[dict[str, pa.ChunkedArray], float | None]":
+    """One view's columns for the rows of a chunk, and by how many seconds the nearest value leads."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    view = project.features[name]
+    columns = [column for column in view.columns if column in wanted]
+    types = {column: arrow_type(view.columns[column]) for column in columns}
+    if not table_exists(cursor, "features", f"{project.name}__{name}"):
+        return {column: pa.nulls(entity.num_rows, types[column]) for column in columns}, None
+    keys = {key: arrow_type(project.entity_table.columns[key]) for key in view.entities}
+    schema = pa.schema([*keys.items(), ("event_timestamp", arrow_type("timestamp")), *types.items()])
+    query = sql.SQL(
+        "select {} from {} where event_timestamp >= %(since)s and event_timestamp < %(end)s"
+    ).format(sql.SQL(", ").join(map(sql.Identifier, schema.names)), feature_table(project.name, name))
+    values = read_table(cursor, query, {"since": start - view.ttl, "end": end}, schema).combine_chunks()
+    moments, known = (
+        pc.cast(column, pa.int64()).to_numpy() for column in (entity["event_time"], values["event_timestamp"])
+    )
+    pairs = [(entity[key], values[key]) for key in view.entities]
+    at = newest_known(pairs, moments, known, view.ttl // timedelta(microseconds=1))
+    hit = at >= 0
+    lead = float((known[at[hit]] - moments[hit]).max()) / 1e6 if hit.any() else None
+    positions = pa.array(at, mask=np.logical_not(hit))
+    return {column: values[column].take(positions) for column in columns}, lead
+
+
+def equivalent_sql(project: Project) -> str:
+    """One SELECT with the same rows, for people: between %(start)s and %(end)s, with their labels."""
+
+    def quoted(*parts: str) -> str:
+        return ".".join('"{}"'.format(part.replace('"', '""')) for part in parts)
+
+    table, label = project.entity_table, project.label
+    moment = quoted("e", table.event_time)
+    joins, owners = [], dict.fromkeys(table.columns, "e")
+    for number, (name, view) in enumerate(project.features.items()):
+        alias = f"v{number}"
+        owners |= dict.fromkeys(view.columns, alias)
+        match = " and ".join(f"f.{quoted(key)} = e.{quoted(key)}" for key in view.entities)
+        joins.append(
+            f"left join lateral (\n  select * from {quoted('features', f'{project.name}__{name}')} f\n"
+            f"  where {match} and f.event_timestamp <= {moment}\n"
+            f"    and f.event_timestamp >= {moment} - interval '{int(view.ttl.total_seconds())} seconds'\n"
+            f"  order by f.event_timestamp desc limit 1\n) {alias} on true"
+        )
+    same = " and ".join(f"l.{quoted(key)} = e.{quoted(key)}" for key in table.key)
+    ahead = f"interval '{int(label.ahead.total_seconds())} seconds'"
+    known = f"l.{quoted(label.column)}"
+    value = known if label.at_least is None else f"({known} >= {label.at_least})::int"
+    columns = [f"{owners[name]}.{quoted(name)}" for name in output_columns(project)]
+    keys = ", ".join(f"e.{quoted(key)}" for key in table.key)
+    return (
+        f"select concat_ws('|', {keys}) as entity_key, {moment} as event_time,\n  "
+        + ", ".join(columns)
+        + f",\n  {value}::double precision as label\n"
+        + f"from {quoted('raw', f'{project.name}__{project.entity.table}')} e\n"
+        + f"join {quoted('raw', f'{project.name}__{label.table}')} l on {same}\n"
+        + f"  and l.{quoted(project.source.tables[label.table].event_time)} = {moment} + {ahead}\n"
+        + "\n".join(joins)
+        + f"\nwhere {moment} >= %(start)s and {moment} < %(end)s and {known} is not null\n"
+        + f"order by event_time, concat_ws('|', {keys}) collate \"C\""
+    )

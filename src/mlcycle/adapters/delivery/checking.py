@@ -1,0 +1,219 @@
+"""Deliveries checked against what a table declares: bytes, header, cells, keys, expectations."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlcycle.adapters.delivery import delimited
+from mlcycle.adapters.delivery.expectations import Finding, Suite, describe
+from mlcycle.contract import Output
+from mlcycle.domain.delivery import Malformed, compare_header, inspect
+from mlcycle.domain.partitions import Partition
+from mlcycle.domain.quarantine import Counts, Limits, stopped_because
+from mlcycle.domain.row_checks import Checked, Declared, check
+from mlcycle.ledger.batches import BadRow
+from mlcycle.project import Table
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+
+CHUNK_ROWS = 60_000
+
+
+@dataclass
+class Batch:
+    """One delivery on its way through the checks, and what came of it."""
+
+    partition: Partition
+    delivery: Output
+    fetched: int
+    text: delimited.TextRows | None = None
+    as_delivered: bool = False  # COPY can take the delivery's own bytes
+    status: str = "accepted"  # or stopped, held
+    reasons: list[str] = field(default_factory=list)  # why it was stopped
+    notes: list[str] = field(default_factory=list)  # what people should know all the same
+    counts: Counts = field(default_factory=Counts)
+    bad: list[BadRow] = field(default_factory=list)
+    warnings: Counter[str] = field(default_factory=Counter)  # rule -> rows
+    violations: Counter[str] = field(default_factory=Counter)  # kind of reason -> rows
+    event_min: datetime | None = None
+    event_max: datetime | None = None
+    kept: "np.ndarray[Any, Any] | None" = None  # which rows of ``text`` may be published
+
+    @property
+    def stopped(self) -> bool:
+        """Whether nothing of it may be published."""
+        return self.status != "accepted"
+
+    @property
+    def why(self) -> str:
+        """Why it was stopped, on one line."""
+        return "; ".join(self.reasons)
+
+    @property
+    def rows(self) -> int:
+        """Rows in memory."""
+        return len(self.text.numbers) if self.text else 0
+
+    def stop(self, reason: str, status: str = "stopped") -> None:
+        """Stop it whole."""
+        self.status = status
+        self.reasons.append(reason)
+
+    def rendered(self) -> bytes | None:
+        """The rows to publish as new bytes; None where the delivery itself can be published."""
+        assert self.text is not None
+        assert self.kept is not None
+        if self.as_delivered and self.counts.accepted == self.counts.rows and not self.text.blank:
+            return None
+        import pyarrow as pa
+
+        return delimited.render(self.text.cells.filter(pa.array(self.kept)))
+
+    def drop_rows(self) -> None:
+        """Let go of the rows; the counts stay."""
+        self.text = self.kept = None
+        del self.bad[1000:]  # for the report
+
+
+class Checker:
+    """The checks of one table."""
+
+    def __init__(self, name: str, table: Table) -> None:
+        self._table = table
+        self._columns = list(table.columns)
+        self._declared = Declared(dict(table.columns), table.key, table.event_time)
+        self._name = name
+
+    @cached_property
+    def _suite(self) -> Suite | None:
+        """Built when there are rows to check: loading Great Expectations takes seconds."""
+        return Suite(self._name, self._table.expectations) if self._table.expectations else None
+
+    @property
+    def rules(self) -> list[tuple[str, str]]:
+        """The expectations as people read them, with their severity."""
+        return [(describe(given), given.severity) for given in self._table.expectations]
+
+    def read(self, partition: Partition, delivery: Output, fetched: int, data: bytes | Path) -> Batch:
+        """Read one delivery; stopped at once where its bytes or header are not what was declared."""
+        batch = Batch(partition, delivery, fetched)
+        try:
+            shape = inspect(delimited.chunks(data))
+            missing, extra = compare_header(shape.header, self._columns)
+            if missing:
+                batch.stop(f"column {', '.join(map(repr, missing))} is missing")
+                if extra:
+                    batch.reasons[-1] += f" (the header also has {', '.join(map(repr, extra[:10]))})"
+            elif extra and self._table.extra_columns == "hold":
+                names = ", ".join(map(repr, extra[:10]))
+                batch.stop(f"column {names} was added: declare it, or say extra_columns: ignore", "held")
+            elif extra:
+                batch.notes.append(f"undeclared columns left out: {', '.join(extra[:10])}")
+            if not batch.stopped:
+                batch.text = delimited.parse(data, shape, self._columns)
+                batch.as_delivered = shape.plain and shape.header == self._columns
+                if not extra and shape.header != self._columns:
+                    batch.notes.append("columns came in another order; each was taken by its name")
+        except Malformed as error:
+            batch.stop(str(error))
+        return batch
+
+    def check(self, batches: list[Batch]) -> None:
+        """Check the rows of several batches and settle what becomes of each."""
+        import numpy as np
+        import pyarrow as pa
+
+        open_ = [batch for batch in batches if batch.text is not None]
+        texts = [batch.text for batch in open_ if batch.text is not None]
+        if not texts:
+            return
+        owner = np.repeat(np.arange(len(texts)), [len(text.numbers) for text in texts])
+        cells = pa.concat_tables([text.cells for text in texts])
+        checked = check(cells, owner, [batch.partition for batch in open_], self._declared)
+        findings = self._expect(checked, owner, open_)
+        edges = np.concatenate(([0], np.cumsum([len(text.numbers) for text in texts])))
+        good = checked.good
+        for number, batch in enumerate(open_):
+            rows = slice(int(edges[number]), int(edges[number + 1]))
+            self._settle(batch, number, rows, cells, checked, good[rows], findings)
+
+    def _expect(self, checked: Checked, owner: "np.ndarray[Any, Any]", batches: list[Batch]) -> list[Finding]:
+        """Run the suite on the rows that are whole; failed critical rows get their reason."""
+        if not checked.good.any() or self._suite is None:
+            return []
+        import numpy as np
+        import pyarrow as pa
+
+        whole = np.flatnonzero(checked.good)
+        frame = checked.typed.take(pa.array(whole)).to_pandas()
+        findings = self._suite.run(frame, owner[whole])
+        for finding in findings:
+            for number, positions in finding.rows.items():
+                if finding.severity == "warning":
+                    batches[number].warnings[finding.rule] += len(positions)
+                    continue
+                for at in positions:
+                    checked.reasons.add(int(whole[at]), finding.rule, f"fails {finding.rule}")
+        return findings
+
+    def _settle(
+        self,
+        batch: Batch,
+        number: int,
+        rows: slice,
+        cells: "pa.Table",
+        checked: Checked,
+        good: "np.ndarray[Any, Any]",
+        findings: list[Finding],
+    ) -> None:
+        text = batch.text
+        assert text is not None
+        own = cells.slice(rows.start, rows.stop - rows.start)
+        batch.kept = good
+        batch.bad = _bad_rows(text, own, rows.start, checked)
+        for at in range(rows.start, rows.stop) if checked.reasons.by_row else ():
+            batch.violations.update(list(checked.reasons.by_row.get(at, ())))
+        if text.misfits:
+            batch.violations["wrong number of fields"] = len(text.misfits)
+        duplicates = int(checked.duplicates[rows].sum())
+        batch.counts = Counts(text.count, int(good.sum()), len(batch.bad), duplicates)
+        if good.any():
+            times = checked.event_us[rows][good]
+            batch.event_min, batch.event_max = _moment(times.min()), _moment(times.max())
+        if text.blank:
+            batch.notes.append(f"{text.blank} blank lines left out")
+        empty = [
+            name
+            for name in self._columns
+            if len(own) and name not in self._table.sparse and own.column(name).null_count == len(own)
+        ]
+        limits = Limits(self._table.min_rows, self._table.max_bad_rows)
+        for reason in stopped_because(batch.counts, limits, empty):
+            batch.stop(reason)
+        for finding in findings:
+            if number in finding.batches and finding.severity == "critical":
+                batch.stop(finding.batches[number])
+            elif number in finding.batches:
+                batch.warnings[finding.rule] += 1
+            if number in finding.nothing:
+                batch.notes.append(f"no value to check: {finding.rule}")
+
+
+def _bad_rows(text: delimited.TextRows, cells: "pa.Table", start: int, checked: Checked) -> list[BadRow]:
+    """A batch's bad rows, in the order they came. ``cells`` are its rows, from position ``start``."""
+    bad = [BadRow(row, [wrong], {"row": began}) for row, (wrong, began) in text.misfits.items()]
+    found = checked.reasons.by_row
+    for at in range(start, start + len(cells)) if found else ():
+        if at in found:
+            (data,) = cells.slice(at - start, 1).to_pylist()
+            bad.append(BadRow(int(text.numbers[at - start]), list(found[at].values()), data))
+    return sorted(bad, key=lambda row: row.number)
+
+
+def _moment(microseconds: Any) -> datetime:
+    return datetime.fromtimestamp(int(microseconds) / 1e6, tz=UTC)

@@ -1,0 +1,1 @@
+"""Feature views: their SQL, their tables, and Feast's registry and online store."""

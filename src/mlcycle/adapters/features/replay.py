@@ -1,0 +1,102 @@
+"""Does a feature view know the future? Its values computed again from what was known at a moment.
+
+A view dates its own values, and SQL can date them too early. So for a few moments the view runs over
+its raw tables cut off at that moment (a lagged table by its lag earlier); the values dated at the
+moment must be the stored ones.
+"""
+
+import io
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from psycopg2 import sql
+from psycopg2.extensions import cursor as Cursor
+
+from mlcycle.adapters.features import view_sql
+from mlcycle.adapters.features.tables import table_exists
+from mlcycle.adapters.warehouse.arrow import arrow_type, parse_csv, read_table
+from mlcycle.adapters.warehouse.connection import feature_table, raw_table
+from mlcycle.domain.leakage import check_replay
+from mlcycle.domain.partitions import Partition
+from mlcycle.ledger import features as ledger
+from mlcycle.project import Project
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+QUANTILES = (0.25, 0.6, 0.95)  # of the view's rows: where in the window to look
+
+
+def check_views(cursor: Cursor, project: Project, start: datetime, end: datetime) -> int:
+    """Replay every view at a few moments of a window. Raises LeakageError that names the feature.
+
+    Moments whose values are stale are left out: they differ without leaking. Returns how many moments
+    were checked. Call on one snapshot (:meth:`Warehouse.reading`).
+    """
+    checked = 0
+    for view in project.features:
+        if not table_exists(cursor, "features", f"{project.name}__{view}"):
+            continue
+        stale = ledger.stale_partitions(cursor, project, view)
+        for moment in _moments(cursor, project, view, start, end):
+            # A value known at a partition's end is the partition's own.
+            own = Partition.containing(moment - timedelta(microseconds=1), project.unit)
+            if own in stale:
+                continue
+            check_replay(
+                view, _stored(cursor, project, view, moment), _replayed(cursor, project, view, moment), moment
+            )
+            checked += 1
+    return checked
+
+
+def _moments(cursor: Cursor, project: Project, view: str, start: datetime, end: datetime) -> list[datetime]:
+    cursor.execute(
+        sql.SQL(
+            """select unnest(percentile_disc(%s::double precision[]) within group (order by event_timestamp))
+               from {} where event_timestamp > %s and event_timestamp <= %s"""
+        ).format(feature_table(project.name, view)),
+        (list(QUANTILES), start, end),
+    )
+    return sorted({moment for (moment,) in cursor.fetchall() if moment is not None})
+
+
+def _stored(cursor: Cursor, project: Project, view: str, moment: datetime) -> dict[Any, Any]:
+    schema = _schema(project, view)
+    query = sql.SQL("select {} from {} where event_timestamp = %(moment)s").format(
+        sql.SQL(", ").join(map(sql.Identifier, schema.names)), feature_table(project.name, view)
+    )
+    return _by_key(project, view, read_table(cursor, query, {"moment": moment}, schema), moment)
+
+
+def _replayed(cursor: Cursor, project: Project, view: str, moment: datetime) -> dict[Any, Any]:
+    tables = {}
+    for name in project.features[view].reads:
+        table = project.source.tables[name]
+        tables[name] = sql.SQL("(select * from {} where {} <= {}::timestamptz)").format(
+            raw_table(project.name, name),
+            sql.Identifier(table.event_time),
+            sql.Literal((moment - table.lag * project.unit.length).isoformat()),
+        )
+    statement = view_sql.select(cursor, project, view, moment - project.unit.length, moment, tables)
+    buffer = io.BytesIO()
+    view_sql.copy_out(cursor, view, statement, buffer, csv=True)
+    return _by_key(project, view, parse_csv(buffer, _schema(project, view)), moment)
+
+
+def _schema(project: Project, view_name: str) -> "pa.Schema":
+    import pyarrow as pa
+
+    view = project.features[view_name]
+    keys = [(key, arrow_type(project.entity_table.columns[key])) for key in view.entities]
+    columns = [(name, arrow_type(kind)) for name, kind in view.columns.items()]
+    return pa.schema([*keys, ("event_timestamp", arrow_type("timestamp")), *columns])
+
+
+def _by_key(project: Project, view_name: str, table: "pa.Table", moment: datetime) -> dict[Any, Any]:
+    view = project.features[view_name]
+    return {
+        ", ".join(str(row[key]) for key in view.entities): {name: row[name] for name in view.columns}
+        for row in table.to_pylist()
+        if row["event_timestamp"] == moment
+    }

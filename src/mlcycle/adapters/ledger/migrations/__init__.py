@@ -1,1 +1,0 @@
-"""Alembic migrations of the warehouse's own schemas; run as the owner by ``adapters.ledger.migrate``."""

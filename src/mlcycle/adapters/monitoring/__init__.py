@@ -1,0 +1,1 @@
+"""What a monitored window is compared with, what was found in it, and its report."""

@@ -1,0 +1,67 @@
+"""The page that shows how the candidates of a training did on the holdout."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from mlcycle.adapters.pages import html as pages
+from mlcycle.adapters.pages import plots
+from mlcycle.domain.dataset import DatasetManifest
+from mlcycle.domain.metrics import Array, gain
+from mlcycle.domain.slices import Slice
+from mlcycle.project import Project
+
+
+@dataclass
+class Measured:
+    """One candidate on the holdout. ``train`` is what its train step handed over."""
+
+    name: str
+    train: dict[str, Any]
+    predictions: Array
+    metrics: dict[str, float]
+    value: float
+    slices: list[Slice]
+
+
+def render(
+    project: Project, manifest: DatasetManifest, measured: list[Measured], best: Measured, labels: Array
+) -> bytes:
+    """One HTML page. The first of ``measured`` is the zero rule."""
+    metric, task = project.evaluation.metric, project.label.task
+    bounds = manifest.splits["holdout"]
+    zero = measured[0]
+    names = list(best.metrics)
+    table = [
+        [one.name, *(f"{one.metrics[n]:.4f}" for n in names), f"{one.value:,.0f}"]
+        for one in sorted(measured, key=lambda m: -gain(metric, 0.0, m.metrics[metric]))
+    ]
+    heuristic = next((one for one in measured if one.name == project.evaluation.heuristic), None)
+    points = [
+        f"{best.name} has the best {metric}: {best.metrics[metric]:.4f}, against {zero.metrics[metric]:.4f} "
+        "of the zero rule (the training mean for every row)"
+        + (f" and {heuristic.metrics[metric]:.4f} of the heuristic {heuristic.name}." if heuristic else "."),
+        f"Acting on it is worth {best.value:,.0f} {project.value.currency} on these rows, "
+        f"{best.value - zero.value:+,.0f} against the zero rule.",
+    ]
+    calibrated = [
+        (one.name, plots.fit_quality(task, labels, one.predictions, one.name)) for one in measured[1:]
+    ]
+    currency = project.value.currency
+    bars = [
+        (metric, plots.bars({m.name: m.metrics[metric] for m in measured}, metric, metric, best.name)),
+        ("value", plots.bars({m.name: m.value for m in measured}, "Business value", currency, best.name)),
+    ]
+    sections = [
+        pages.Section("Candidates", "", bars, ["candidate", *names, f"value, {currency}"], table),
+        pages.Section("Calibration" if task == "classification" else "Fit", "", calibrated),
+    ]
+    if best.slices:
+        chart = plots.slice_bars(best.slices, best.metrics[metric], metric)
+        sections.append(pages.Section(f"Slices of {best.name}", "", [("slices", chart)]))
+    return pages.render(
+        f"{project.name}: candidates on the holdout",
+        f"{len(labels)} rows from {bounds.start:%Y-%m-%d %H:%M} to {bounds.end:%Y-%m-%d %H:%M} UTC, "
+        f"later than all that was trained on. Dataset {manifest.digest[:12]}.",
+        sections,
+        points=points,
+    )

@@ -1,0 +1,1 @@
+"""MLflow, and a model's files with their digests."""

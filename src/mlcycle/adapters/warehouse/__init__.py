@@ -1,0 +1,1 @@
+"""PostgreSQL: connections, names, raw tables, predictions and labels, results as Arrow."""

@@ -1,0 +1,55 @@
+"""Dataset snapshots that exist, and how far labels reach."""
+
+import json
+from datetime import datetime
+
+from psycopg2.extensions import cursor as Cursor
+
+from mlcycle.domain.dataset import DatasetManifest, parse_manifest
+from mlcycle.domain.partitions import Partition
+from mlcycle.errors import InputError
+from mlcycle.ledger.batches import newest
+from mlcycle.project import Project
+
+
+def labels_until(cursor: Cursor, project: Project) -> datetime | None:
+    """End of the newest partition of events whose labels were delivered, or None."""
+    rows = newest(cursor, project, project.entity.table)
+    labels = newest(cursor, project, project.label.table)
+    if rows is None or labels is None:
+        return None
+    reach = Partition.containing(labels.end - project.label.ahead, project.unit).start
+    return min(rows.end, reach)
+
+
+def find(cursor: Cursor, project: str, digest: str) -> str | None:
+    """URI of a snapshot's manifest, or None where there is no such snapshot."""
+    cursor.execute("select uri from ledger.dataset where project = %s and digest = %s", (project, digest))
+    row = cursor.fetchone()
+    return str(row[0]) if row else None
+
+
+def manifest(cursor: Cursor, project: str, digest: str) -> DatasetManifest:
+    """The manifest of a snapshot. Raises InputError where there is none, or one that cannot be read."""
+    cursor.execute(
+        "select manifest from ledger.dataset where project = %s and digest = %s", (project, digest)
+    )
+    row = cursor.fetchone()
+    if row is None:
+        raise InputError(f"dataset {digest[:12]} of {project} is not in the ledger: train again")
+    return parse_manifest(f"dataset {digest[:12]}", row[0])
+
+
+def insert(cursor: Cursor, manifest: DatasetManifest, uri: str) -> None:
+    """Note a snapshot; the same one noted before stays as it is."""
+    cursor.execute(
+        """insert into ledger.dataset (project, digest, uri, manifest, rows) values (%s, %s, %s, %s, %s)
+           on conflict do nothing""",
+        (
+            manifest.project,
+            manifest.digest,
+            uri,
+            json.dumps(manifest.model_dump(mode="json")),
+            sum(bounds.rows for bounds in manifest.splits.values()),
+        ),
+    )

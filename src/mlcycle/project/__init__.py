@@ -1,0 +1,45 @@
+"""The project file: one use case as data.
+
+``projects/<name>/project.yaml`` says what is predicted, from which source, by which candidates,
+behind which gate, under which monitors. It holds data, never code: the only programs in it are
+the SELECT statements of its feature views, which the warehouse runs under a role that cannot
+write elsewhere. Unknown keys are errors. :func:`mlcycle.project.file.load` reads it from disk.
+"""
+
+from mlcycle.project.learning import Entity, FeatureView, Inputs, Label, Split
+from mlcycle.project.operation import Alerts, Channel, Monitors, Retrain
+from mlcycle.project.part import Fraction, Name, Part, Severity, Text
+from mlcycle.project.project import Project
+from mlcycle.project.promotion import Approval, Gate
+from mlcycle.project.scope import Scope, Value
+from mlcycle.project.source import ColumnType, Expectation, Source, Table
+from mlcycle.project.training import Candidate, Evaluation, Resources
+
+__all__ = [
+    "Alerts",
+    "Approval",
+    "Candidate",
+    "Channel",
+    "ColumnType",
+    "Entity",
+    "Evaluation",
+    "Expectation",
+    "FeatureView",
+    "Fraction",
+    "Gate",
+    "Inputs",
+    "Label",
+    "Monitors",
+    "Name",
+    "Part",
+    "Project",
+    "Resources",
+    "Retrain",
+    "Scope",
+    "Severity",
+    "Source",
+    "Split",
+    "Table",
+    "Text",
+    "Value",
+]

@@ -1,0 +1,112 @@
+"""One use case, whole: what its file says, and that its parts agree."""
+
+from typing import Any, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from mlcycle.domain.partitions import Unit
+from mlcycle.errors import ConfigError
+from mlcycle.project.learning import Entity, FeatureView, Inputs, Label, Split
+from mlcycle.project.operation import Alerts, Monitors, Retrain
+from mlcycle.project.part import Name, Part
+from mlcycle.project.promotion import Approval, Gate
+from mlcycle.project.scope import Scope, Value
+from mlcycle.project.source import Source, Table
+from mlcycle.project.training import Candidate, Evaluation
+
+
+class Project(Part):
+    """One use case, whole."""
+
+    version: Literal[1]
+    name: Name
+    scope: Scope
+    value: Value
+    source: Source
+    entity: Entity
+    label: Label
+    features: dict[Name, FeatureView] = {}
+    inputs: Inputs
+    split: Split
+    candidates: dict[Name, Candidate] = Field(min_length=1)
+    evaluation: Evaluation
+    gate: Gate = Gate()
+    approval: Approval = Approval()
+    monitors: Monitors
+    alerts: Alerts = Alerts()
+    retrain: Retrain
+
+    @field_validator("name")
+    @classmethod
+    def _name_is_plain(cls, name: str) -> str:
+        if "__" in name:
+            raise ValueError("a project's name holds no double underscore")
+        return name
+
+    @model_validator(mode="after")
+    def _names_agree(self) -> Self:
+        tables = self.source.tables
+        if self.entity.table not in tables:
+            raise ValueError(f"entity.table names {self.entity.table!r}, which is not a source table")
+        entity = tables[self.entity.table]
+        if self.label.table not in tables:
+            raise ValueError(f"label.table names {self.label.table!r}, which is not a source table")
+        if self.label.column not in tables[self.label.table].columns:
+            raise ValueError(f"label.column {self.label.column!r} is not in table {self.label.table!r}")
+        owners: dict[str, str] = dict.fromkeys(entity.columns, f"table {self.entity.table!r}")
+        for view_name, view in self.features.items():
+            for table in view.reads:
+                if table not in tables:
+                    raise ValueError(f"feature view {view_name!r} reads {table!r}, not a source table")
+            for column in view.entities:
+                if column not in entity.columns:
+                    raise ValueError(
+                        f"feature view {view_name!r}: entity {column!r} is not in the entity table"
+                    )
+            for column in view.columns:
+                if column in owners:
+                    raise ValueError(
+                        f"feature {column!r} of view {view_name!r} is already in {owners[column]}"
+                    )
+                owners[column] = f"view {view_name!r}"
+        for column in self.dataset_columns:
+            if column not in owners:
+                raise ValueError(f"input, slice or group {column!r} is in no table or view of the project")
+        own = self.label.table == self.entity.table and not self.label.ahead
+        if own and self.label.column in self.inputs.all:
+            raise ValueError(f"input {self.label.column!r} is the label itself")
+        if self.evaluation.heuristic not in self.candidates:
+            raise ValueError(f"evaluation.heuristic {self.evaluation.heuristic!r} is not a candidate")
+        return self
+
+    @property
+    def entity_table(self) -> Table:
+        """The table whose rows are predicted."""
+        return self.source.tables[self.entity.table]
+
+    @property
+    def dataset_columns(self) -> list[str]:
+        """Columns of a dataset: inputs, then the slices and groups that are no inputs."""
+        return list(dict.fromkeys([*self.inputs.all, *self.evaluation.slices, *self.split.groups]))
+
+    @property
+    def unit(self) -> Unit:
+        """Length of the project's partitions."""
+        return self.source.partition
+
+    def reading(self, categorical: list[str], numeric: list[str]) -> Self:
+        """The project with other inputs: those of a model that was trained before they were changed.
+
+        Raises ConfigError for a column that no table or view of the project has any more.
+        """
+        known = {*self.entity_table.columns, *(c for view in self.features.values() for c in view.columns)}
+        if gone := [column for column in [*categorical, *numeric] if column not in known]:
+            raise ConfigError(
+                f"the model reads {', '.join(gone)}, which project {self.name!r} no longer has: "
+                "put the columns back, or promote a model that does without them"
+            )
+        return self.model_copy(update={"inputs": Inputs(categorical=categorical, numeric=numeric)})
+
+    def document(self) -> dict[str, Any]:
+        """The project as JSON for a request; ``Project.model_validate`` reads it back."""
+        return self.model_dump(mode="json")
