@@ -14,7 +14,10 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-VERSION: Final = "mlcycle.step/1"
+VERSION: Final = "mlcycle.step/2"
+
+#: Version 1 knew no status ``waiting``; all else reads the same.
+Known = Literal["mlcycle.step/1", "mlcycle.step/2"]
 
 
 @cache
@@ -35,6 +38,7 @@ class Status(StrEnum):
     OK = "ok"  # it published what was asked for, now or in an earlier attempt of the same work
     SKIPPED = "skipped"  # there was nothing to do: unchanged data, no champion yet
     REJECTED = "rejected"  # the data did not pass
+    WAITING = "waiting"  # for something that is not there yet; nothing failed, ``again_at`` says when to look
     FAILED = "failed"
 
 
@@ -88,7 +92,7 @@ class Request(Document):
     ours beside it. ``inputs`` holds what each upstream step handed over, one entry per mapped task.
     """
 
-    version: Literal["mlcycle.step/1"] = VERSION
+    version: Known = VERSION
     step: Annotated[str, Field(pattern=r"^[a-z][a-z_]{0,40}$")]
     work: Annotated[str, Field(min_length=1, max_length=500)]
     project: dict[str, Any]
@@ -109,7 +113,7 @@ class ErrorInfo(Document):
 class Result(Document):
     """What a step answers; always written, also when the step fails."""
 
-    version: Literal["mlcycle.step/1"] = VERSION
+    version: Known = VERSION
     step: str
     work: str
     status: Status
@@ -119,6 +123,7 @@ class Result(Document):
     metrics: dict[str, float] = {}
     links: dict[str, str] = {}
     error: ErrorInfo | None = None
+    again_at: datetime | None = None  # when a waiting step is to be run again; the slot is free until then
     replayed: bool = False  # published by an earlier attempt of the same work
     started_at: datetime
     seconds: float

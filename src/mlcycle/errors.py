@@ -6,6 +6,7 @@ what was expected, what to do.
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import ClassVar
 
 
@@ -67,6 +68,20 @@ class Conflict(MlcycleError):
     """A compare-and-set lost: the state moved on since it was read."""
 
     kind = "conflict"
+
+
+class NotYet(MlcycleError):
+    """Something the step waits for is not there yet, and that is no failure: look again at ``again_at``.
+
+    Whoever started the step lets go of its slot until then, and counts no try.
+    """
+
+    kind = "waiting"
+    retryable = True
+
+    def __init__(self, message: str, again_at: datetime) -> None:
+        super().__init__(message)
+        self.again_at = again_at
 
 
 class Unavailable(MlcycleError):

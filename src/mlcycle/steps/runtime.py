@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from mlcycle.adapters.warehouse.connection import Warehouse
 from mlcycle.contract import ErrorInfo, Request, Result, Status, code_version
 from mlcycle.cycle import ROLES
-from mlcycle.errors import DataRejected, InputError, MlcycleError, OutOfSpace
+from mlcycle.errors import DataRejected, InputError, MlcycleError, NotYet, OutOfSpace
 from mlcycle.ledger import attempts
 from mlcycle.project import Project
 from mlcycle.settings import Settings
@@ -29,7 +29,7 @@ def run_step(request: Request, settings: Settings) -> Result:
     """Run one step. Never raises for a failure of the step: the result tells it."""
     started_at, clock = datetime.now(UTC), time.perf_counter()
 
-    def result(outcome: Outcome, error: ErrorInfo | None = None) -> Result:
+    def result(outcome: Outcome, error: ErrorInfo | None = None, again_at: datetime | None = None) -> Result:
         return Result(
             step=request.step,
             work=request.work,
@@ -41,6 +41,7 @@ def run_step(request: Request, settings: Settings) -> Result:
             links=outcome.links,
             replayed=outcome.replayed,
             error=error,
+            again_at=again_at,
             started_at=started_at,
             seconds=round(time.perf_counter() - clock, 3),
             code_version=code_version(),
@@ -68,7 +69,8 @@ def run_step(request: Request, settings: Settings) -> Result:
     except Exception as error:  # noqa: BLE001 - whatever happens, the contract owes a result
         status, info = describe(error)
         links = error.links if isinstance(error, DataRejected) else {}
-        finished = result(Outcome(status=status, links=links), info)
+        again_at = error.again_at if isinstance(error, NotYet) else None
+        finished = result(Outcome(status=status, links=links), info, again_at)
     if token is not None:
         _close(warehouse, token, finished)
     warehouse.close()
@@ -83,6 +85,7 @@ def describe(error: Exception) -> tuple[Status, ErrorInfo]:
         )
     if isinstance(error, MlcycleError):
         status = Status.REJECTED if error.rejects_data else Status.FAILED
+        status = Status.WAITING if isinstance(error, NotYet) else status
         return status, ErrorInfo(kind=error.kind, message=error.message, retryable=error.retryable)
     traceback.print_exception(error)
     if isinstance(error, MemoryError):
