@@ -51,6 +51,13 @@ def guard(cursor: Cursor, work: str, token: int) -> None:
         )
 
 
+def newest(cursor: Cursor, work: str) -> int:
+    """Token of the newest attempt of a piece of work; 0 where there is none."""
+    cursor.execute("select coalesce(max(token), 0) from ledger.attempt where work = %s", (work,))
+    (token,) = cursor.fetchone() or (0,)
+    return int(token)
+
+
 def published(cursor: Cursor, work: str, key: str) -> dict[str, Any] | None:
     """What an attempt of this work published under the key, or None."""
     cursor.execute("select outputs from ledger.publication where work = %s and key = %s", (work, key))

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, Self
 
 from psycopg2.extensions import cursor as Cursor
 
@@ -20,6 +20,9 @@ from mlcycle.errors import InputError
 from mlcycle.ledger import attempts
 from mlcycle.project import Project
 from mlcycle.settings import Settings, scratch_base
+
+#: Key of the publication that a step's whole outcome stands under.
+OUTCOME: Final = "outcome"
 
 
 @dataclass
@@ -37,13 +40,30 @@ class Outcome:
     links: dict[str, str] = field(default_factory=dict)
     replayed: bool = False
 
+    def document(self) -> dict[str, Any]:
+        """The outcome as JSON; ``read`` reads it back."""
+        outputs = {name: output.model_dump(mode="json") for name, output in self.outputs.items()}
+        return {**vars(self), "status": str(self.status), "outputs": outputs}
+
+    @classmethod
+    def read(cls, document: dict[str, Any], *, replayed: bool) -> Self:
+        """An outcome that an earlier attempt has published."""
+        outputs = {name: Output.model_validate(output) for name, output in document["outputs"].items()}
+        status = Status(document["status"])
+        return cls(**{**document, "status": status, "outputs": outputs, "replayed": replayed})
+
 
 @dataclass
 class Publication:
-    """An open publication: statements go through ``cursor``, ``outputs`` is what it leaves behind."""
+    """An open publication: statements go through ``cursor``, ``outputs`` is what it leaves behind.
+
+    A step that publishes once says with ``outcome`` what it answers: a retry that comes after the
+    commit is answered with that, and does not run.
+    """
 
     cursor: Cursor
     outputs: dict[str, Any] = field(default_factory=dict)
+    outcome: Outcome | None = None
 
 
 @dataclass(frozen=True)
@@ -97,11 +117,12 @@ class StepContext:
 
     @contextmanager
     def publication(
-        self, key: str, *, warehouse: Warehouse | None = None, guard_last: bool = False
+        self, key: str = OUTCOME, *, warehouse: Warehouse | None = None, guard_last: bool = False
     ) -> Iterator[Publication]:
         """One transaction, guarded by the fencing token; commits the writes and their record together.
 
-        Raises Superseded where a newer attempt of this work has begun: nothing is written then.
+        Without a key it is the one publication of the step, and says its ``outcome``. Raises Superseded
+        where a newer attempt of this work has begun: nothing is written then.
         ``warehouse`` is another connection than the step's own. ``guard_last`` takes the work's lock
         after the writes instead of before, so that publications of one work can run side by side.
         """
@@ -112,7 +133,13 @@ class StepContext:
             yield publication
             if guard_last:
                 attempts.guard(cursor, self.request.work, self.token)
-            attempts.record_publication(cursor, self.request.work, key, self.token, publication.outputs)
+            left = publication.outputs if publication.outcome is None else publication.outcome.document()
+            attempts.record_publication(cursor, self.request.work, key, self.token, left)
+
+    def superseded(self) -> bool:
+        """Whether a newer attempt of this work has begun: nothing of this one can be published any more."""
+        with self.warehouse.transaction() as cursor:
+            return attempts.newest(cursor, self.request.work) != self.token
 
     def progress(self, text: str) -> None:
         """Tell people what is going on; goes to standard error, which Airflow shows as the task's log."""

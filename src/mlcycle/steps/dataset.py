@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
 def run(context: StepContext) -> Outcome:
     """Snapshot the newest labelled rows as of the request."""
-    if (before := context.published("dataset")) is not None:
-        return _outcome(Output.model_validate(before["manifest"]), before, replayed=True)
     project = context.project
     with context.warehouse.reading() as cursor:
         as_of = _as_of(context, batches.newest(cursor, project, project.entity.table))
@@ -81,10 +79,11 @@ def run(context: StepContext) -> Outcome:
     known = output is not None
     if output is None:
         output = snapshot.store(context.artifacts, manifest, context.progress)
-    with context.publication("dataset") as publication:
+    outcome = _outcome(manifest, output, known=known)
+    with context.publication() as publication:
         datasets.insert(publication.cursor, manifest, output.uri)
-        publication.outputs.update(_facts(manifest, output), known=known)
-    return _outcome(output, publication.outputs)
+        publication.outcome = outcome
+    return outcome
 
 
 def _as_of(context: StepContext, newest: Partition | None) -> datetime:
@@ -153,28 +152,22 @@ def _version(cursor: Any, project: Project, view: str, bounds: dict[Split, Windo
     }
 
 
-def _facts(manifest: DatasetManifest, output: Output) -> dict[str, Any]:
-    return {
-        "manifest": output.model_dump(mode="json"),
+def _outcome(manifest: DatasetManifest, output: Output, *, known: bool) -> Outcome:
+    rows = {name: bounds.rows for name, bounds in manifest.splits.items()}
+    unlabelled = sum(bounds.unlabelled for bounds in manifest.splits.values())
+    stale = sum(facts["stale"] for facts in manifest.features.values())
+    message = (
+        f"dataset {manifest.digest[:12]}{' (known)' if known else ''}: train {rows['train']}, "
+        f"validation {rows['validation']}, holdout {rows['holdout']} rows, {unlabelled} unlabelled"
+        + (f"; {stale} feature partitions were stale" if stale else "")
+    )
+    values = {
         "digest": manifest.digest,
         "as_of": manifest.as_of.isoformat(),
-        "rows": {name: bounds.rows for name, bounds in manifest.splits.items()},
-        "unlabelled": sum(bounds.unlabelled for bounds in manifest.splits.values()),
-        "stale": sum(facts["stale"] for facts in manifest.features.values()),
+        "unlabelled": unlabelled,
+        "stale": stale,
+        "rows": sum(rows.values()),
+        "split_rows": rows,
     }
-
-
-def _outcome(output: Output, facts: dict[str, Any], *, replayed: bool = False) -> Outcome:
-    rows = facts["rows"]
-    stale = f"; {facts['stale']} feature partitions were stale" if facts["stale"] else ""
-    message = (
-        f"dataset {facts['digest'][:12]}{' (known)' if facts['known'] else ''}: train {rows['train']}, "
-        f"validation {rows['validation']}, holdout {rows['holdout']} rows, "
-        f"{facts['unlabelled']} unlabelled{stale}"
-    )
-    values = {name: facts[name] for name in ("digest", "as_of", "unlabelled", "stale")}
-    values |= {"rows": sum(rows.values()), "split_rows": rows}
     metrics = {f"rows_{name}": float(count) for name, count in rows.items()}
-    return Outcome(
-        message=message, outputs={"manifest": output}, values=values, metrics=metrics, replayed=replayed
-    )
+    return Outcome(message=message, outputs={"manifest": output}, values=values, metrics=metrics)

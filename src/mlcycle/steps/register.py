@@ -11,9 +11,6 @@ from mlcycle.steps.context import Outcome, StepContext
 
 def run(context: StepContext) -> Outcome:
     """Register what ``evaluate`` found best. The same run again is the same version."""
-    before = context.published("version")
-    if before is not None:
-        return _outcome(before, replayed=True)
     evaluated = context.handover("evaluate").values
     best: Any = evaluated.get("best")
     if not isinstance(best, dict) or "run_id" not in best:
@@ -45,21 +42,12 @@ def run(context: StepContext) -> Outcome:
         dataset_digest=str(evaluated["dataset_digest"]),
         metrics=metrics,
     )
-    values = {
-        "version": version,
-        "candidate": model.candidate,
-        "link": tracking.run_url(model.run_id),
-    }
-    with context.publication("version") as publication:
-        ledger.register(publication.cursor, context.project.name, model)
-        publication.outputs.update(values)
-    return _outcome(values)
-
-
-def _outcome(values: dict[str, Any], *, replayed: bool = False) -> Outcome:
-    return Outcome(
-        message=f"version {values['version']} registered: {values['candidate']}",
-        values={"version": values["version"], "candidate": values["candidate"]},
-        links={"mlflow": values["link"]},
-        replayed=replayed,
+    outcome = Outcome(
+        message=f"version {version} registered: {model.candidate}",
+        values={"version": version, "candidate": model.candidate},
+        links={"mlflow": tracking.run_url(model.run_id)},
     )
+    with context.publication() as publication:
+        ledger.register(publication.cursor, context.project.name, model)
+        publication.outcome = outcome
+    return outcome

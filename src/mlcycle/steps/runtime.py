@@ -1,7 +1,7 @@
 """Running a step: from a request to a result, whatever happens in between.
 
-Opens the attempt, replays a result that an earlier attempt of the same work reached, runs the step,
-turns errors into the contract's words, and closes the attempt.
+Opens the attempt, answers with the outcome that an earlier attempt of the same work published, or runs
+the step, turns errors into the contract's words, and closes the attempt.
 """
 
 import errno
@@ -22,7 +22,7 @@ from mlcycle.errors import DataRejected, InputError, MlcycleError, NotYet, OutOf
 from mlcycle.ledger import attempts
 from mlcycle.project import Project
 from mlcycle.settings import Settings
-from mlcycle.steps.context import Outcome, StepContext
+from mlcycle.steps.context import OUTCOME, Outcome, StepContext
 
 
 def run_step(request: Request, settings: Settings) -> Result:
@@ -58,14 +58,11 @@ def run_step(request: Request, settings: Settings) -> Result:
             if before is not None:
                 return before.model_copy(update={"replayed": True})
             token = attempts.open_attempt(cursor, request, project.name)
-        context = StepContext(request, project, settings, token, warehouse)
-        try:
-            module = importlib.import_module(f"mlcycle.steps.{request.step}")
-            outcome: Outcome = module.run(context)
-        finally:
-            if "scratch" in vars(context):
-                shutil.rmtree(context.scratch, ignore_errors=True)
-        finished = result(outcome)
+            left = attempts.published(cursor, request.work, OUTCOME)
+        if left is not None:
+            finished = result(Outcome.read(left, replayed=True))
+        else:
+            finished = result(_run(StepContext(request, project, settings, token, warehouse)))
     except Exception as error:  # noqa: BLE001 - whatever happens, the contract owes a result
         status, info = describe(error)
         links = error.links if isinstance(error, DataRejected) else {}
@@ -75,6 +72,16 @@ def run_step(request: Request, settings: Settings) -> Result:
         _close(warehouse, token, finished)
     warehouse.close()
     return finished
+
+
+def _run(context: StepContext) -> Outcome:
+    try:
+        module = importlib.import_module(f"mlcycle.steps.{context.request.step}")
+        outcome: Outcome = module.run(context)
+        return outcome
+    finally:
+        if "scratch" in vars(context):
+            shutil.rmtree(context.scratch, ignore_errors=True)
 
 
 def describe(error: Exception) -> tuple[Status, ErrorInfo]:
