@@ -18,8 +18,9 @@ from mlcycle.adapters.artifacts.store import ArtifactStore
 from mlcycle.adapters.datasets.training_data import labels_of, read_manifest, read_split
 from mlcycle.adapters.warehouse.connection import Warehouse
 from mlcycle.domain.dataset import Split
+from mlcycle.domain.examples import Rows
 from mlcycle.domain.metrics import business_value, measure
-from mlcycle.models.base import Job, Rows
+from mlcycle.models.base import Job
 from mlcycle.project import Project
 from mlcycle.settings import Settings
 from mlcycle.steps.runtime import run_step

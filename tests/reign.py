@@ -16,9 +16,10 @@ from mlcycle.adapters.artifacts.store import ArtifactStore, sha256_file
 from mlcycle.adapters.datasets.point_in_time import frames
 from mlcycle.adapters.warehouse.connection import Warehouse
 from mlcycle.domain.dataset import Bounds, DatasetManifest, Part
+from mlcycle.domain.examples import Rows
 from mlcycle.domain.metrics import measure
 from mlcycle.ledger import champion as champions
-from mlcycle.models.base import Job, Rows
+from mlcycle.models.base import Job
 from mlcycle.project import Project
 from tests.conftest import Platform
 from tests.raw_data import days

@@ -2,15 +2,18 @@
 
 import dataclasses
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from mlcycle.adapters.datasets import training_data
 from mlcycle.adapters.tracking.server import Tracking
 from mlcycle.adapters.warehouse.connection import Warehouse
 from mlcycle.contract import Handover, Status
 from mlcycle.ledger import attempts
+from mlcycle.steps import train
 from tests.conftest import Platform
 from tests.snapshots import JANUARY, Trained, flights, flights_project
 
@@ -209,3 +212,45 @@ def test_mlflow_away_is_worth_a_retry(trained: Trained, dataset: Handover) -> No
     result = away.train(dataset, "table")
     assert result.error is not None
     assert (result.error.kind, result.error.retryable) == ("unavailable", True)
+
+
+def test_a_handle_reads_the_same_rows_whole_and_in_parts(
+    trained: Trained, dataset: Handover, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training_data, "PART_ROWS", 1000)
+    manifest = training_data.read_manifest(trained.artifacts, dataset.outputs["manifest"])
+    columns = [*trained.project.inputs.all, "label"]
+    examples = training_data.SplitExamples(
+        trained.artifacts, manifest, "train", columns, "classification", tmp_path
+    )
+    whole, parts = examples.whole(), list(examples.parts())
+    assert len(parts) > 3
+    assert all(part.count <= 1000 for part in parts)
+    assert examples.count == whole.count == sum(part.count for part in parts)
+    joined = pd.concat([part.frame.astype(object) for part in parts], ignore_index=True)
+    pd.testing.assert_frame_equal(joined, whole.frame.astype(object))
+    assert np.array_equal(np.concatenate([part.labels for part in parts]), whole.labels)
+
+
+def test_an_attempt_that_was_replaced_stops_training(
+    trained: Trained, dataset: Handover, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train, "LOOK_SECONDS", 0.0)
+    document = trained.project.document()
+    document["candidates"]["network"]["params"]["epochs"] = 200
+    trained.project = type(trained.project).model_validate(document)
+    rounds: list[int] = []
+    told = train._CurveLog.__call__
+
+    def and_then_replaced(log: train._CurveLog, done: int, of: int, losses: dict[str, float]) -> bool:
+        rounds.append(done)
+        if done == 2:  # as a retry does while this one was taken for dead
+            with Warehouse(trained.settings()).transaction() as cursor:
+                attempts.open_attempt(cursor, trained.request("train", "replaced"), trained.project.name)
+        return told(log, done, of, losses)
+
+    monkeypatch.setattr(train._CurveLog, "__call__", and_then_replaced)
+    result = trained.train(dataset, "network", work="replaced")
+    assert result.error is not None
+    assert result.error.kind == "superseded"
+    assert rounds == [1, 2]

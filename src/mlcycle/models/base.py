@@ -9,13 +9,15 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from mlcycle.domain.examples import Examples
 from mlcycle.domain.metrics import Array, brier, log_loss
 from mlcycle.models.encoder import Encoder
 
 Task = Literal["classification", "regression"]
 
-#: Called after each round of a fit: round (from 1), rounds in all, losses by name.
-Report = Callable[[int, int, dict[str, float]], None]
+#: Called after each round of a fit: round (from 1), rounds in all, losses by name. True says stop: the
+#: fit ends with the best it has.
+Report = Callable[[int, int, dict[str, float]], bool | None]
 
 
 class Params(BaseModel):
@@ -27,25 +29,22 @@ class Params(BaseModel):
 
 
 @dataclass(frozen=True)
-class Rows:
-    """Rows to learn from: a pandas frame with the inputs, and their labels (n,)."""
-
-    frame: Any
-    labels: Array
-
-
-@dataclass(frozen=True)
 class Job:
-    """What a fit is given. ``validation`` is later in time than ``train``, never shuffled into it."""
+    """What a fit is given. ``validation`` is later in time than ``train``, never shuffled into it.
+
+    ``checkpoints`` is a folder that all attempts of the same work share: what a fit leaves there, the
+    next attempt finds.
+    """
 
     task: Task
     categorical: list[str]
     numeric: list[str]
-    train: Rows
-    validation: Rows
+    train: Examples
+    validation: Examples
     threads: int  # compute threads
     report: Report
     device: Literal["cpu", "cuda"] = "cpu"
+    checkpoints: Path | None = None
 
 
 class Card(BaseModel):

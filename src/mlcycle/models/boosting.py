@@ -56,7 +56,8 @@ class Boosting(Model):
         from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
         from threadpoolctl import threadpool_limits
 
-        encoder = Encoder.fit(job.train.frame, job.categorical, job.numeric, limit=params.max_bins - 1)
+        train, validation = job.train.whole(), job.validation.whole()
+        encoder = Encoder.fit(train.frame, job.categorical, job.numeric, limit=params.max_bins - 1)
         options = params.model_dump(exclude={"seed", "early_stopping", "patience"})
         classifies = job.task == "classification"
         kind = HistGradientBoostingClassifier if classifies else HistGradientBoostingRegressor
@@ -71,15 +72,15 @@ class Boosting(Model):
         )
         with threadpool_limits(limits=job.threads):
             estimator.fit(
-                _matrix(encoder, job.train.frame),
-                _target(job, job.train.labels),
-                X_val=_matrix(encoder, job.validation.frame),
-                y_val=_target(job, job.validation.labels),
+                _matrix(encoder, train.frame),
+                _target(job, train.labels),
+                X_val=_matrix(encoder, validation.frame),
+                y_val=_target(job, validation.labels),
             )
         unit = 1 if classifies else 2  # scikit-learn scores half the squared error
         curve = zip(estimator.train_score_[1:], estimator.validation_score_[1:], strict=True)
-        for done, (train, validation) in enumerate(curve, start=1):
-            losses = {"train_loss": -unit * float(train), "validation_loss": -unit * float(validation)}
+        for done, (learnt, later) in enumerate(curve, start=1):
+            losses = {"train_loss": -unit * float(learnt), "validation_loss": -unit * float(later)}
             job.report(done, estimator.n_iter_, losses)
         return cls(Card.of(job, name, params, encoder, cls.libraries), estimator)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import numpy as np
 from pydantic import Field
 
+from mlcycle.domain.examples import Rows
 from mlcycle.domain.metrics import Array
 from mlcycle.errors import IntegrityError
 from mlcycle.models.base import Card, Job, Model, Params
@@ -58,11 +59,13 @@ class DeepCross(Model):
         """Train and export; the exported graph is checked against the network it came from."""
         from mlcycle.models.deep_cross_net import train
 
-        encoder = Encoder.fit(job.train.frame, job.categorical, job.numeric, limit=100_000, rare=params.rare)
-        fitted = train(job, params, encoder)
+        rows = job.train.whole()
+        encoder = Encoder.fit(rows.frame, job.categorical, job.numeric, limit=100_000, rare=params.rare)
+        later = job.validation.whole()
+        fitted = train(job, rows, later, params, encoder)
         card = Card.of(job, name, params, encoder, (*cls.libraries, "torch"))
         model = cls(card, fitted.graph)
-        model._check(job, fitted)
+        model._check(later, fitted)
         return model
 
     def predict(self, frame: Any) -> Array:
@@ -91,9 +94,9 @@ class DeepCross(Model):
             reason = " ".join(str(error).split())[:300]
             raise IntegrityError(f"{path} is not an ONNX model: {reason}") from None
 
-    def _check(self, job: Job, fitted: "Fitted") -> None:
+    def _check(self, later: Rows, fitted: "Fitted") -> None:
         """The graph must say what the network said. Raises IntegrityError."""
-        rows = job.validation.frame.iloc[: len(fitted.sample)]
+        rows = later.frame.iloc[: len(fitted.sample)]
         worst = float(np.max(np.abs(self.predict(rows) - fitted.sample)))
         if not worst <= 1e-4 * max(1.0, float(np.max(np.abs(fitted.sample)))):
             raise IntegrityError(f"the exported network differs from the trained one by {worst:g}")

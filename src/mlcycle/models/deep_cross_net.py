@@ -10,9 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from mlcycle.domain.examples import Rows
 from mlcycle.domain.metrics import Array
 from mlcycle.errors import InputError
 from mlcycle.models.base import Job
+from mlcycle.models.checkpoint import Checkpoint
 from mlcycle.models.encoder import Encoder
 
 if TYPE_CHECKING:
@@ -69,27 +71,26 @@ class Predictor(nn.Module):  # type: ignore[misc]
         return torch.sigmoid(out) if self.probability else out * self.scale + self.mean
 
 
-def train(job: Job, params: "DeepCrossParams", encoder: Encoder) -> Fitted:
+def train(job: Job, train: Rows, validation: Rows, params: "DeepCrossParams", encoder: Encoder) -> Fitted:
     """Train for all epochs and keep the weights of the one with the least validation loss.
 
-    Seeded: the same rows, parameters and threads give the same weights on the CPU.
+    Seeded: the same rows, parameters and threads give the same weights on the CPU, also where an
+    attempt that died left a checkpoint and this one goes on from it.
     """
     torch.set_num_threads(job.threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
     device = torch.device(job.device)
     probability = job.task == "classification"
-    mean, scale = (0.0, 1.0) if probability else _unit(job.train.labels)
-    rows, labels = _tensors(encoder, job.train.frame, (job.train.labels - mean) / scale, device)
-    later, later_labels = _tensors(
-        encoder, job.validation.frame, (job.validation.labels - mean) / scale, device
-    )
+    mean, scale = (0.0, 1.0) if probability else _unit(train.labels)
+    rows, labels = _tensors(encoder, train.frame, (train.labels - mean) / scale, device)
+    later, later_labels = _tensors(encoder, validation.frame, (validation.labels - mean) / scale, device)
     loss_of = functional.binary_cross_entropy_with_logits if probability else functional.mse_loss
 
     torch.manual_seed(params.seed)
     order = torch.Generator().manual_seed(params.seed)
     network = Network([len(c) for c in encoder.categories.values()], encoder.width, params).to(device)
     with torch.no_grad():  # begin at the mean of the labels, so that no epoch is spent on finding it
-        network.head.bias.fill_(float(np.log(_odds(job.train.labels))) if probability else 0.0)
+        network.head.bias.fill_(float(np.log(_odds(train.labels))) if probability else 0.0)
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=params.learning_rate, weight_decay=params.weight_decay
     )
@@ -97,8 +98,12 @@ def train(job: Job, params: "DeepCrossParams", encoder: Encoder) -> Fitted:
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, max_lr=params.learning_rate, total_steps=params.epochs * batches + 1
     )
-    best, best_loss = _state(network), float("inf")
-    for epoch in range(1, params.epochs + 1):
+    best, best_loss, done = _state(network), float("inf"), 0
+    checkpoint = Checkpoint(job.checkpoints, f"{params.model_dump_json()} {job.device} {len(labels)}")
+    parts = {"network": network, "optimizer": optimizer, "schedule": schedule, "order": order}
+    if (kept := checkpoint.restore(parts)) is not None:
+        best, best_loss, done = kept["best"], kept["best_loss"], kept["epoch"]
+    for epoch in range(done + 1, params.epochs + 1):
         network.train()
         total = torch.zeros((), device=device)
         for chosen in torch.randperm(len(labels), generator=order).split(params.batch_size):
@@ -114,11 +119,15 @@ def train(job: Job, params: "DeepCrossParams", encoder: Encoder) -> Fitted:
             seen_later = float(loss_of(network(*later), later_labels))
         unit = scale * scale
         seen = float(total) / len(labels)
-        job.report(epoch, params.epochs, {"train_loss": seen * unit, "validation_loss": seen_later * unit})
+        losses = {"train_loss": seen * unit, "validation_loss": seen_later * unit}
+        stop = job.report(epoch, params.epochs, losses)
         if not np.isfinite(seen) or not np.isfinite(seen_later):
             raise InputError(f"deep_cross diverged in epoch {epoch}: choose a smaller learning_rate")
         if seen_later < best_loss:
             best, best_loss = _state(network), seen_later
+        checkpoint.keep(parts, {"best": best, "best_loss": best_loss, "epoch": epoch})
+        if stop:
+            break
     network.load_state_dict(best)
     predictor = Predictor(network.cpu().eval(), mean, scale, probability=probability)
     sample = tuple(part[:SAMPLE].cpu() for part in later)

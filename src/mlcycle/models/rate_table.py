@@ -46,11 +46,12 @@ class RateTable(Model):
         for column in params.by:
             if column not in [*job.categorical, *job.numeric]:
                 raise ConfigError(f"rate_table: by names {column!r}, which is not among the project's inputs")
-        encoder = Encoder.fit(job.train.frame, params.by, [], limit=100_000, rare=1)
-        keys, groups = np.unique(encoder.codes(job.train.frame), axis=0, return_inverse=True)
+        train = job.train.whole()
+        encoder = Encoder.fit(train.frame, params.by, [], limit=100_000, rare=1)
+        keys, groups = np.unique(encoder.codes(train.frame), axis=0, return_inverse=True)
         groups = groups.reshape(-1)
-        default = float(job.train.labels.mean())
-        sums = np.bincount(groups, weights=job.train.labels)
+        default = float(train.labels.mean())
+        sums = np.bincount(groups, weights=train.labels)
         rates = (sums + params.smoothing * default) / (np.bincount(groups) + params.smoothing)
         card = Card.of(job, name, params, encoder, cls.libraries)
         model = cls(card, default, keys.tolist(), rates.tolist())
@@ -59,7 +60,7 @@ class RateTable(Model):
             1,
             {
                 f"{part}_loss": curve_loss(job.task, rows.labels, model.predict(rows.frame))
-                for part, rows in (("train", job.train), ("validation", job.validation))
+                for part, rows in (("train", train), ("validation", job.validation.whole()))
             },
         )
         return model

@@ -1,13 +1,21 @@
-"""Families by name. A new family is one module with a class, and one line here."""
+"""Families by name: ours by a line here, those of other packages by the entry point ``mlcycle.families``.
+
+A new family is one module with a class. A package of a person's own says in its ``pyproject.toml``
+``[project.entry-points."mlcycle.families"]`` and ``name = "module:Class"``; one of our names is not taken.
+"""
 
 import importlib
 from collections.abc import Mapping
-from typing import Any
+from functools import cache
+from importlib.metadata import entry_points
+from typing import Any, Final
 
 from pydantic import ValidationError
 
 from mlcycle.errors import ConfigError
 from mlcycle.models.base import Model, Params
+
+GROUP: Final = "mlcycle.families"
 
 #: Family name -> ``module:class``; imported when first used.
 FAMILIES: dict[str, str] = {
@@ -19,11 +27,24 @@ FAMILIES: dict[str, str] = {
 
 def family(name: str) -> type[Model]:
     """The class of a family. Raises ConfigError that lists the families there are."""
-    if name not in FAMILIES:
-        raise ConfigError(f"no model family {name!r}: there are {', '.join(FAMILIES)}")
-    module, _, attribute = FAMILIES[name].partition(":")
-    found: type[Model] = getattr(importlib.import_module(module), attribute)
+    where = families().get(name)
+    if where is None:
+        raise ConfigError(f"no model family {name!r}: there are {', '.join(families())}")
+    module, _, attribute = where.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(f"model family {name!r} is registered as {where}: {error}") from None
+    if not (isinstance(found, type) and issubclass(found, Model)):
+        raise ConfigError(f"model family {name!r} is registered as {where}, which is no mlcycle Model")
     return found
+
+
+@cache
+def families() -> dict[str, str]:
+    """Every family's ``module:Class`` by name; nothing of them is imported."""
+    installed = {point.name: point.value for point in entry_points(group=GROUP)}
+    return {**installed, **FAMILIES}
 
 
 def parse_params(name: str, given: Mapping[str, Any]) -> Params:

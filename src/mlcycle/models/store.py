@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from mlcycle.errors import InputError, IntegrityError
 from mlcycle.models.base import Card, Model
-from mlcycle.models.registry import FAMILIES, family
+from mlcycle.models.registry import families, family
 
 CARD = "model.json"
 #: Where MLflow keeps a model's own folder inside its model.
@@ -41,6 +41,6 @@ def load(directory: Path) -> Model:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"])) or "document"
         raise IntegrityError(f"{path} is not a model's card: {where}: {first['msg']}") from None
-    if card.family not in FAMILIES:
-        raise IntegrityError(f"{path} names model family {card.family!r}: there are {', '.join(FAMILIES)}")
+    if card.family not in families():
+        raise IntegrityError(f"{path} names model family {card.family!r}: there are {', '.join(families())}")
     return family(card.family).read(directory, card)

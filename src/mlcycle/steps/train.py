@@ -1,41 +1,47 @@
 """Train one candidate on a dataset snapshot, and log all of it to MLflow.
 
-A retry trains again from the seed. The MLflow run of an attempt that died is marked KILLED; the
-publication in the ledger says which run counts, and there is one.
+A retry goes on from the checkpoint that the dead attempt left on this machine, else from the seed. The
+MLflow run of an attempt that died is marked KILLED; the publication in the ledger says which run
+counts, and there is one.
 """
 
 import hashlib
 import os
 import platform
+import shutil
+import tempfile
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from mlcycle.adapters.datasets.training_data import labels_of, read_manifest, read_split
+from mlcycle.adapters.datasets.training_data import SplitExamples, read_manifest
 from mlcycle.adapters.pages import plots
 from mlcycle.adapters.tracking.model_files import manifest_digest, manifest_of
 from mlcycle.adapters.tracking.server import Tracking
 from mlcycle.contract import code_version
-from mlcycle.domain.dataset import DatasetManifest
+from mlcycle.domain.dataset import DatasetManifest, Split
 from mlcycle.domain.metrics import Array, check_metric, measure
 from mlcycle.errors import InputError, MlcycleError, Superseded
 from mlcycle.project import Candidate, Project
+from mlcycle.settings import scratch_base
 from mlcycle.steps.context import Outcome, StepContext
 
 if TYPE_CHECKING:
-    from mlcycle.models.base import Job, Model, Rows
+    from mlcycle.domain.examples import Rows
+    from mlcycle.models.base import Job, Model
 
 FLUSH_SECONDS = 1.0
+LOOK_SECONDS = 10.0  # between two looks whether a newer attempt has taken over
+CHECKPOINTS = "checkpoints"
+FORGOTTEN = 7 * 86_400.0  # seconds after which a checkpoint is nobody's
 
 
 def run(context: StepContext) -> Outcome:
     """Train the candidate that the request names."""
-    before = context.published("model")
-    if before is not None:
-        return _outcome(context, before, replayed=True)
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # idle threads of shared cores sleep, not spin
     name, candidate = _candidate(context)
     project = context.project
@@ -47,31 +53,33 @@ def run(context: StepContext) -> Outcome:
     if output is None:
         raise InputError("step 'dataset' handed over no manifest: run it again")
     manifest = read_manifest(context.artifacts, output)
-    train, validation = _rows(context, manifest, "train"), _rows(context, manifest, "validation")
-    _check_learnable(project, train.labels)
+    train, validation = _examples(context, manifest, "train"), _examples(context, manifest, "validation")
+    _check_learnable(project, replace(train, columns=["label"]).whole().labels)
 
     tracking = Tracking(context.settings, project.name)
     for stale in tracking.supersede(_work_id(context), context.token):
         context.progress(f"run {stale} of a dead attempt is marked KILLED")
     run_id = tracking.start_run(name, _tags(context, name, candidate, manifest))
     log = _CurveLog(context, tracking, run_id)
-    job = _job(context, candidate, train, validation, log)
+    folder = _checkpoints(context)
+    job = _job(context, candidate, (train, validation), log, folder)
     try:
         tracking.log(run_id, params={"family": candidate.family, **params.model_dump(), "device": job.device})
-        rows = len(train.labels)
-        tracking.log_dataset(run_id, project.name, manifest.digest, output.uri, rows, "training")
-        context.progress(f"{name}: {candidate.family} on {rows} rows, {job.threads} threads")
+        tracking.log_dataset(run_id, project.name, manifest.digest, output.uri, train.count, "training")
+        context.progress(f"{name}: {candidate.family} on {train.count} rows, {job.threads} threads")
         clock = time.perf_counter()
         model = family(candidate.family).fit(job, params, candidate.family)
         seconds = time.perf_counter() - clock
-        values = {"candidate": name, **_log_fit(context, log, model, validation, seconds)}
-        with context.publication("model") as publication:
-            publication.outputs.update(values)
+        values = {"candidate": name, **_log_fit(context, log, model, validation.whole(), seconds)}
+        outcome = _outcome(context, values)
+        with context.publication() as publication:
+            publication.outcome = outcome
+        shutil.rmtree(folder, ignore_errors=True)
         tracking.end_run(run_id, "FINISHED", {"mlcycle.published": str(context.token)})
     except BaseException as error:
         _abandon(context, tracking, run_id, "KILLED" if isinstance(error, Superseded) else "FAILED")
         raise
-    return _outcome(context, values)
+    return outcome
 
 
 def _log_fit(
@@ -110,7 +118,7 @@ def _log_fit(
     }
 
 
-def _outcome(context: StepContext, values: dict[str, Any], *, replayed: bool = False) -> Outcome:
+def _outcome(context: StepContext, values: dict[str, Any]) -> Outcome:
     metrics = {key: float(value) for key, value in values["metrics"].items()}
     metric = context.project.evaluation.metric
     loss = f", {metric} {metrics[metric]:.4f} on validation" if metric in metrics else ""
@@ -119,7 +127,6 @@ def _outcome(context: StepContext, values: dict[str, Any], *, replayed: bool = F
         values={key: value for key, value in values.items() if key not in ("metrics", "link")},
         metrics=metrics,
         links={"mlflow": values["link"]},
-        replayed=replayed,
     )
 
 
@@ -131,12 +138,25 @@ def _candidate(context: StepContext) -> tuple[str, Candidate]:
     return str(name), candidates[str(name)]
 
 
-def _rows(context: StepContext, manifest: DatasetManifest, split: Literal["train", "validation"]) -> "Rows":
-    from mlcycle.models.base import Rows
+def _examples(context: StepContext, manifest: DatasetManifest, split: Split) -> SplitExamples:
+    columns, task = [*context.project.inputs.all, "label"], context.project.label.task
+    return SplitExamples(context.artifacts, manifest, split, columns, task, context.scratch)
 
-    columns = [*context.project.inputs.all, "label"]
-    frame = read_split(context.artifacts, manifest, split, columns, context.scratch)
-    return Rows(frame, labels_of(frame, split, context.project.label.task))
+
+def _checkpoints(context: StepContext) -> Path:
+    """The folder that all attempts of this work share, below the scratch folder of the settings: where
+    that outlives an attempt, its checkpoint does. Those a week old are removed.
+    """
+    base = scratch_base(context.settings.scratch) or Path(tempfile.gettempdir())
+    base = base / f"{CHECKPOINTS}-{os.getuid()}"
+    base.mkdir(mode=0o700, exist_ok=True)
+    for old in base.iterdir():
+        if time.time() - old.stat().st_mtime > FORGOTTEN:
+            shutil.rmtree(old, ignore_errors=True)
+    folder = base / _work_id(context)
+    folder.mkdir(exist_ok=True)
+    os.utime(folder)
+    return folder
 
 
 def _check_learnable(project: Project, labels: Array) -> None:
@@ -149,7 +169,11 @@ def _check_learnable(project: Project, labels: Array) -> None:
 
 
 def _job(
-    context: StepContext, candidate: Candidate, train: "Rows", validation: "Rows", log: "_CurveLog"
+    context: StepContext,
+    candidate: Candidate,
+    examples: tuple[SplitExamples, SplitExamples],
+    log: "_CurveLog",
+    folder: Path,
 ) -> "Job":
     from mlcycle.models.base import Job
 
@@ -157,11 +181,12 @@ def _job(
         task=context.project.label.task,
         categorical=context.project.inputs.categorical,
         numeric=context.project.inputs.numeric,
-        train=train,
-        validation=validation,
+        train=examples[0],
+        validation=examples[1],
         threads=context.settings.threads or len(os.sched_getaffinity(0)),
         report=log,
         device=_device(context, candidate),
+        checkpoints=folder,
     )
 
 
@@ -233,8 +258,10 @@ class _CurveLog:
     curve: dict[str, list[float]] = field(default_factory=dict)
     _waiting: list[tuple[str, float, int]] = field(default_factory=list)
     _last: float = 0.0
+    _looked: float = field(default_factory=time.monotonic)
 
-    def __call__(self, done: int, of: int, losses: dict[str, float]) -> None:
+    def __call__(self, done: int, of: int, losses: dict[str, float]) -> bool:
+        """Tell of a round. True where a newer attempt of this work has begun: this one trains in vain."""
         for name, value in losses.items():
             self.curve.setdefault(name, []).append(value)
             self._waiting.append((name, value, done))
@@ -242,6 +269,10 @@ class _CurveLog:
             text = ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in losses.items())
             self.context.progress(f"round {done} of {of}: {text}")
             self.flush()
+        if time.monotonic() - self._looked < LOOK_SECONDS:
+            return False
+        self._looked = time.monotonic()
+        return self.context.superseded()
 
     def flush(self) -> None:
         """Send what is waiting."""

@@ -11,9 +11,10 @@ import pandas as pd
 import pytest
 
 from mlcycle import models
+from mlcycle.domain.examples import Rows
 from mlcycle.domain.metrics import rmse, roc_auc
 from mlcycle.errors import ConfigError, InputError, IntegrityError
-from mlcycle.models.base import Job, Model, Rows
+from mlcycle.models.base import Job, Model
 from tests.snapshots import flights, weather
 
 FAMILIES: dict[str, dict[str, dict[str, Any]]] = {
@@ -42,7 +43,7 @@ COLUMNS = {
 CASES = [(family, task) for family in FAMILIES for task in ("classification", "regression")]
 
 
-def _job(task: str, report: Any = lambda *_: None) -> Job:
+def make_job(task: str, report: Any = lambda *_: None) -> Job:
     frame = flights() if task == "classification" else weather()
     categorical, numeric = COLUMNS[task]
     until = pd.Timestamp("2013-02-01" if task == "classification" else "2013-03-15", tz="UTC")
@@ -52,9 +53,13 @@ def _job(task: str, report: Any = lambda *_: None) -> Job:
     return Job(task, categorical, numeric, rows[0], rows[1], 1, report)  # type: ignore[arg-type]
 
 
+def fit_params(family: str, task: str) -> dict[str, Any]:
+    return dict(FAMILIES[family][task])
+
+
 def _fit(family: str, task: str, **changes: Any) -> Model:
-    params = models.parse_params(family, {**FAMILIES[family][task], **changes})
-    return models.family(family).fit(_job(task), params, family)
+    params = models.parse_params(family, {**fit_params(family, task), **changes})
+    return models.family(family).fit(make_job(task), params, family)
 
 
 @pytest.fixture(scope="module", params=CASES, ids=["-".join(case) for case in CASES])
@@ -65,7 +70,7 @@ def fitted(request: pytest.FixtureRequest) -> tuple[str, str, Model]:
 
 def test_it_predicts_later_rows_better_than_the_mean(fitted: tuple[str, str, Model]) -> None:
     _, task, model = fitted
-    job = _job(task)
+    job = make_job(task)
     predictions = model.predict(job.validation.frame)
     labels = job.validation.labels
     if task == "classification":
@@ -79,13 +84,13 @@ def test_what_is_loaded_predicts_the_very_same(fitted: tuple[str, str, Model], t
     family, task, model = fitted
     models.save(model, tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"model.json", WEIGHTS[family]}
-    rows = _job(task).validation.frame
+    rows = make_job(task).validation.frame
     assert (models.load(tmp_path).predict(rows) == model.predict(rows)).all()
 
 
 def test_the_same_seed_gives_the_very_same_model(fitted: tuple[str, str, Model]) -> None:
     family, task, model = fitted
-    rows = _job(task).validation.frame
+    rows = make_job(task).validation.frame
     assert (_fit(family, task).predict(rows) == model.predict(rows)).all()
     if family == "deep_cross":
         assert (_fit(family, task, seed=18).predict(rows) != model.predict(rows)).any()
@@ -95,7 +100,7 @@ def test_missing_and_never_seen_values_are_predicted(fitted: tuple[str, str, Mod
     _, task, model = fitted
     categorical, numeric = COLUMNS[task]
     rows = (
-        _job(task)
+        make_job(task)
         .validation.frame.head(4)
         .astype(dict.fromkeys(numeric, float))
         .astype(dict.fromkeys(categorical, object))
@@ -108,7 +113,7 @@ def test_missing_and_never_seen_values_are_predicted(fitted: tuple[str, str, Mod
 
 def test_one_row_predicts_as_it_does_among_others(fitted: tuple[str, str, Model]) -> None:
     _, task, model = fitted
-    rows = _job(task).validation.frame.head(50)
+    rows = make_job(task).validation.frame.head(50)
     together = model.predict(rows)
     alone = np.concatenate([model.predict(rows.iloc[i : i + 1]) for i in range(50)])
     np.testing.assert_allclose(alone, together, rtol=1e-5)
@@ -119,7 +124,7 @@ def test_a_missing_column_is_named(fitted: tuple[str, str, Model]) -> None:
     _, task, model = fitted
     column = model.card.params["by"][0] if "by" in model.card.params else COLUMNS[task][1][0]
     with pytest.raises(InputError, match=f"input column '{column}' is missing"):
-        model.predict(_job(task).validation.frame.drop(columns=column))
+        model.predict(make_job(task).validation.frame.drop(columns=column))
 
 
 @pytest.mark.parametrize("fault", ["truncated", "garbage", "pickle", "swapped", "gone"])
@@ -184,7 +189,7 @@ def test_losses_of_every_round_are_reported() -> None:
         seen: list[tuple[int, int, dict[str, float]]] = []
         params = models.parse_params(family, FAMILIES[family]["classification"])
         models.family(family).fit(
-            _job("classification", lambda *told, seen=seen: seen.append(told)), params, family
+            make_job("classification", lambda *told, seen=seen: seen.append(told)), params, family
         )
         assert [done for done, _, _ in seen] == list(range(1, rounds + 1))
         assert all(0 < loss < 1 for *_, losses in seen for loss in losses.values())
@@ -204,7 +209,7 @@ def test_boosting_stops_early_on_the_later_rows() -> None:
 
 
 def test_a_rate_is_the_smoothed_mean_by_hand(tmp_path: Path) -> None:
-    job = _job("classification")
+    job = make_job("classification")
     model = _fit("rate_table", "classification", by=["carrier"], smoothing=50)
     chosen = (job.train.frame["carrier"] == "UA").to_numpy()
     labels = job.train.labels

@@ -1,6 +1,7 @@
 """Reading dataset snapshots: the manifest, and one split as a pandas frame, digests checked."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,11 +10,15 @@ import numpy as np
 from mlcycle.adapters.artifacts.store import ArtifactStore
 from mlcycle.contract import Output
 from mlcycle.domain.dataset import DatasetManifest, Split, parse_manifest
+from mlcycle.domain.examples import Rows
 from mlcycle.domain.metrics import Array
 from mlcycle.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
+
+PART_ROWS = 65_536
 
 
 def read_manifest(artifacts: ArtifactStore, output: Output) -> DatasetManifest:
@@ -30,29 +35,53 @@ def read_split(
 ) -> "pd.DataFrame":
     """All rows of a split, these columns only. Text arrives dictionary-encoded: a code a row.
 
+    ``scratch`` keeps the fetched parts for the next reading of the same snapshot.
+
     Raises InputError where the split has no rows or a column is missing, IntegrityError where a part
     is not what the manifest says.
     """
+    return _frame(list(_tables(artifacts, manifest, split, columns, scratch, None)))
+
+
+def _tables(
+    artifacts: ArtifactStore,
+    manifest: DatasetManifest,
+    split: Split,
+    columns: Sequence[str],
+    scratch: Path,
+    rows: int | None,
+) -> "Iterator[pa.Table]":
+    """A split's parts, each as one table or, with ``rows``, as tables of at most so many."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    parts = manifest.of_split(split)
+    parts, wanted = manifest.of_split(split), list(dict.fromkeys(columns))
     if not sum(part.rows for part in parts):
         raise InputError(
             f"the {split} split of dataset {manifest.digest[:12]} has no rows: choose a later partition, "
             "or ingest the earlier ones first"
         )
     scratch.mkdir(parents=True, exist_ok=True)
-    tables = []
     for part in parts:
         path = f"datasets/{manifest.project}/{manifest.digest}/{part.path}"
-        local = scratch / part.path
-        artifacts.get_file(Output(uri=artifacts.uri(path), digest=part.digest), local)
+        local = scratch / f"{manifest.digest[:16]}-{part.path}"
+        if not local.exists():
+            staged = local.with_suffix(".fetched")
+            artifacts.get_file(Output(uri=artifacts.uri(path), digest=part.digest), staged)
+            staged.replace(local)
         names = pq.read_schema(local).names
         if missing := [column for column in columns if column not in names]:
             raise InputError(f"dataset {manifest.digest[:12]} lacks {', '.join(missing)}: snapshot it again")
-        tables.append(pq.read_table(local, columns=list(dict.fromkeys(columns))))
-        local.unlink()
+        if rows is None:
+            yield pq.read_table(local, columns=wanted)
+            continue
+        for batch in pq.ParquetFile(local).iter_batches(rows, columns=wanted):
+            yield pa.Table.from_batches([batch])
+
+
+def _frame(tables: "list[pa.Table]") -> "pd.DataFrame":
+    import pyarrow as pa
+
     table = pa.concat_tables(tables)
     text = [field.name for field in table.schema if pa.types.is_string(field.type)]
     for name in text:
@@ -60,6 +89,41 @@ def read_split(
         table = table.set_column(at, name, table[name].dictionary_encode())
     frame: pd.DataFrame = table.unify_dictionaries().to_pandas()
     return frame
+
+
+@dataclass(frozen=True)
+class SplitExamples:
+    """One split of a snapshot as a fit reads it: :class:`mlcycle.domain.examples.Examples`.
+
+    Its parts are fetched into a folder, digests checked, when they are first read, and stay there.
+    """
+
+    artifacts: ArtifactStore
+    manifest: DatasetManifest
+    split: Split
+    columns: Sequence[str]
+    task: str
+    folder: Path
+
+    @property
+    def count(self) -> int:
+        """Rows of the split."""
+        return sum(part.rows for part in self.manifest.of_split(self.split))
+
+    def whole(self) -> Rows:
+        """All rows in memory. Raises as :func:`read_split` does."""
+        return self._rows(_frame(list(self._tables(None))))
+
+    def parts(self) -> Iterator[Rows]:
+        """The rows in order, ``PART_ROWS`` at the most at a time."""
+        for table in self._tables(PART_ROWS):
+            yield self._rows(_frame([table]))
+
+    def _rows(self, frame: "pd.DataFrame") -> Rows:
+        return Rows(frame, labels_of(frame, self.split, self.task))
+
+    def _tables(self, rows: int | None) -> "Iterator[pa.Table]":
+        return _tables(self.artifacts, self.manifest, self.split, self.columns, self.folder, rows)
 
 
 def labels_of(frame: "pd.DataFrame", split: str, task: str) -> Array:
