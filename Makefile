@@ -26,11 +26,20 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 	@echo "installing packages ..."
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV) 2>/dev/null
+	@$(cpu_torch)
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -e .
 	@echo "compiling bytecode ..."
 	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null 2>&1 || true
 	@touch $@
+
+# Without a GPU the CPU build of the locked torch does: CUDA alone is 4 GB. Installed first, it satisfies the lock.
+# Where its index is silent, and where there is a GPU or a folder of wheels, the lock is installed as it stands.
+define cpu_torch
+ls /dev/nvidia[0-9]* >/dev/null 2>&1 || [ -n "$$UV_FIND_LINKS" ] || \
+  UV_HTTP_TIMEOUT=10 UV_HTTP_RETRIES=0 timeout 900 $(BIN)/uv pip install --quiet --python $(BIN)/python \
+    --no-deps --torch-backend=cpu $$(grep '^torch==' requirements.lock) 2>/dev/null || true
+endef
 
 up: setup ## start the platform: Airflow, MLflow, Evidently, PostgreSQL
 	@$(BIN)/mlcycle up
