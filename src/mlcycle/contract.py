@@ -14,6 +14,8 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from mlcycle.revision import revision
+
 VERSION: Final = "mlcycle.step/2"
 
 #: Version 1 knew no status ``waiting``; all else reads the same.
@@ -22,8 +24,10 @@ Known = Literal["mlcycle.step/1", "mlcycle.step/2"]
 
 @cache
 def code_version() -> str:
-    """The version of mlcycle that a result names. Kept: looking it up takes milliseconds."""
-    return version("mlcycle")
+    """The code that a result names: its version, and its commit where it is known: ``0.1.0+g1a2b3c4d5e6f``.
+    Kept: looking it up takes milliseconds, and a process runs the code that it started with.
+    """
+    return "+".join(filter(None, (version("mlcycle"), revision())))
 
 
 class Document(BaseModel):

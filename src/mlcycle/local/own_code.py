@@ -9,6 +9,9 @@ import pkgutil
 import sys
 from pathlib import Path
 
+from mlcycle.contract import code_version
+from mlcycle.revision import checked_out
+
 LIGHT_PACKAGES = ("mlcycle.steps", "mlcycle.adapters", "mlcycle.ledger", "mlcycle.domain")
 PACKAGES = (*LIGHT_PACKAGES, "mlcycle.models")
 NEVER = ("migrations",)  # Alembic's, run by Alembic alone
@@ -21,9 +24,12 @@ class OwnCode:
         self._packages = packages
         self._warm = warm
         self._written: dict[Path, int] = {}
+        self._commit = ""
 
     def load(self) -> list[str]:
         """Import the packages and warm them up; returns what did not load, with the reason."""
+        self._commit = checked_out()
+        code_version()  # children have it, too
         failed = []
         for name in self._packages:
             package = importlib.import_module(name)
@@ -56,6 +62,8 @@ class OwnCode:
     def forget_if_changed(self) -> bool:
         """In a child: forget every module of mlcycle if a file has changed since; True if so."""
         if all(_written(path) == when for path, when in self._written.items()):
+            if checked_out() != self._commit:  # the same files under another name
+                code_version.cache_clear()
             return False
         for name in _names():
             del sys.modules[name]

@@ -25,7 +25,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from mlcycle.contract import code_version
 from mlcycle.local.launch import THRESHOLD
 from mlcycle.local.own_code import LIGHT_PACKAGES, PACKAGES, OwnCode
 from mlcycle.local.processes import die_with_parent, send, send_group, threads
@@ -89,7 +88,6 @@ class StepServer:
                     self._loaded()
 
     def _loaded(self) -> None:
-        code_version()
         for problem in self._own_code.load():
             _say(f"not loaded: {problem}")
         prepare_threads()
