@@ -76,7 +76,7 @@ clean: ## stop the platform and remove all it holds; the environment stays
 	@rm -rf $(STATE)
 
 lock: setup ## resolve the dependencies anew (no folder of wheels: its path would end up in the lock)
-	@env -u UV_FIND_LINKS $(BIN)/uv pip compile pyproject.toml --group dev --python-version 3.11 --no-header \
+	@env -u UV_FIND_LINKS $(BIN)/uv pip compile pyproject.toml --all-extras --group dev --python-version 3.11 --no-header \
 	  --no-annotate --upgrade --quiet $(addprefix --no-emit-package ,$(CUDA)) -o requirements.lock
 
 # torch pins these itself where its build needs them; a lock that names them costs 2.5 GB without a GPU.

@@ -2,14 +2,16 @@
 
 import json
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import execute_values
 
-from mlcycle.domain.monitors import Measurement
+if TYPE_CHECKING:
+    from mlcycle.domain.monitors import Measurement
 
 
-def replace(cursor: Cursor, project: str, partition: str, found: Sequence[Measurement]) -> None:
+def replace(cursor: Cursor, project: str, partition: str, found: "Sequence[Measurement]") -> None:
     """Store a partition's measurements in place of those of an earlier run."""
     cursor.execute(
         "delete from ledger.monitor_result where project = %s and partition = %s", (project, partition)

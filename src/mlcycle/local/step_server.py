@@ -35,7 +35,7 @@ LIGHT = ("psycopg2", "numpy", "httpx", "fsspec.implementations.local", "fsspec.i
 
 #: What steps import, in the order in which a batch travels; then mlcycle's own code.
 PRELOAD = (
-    *(*LIGHT, "pyarrow.parquet", "pyarrow.csv", "pandas", "duckdb"),
+    *(*LIGHT, "pyarrow.parquet", "pyarrow.csv", "pandas"),
     *("great_expectations", "feast", "feast.infra.passthrough_provider"),
     "feast.infra.offline_stores.contrib.postgres_offline_store.postgres",
     "feast.infra.online_stores.postgres_online_store.postgres",
