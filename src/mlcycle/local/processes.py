@@ -1,7 +1,4 @@
-"""Linux's process tree: dying with one's parent, adopting orphans, finding and ending what is left.
-
-Read from /proc directly: the supervisor lives as long as the platform and stays small.
-"""
+"""Linux's process tree: dying with one's parent, adopting orphans, finding and ending what is left."""
 
 import contextlib
 import ctypes
@@ -10,6 +7,8 @@ import signal
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
+
+import psutil
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
@@ -38,54 +37,73 @@ def adopt_orphans() -> None:
 
 def children(pid: int) -> list[int]:
     """Direct children of a process."""
-    return [child for child, parent in _parents().items() if parent == pid]
+    return _children(pid, recursive=False)
 
 
 def descendants(pid: int) -> list[int]:
     """Children, grandchildren and so on."""
-    parents, level = _parents(), {pid}
-    found: list[int] = []
-    while level:
-        level = {child for child, parent in parents.items() if parent in level}
-        found += level
-    return found
+    return _children(pid, recursive=True)
 
 
 def started_at(pid: int) -> int | None:
-    """Clock ticks after boot at which a process started: with its pid, its identity. None if it is gone."""
-    stat = _stat(pid)
-    return int(stat[19]) if stat and stat[0] != "Z" else None
+    """Clock ticks after boot at which a process started: with its pid, its identity. None if it is gone.
+
+    Not psutil's ``create_time``: it adds the time of the boot, which moves when the clock is set.
+    """
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()  # what follows the name
+    except OSError:
+        return None
+    return int(stat[19]) if stat[0] != "Z" else None
 
 
 def session_members(sessions: Iterable[int]) -> list[int]:
     """Processes of these sessions."""
     wanted = set(sessions)
-    return [pid for pid in _pids() if (stat := _stat(pid)) and stat[0] != "Z" and int(stat[3]) in wanted]
+    found = []
+    for pid in psutil.pids():
+        with contextlib.suppress(ProcessLookupError):
+            if os.getsid(pid) in wanted and started_at(pid) is not None:
+                found.append(pid)
+    return found
 
 
 def marked(name: str, value: str) -> list[int]:
     """Processes that were started with this environment variable."""
-    entry = f"{name}={value}".encode()
     found = []
-    for pid in _pids():
-        try:
-            environ = Path(f"/proc/{pid}/environ").read_bytes()
-        except OSError:
-            continue
-        if entry in environ.split(b"\0"):
-            found.append(pid)
+    for pid in psutil.pids():
+        with contextlib.suppress(psutil.Error, OSError):
+            if psutil.Process(pid).environ().get(name) == value:
+                found.append(pid)
     return found
 
 
 def memory(pids: Iterable[int]) -> int:
     """Bytes of memory of these processes; what several share is counted once (proportional set size)."""
-    return sum(_pss(pid) for pid in pids)
+    total = 0
+    for pid in pids:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process = psutil.Process(pid)
+            try:
+                total += process.memory_full_info().pss
+            except psutil.AccessDenied:
+                total += process.memory_info().rss
+    return total
 
 
 def cpu_seconds(pids: Iterable[int]) -> float:
     """CPU time that these processes and their reaped children have used."""
-    ticks = sum(sum(map(int, stat[11:15])) for pid in pids if (stat := _stat(pid)))
-    return ticks / os.sysconf("SC_CLK_TCK")
+    total = 0.0
+    for pid in pids:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            used = psutil.Process(pid).cpu_times()
+            total += used.user + used.system + used.children_user + used.children_system
+    return total
+
+
+def threads(pid: int) -> int:
+    """Threads of a process."""
+    return int(psutil.Process(pid).num_threads())
 
 
 def send(pid: int, signum: int) -> None:
@@ -112,34 +130,8 @@ def wait_gone(pids: Iterable[int], seconds: float) -> list[int]:
     return left
 
 
-def _pids() -> list[int]:
-    return [int(path.name) for path in Path("/proc").iterdir() if path.name.isdecimal()]
-
-
-def _parents() -> dict[int, int]:
-    return {pid: int(stat[1]) for pid in _pids() if (stat := _stat(pid))}
-
-
-def _stat(pid: int) -> list[str] | None:
-    """The fields of /proc/<pid>/stat after the name: state, parent, group, session, ..."""
+def _children(pid: int, *, recursive: bool) -> list[int]:
     try:
-        text = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return None
-    return text.rpartition(")")[2].split()
-
-
-def _pss(pid: int) -> int:
-    for name, key in (("smaps_rollup", "Pss:"), ("status", "VmRSS:")):
-        try:
-            for line in Path(f"/proc/{pid}/{name}").read_text().splitlines():
-                if line.startswith(key):
-                    return int(line.split()[1]) * 1024
-        except OSError:
-            continue
-    return 0
-
-
-def threads(pid: int) -> int:
-    """Threads of a process."""
-    return len(list(Path(f"/proc/{pid}/task").iterdir()))
+        return [child.pid for child in psutil.Process(pid).children(recursive=recursive)]
+    except psutil.NoSuchProcess:
+        return []
