@@ -32,7 +32,7 @@ def put(platform: Platform, path: str, text: str) -> None:
     file.write_text(text)
 
 
-@pytest.mark.parametrize("path", ["/", "/reports/flights/drift.html"])
+@pytest.mark.parametrize("path", ["/", "/projects/flights", "/reports/flights/drift.html"])
 def test_who_is_not_logged_in_sees_nothing_and_is_led_to_the_login(
     platform: Platform, client: object, path: str
 ) -> None:
@@ -108,6 +108,83 @@ def test_the_overview_shows_champion_tables_and_alerts_and_escapes_them(
         assert text in answer.text
     for text in ("<script", "javascript:"):
         assert text not in answer.text
+
+
+def batch(
+    platform: Platform,
+    table: str,
+    partition: str,
+    rows: int,
+    status: str = "published",
+    project: str = "flights",
+) -> None:
+    platform.owner().query(
+        """insert into ledger.batch (project, table_name, partition, status, current, digest, rows, token)
+           values (%s, %s, %s, %s, %s, '', %s, 1)""",
+        (project, table, partition, status, status == "published", rows),
+    )
+
+
+def test_the_bars_are_the_entity_tables_rows_and_no_other_tables(platform: Platform, client: object) -> None:
+    batch(platform, "flights", "2013-03-01", 842)
+    batch(platform, "weather", "2013-03-01", 72)
+    batch(platform, "weather", "2013-03-02", 72)
+    page = client.get("/projects/flights").text  # type: ignore[attr-defined]
+    assert "<title>2013-03-01: 842 rows</title>" in page
+    assert "2013-03-02: " not in page
+    assert "each partition of flights" in page
+
+
+def test_a_stopped_partition_that_was_published_since_is_no_matter(
+    platform: Platform, client: object
+) -> None:
+    batch(platform, "flights", "2013-03-01", 842, "stopped")
+    batch(platform, "flights", "2013-03-01", 840)
+    batch(platform, "flights", "2013-03-02", 7, "stopped")
+    batch(platform, "flights", "2013-03-02", 7, "held")
+    from mlcycle.ledger import overview
+
+    with platform.owner().transaction() as cursor:
+        assert overview.stopped(cursor) == [("flights", "flights", 1)]
+        assert overview.tables(cursor) == [("flights", "flights", "2013-03-01")]
+    assert '<td class="n warn">1</td>' in client.get("/").text  # type: ignore[attr-defined]
+
+
+def test_many_projects_are_a_line_each_and_a_page_of_their_own(
+    platform: Platform, client: object, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("MLCYCLE_PROJECTS", str(tmp_path / "none"))
+    (tmp_path / "none").mkdir()
+    for number in range(30):
+        batch(platform, "orders", f"2013-03-{1 + number:02}", 10 + number, project=f"shop_{number:02}")
+    platform.owner().query(
+        "insert into ledger.alert (project, key, severity, title, body, first_partition, last_partition) "
+        "values ('shop_17', 'k', 'page', 'No data', '', '2013-03-18', '2013-03-18')"
+    )
+    first = client.get("/").text  # type: ignore[attr-defined]
+    assert first.count('<a href="projects/shop_') == 30
+    assert "<svg" not in first
+    assert first.index("shop_17") < first.index("shop_00")  # who needs a person comes first
+    assert "1 page" in first
+    page = client.get("/projects/shop_17").text  # type: ignore[attr-defined]
+    assert "<title>2013-03-18: 27 rows</title>" in page
+    assert "No data" in page
+    assert client.get("/projects/shop_99").status_code == 404  # type: ignore[attr-defined]
+
+
+def test_a_project_file_is_read_again_when_it_or_its_sql_changes(tmp_path: Path) -> None:
+    import shutil
+
+    from mlcycle.console.files import ProjectFiles
+
+    home = shutil.copytree(ROOT / "projects" / "weather", tmp_path / "weather")
+    files = ProjectFiles()
+    known = files.one(tmp_path, "weather")
+    assert known is files.one(tmp_path, "weather")
+    (home / "recent.sql").unlink()
+    assert "recent.sql" in str(files.one(tmp_path, "weather"))
+    assert "recent.sql" in str(files.all(tmp_path, seconds=30)["weather"])
+    assert files.one(tmp_path, "other") is None
 
 
 def test_a_warehouse_that_is_away_is_one_line_beside_the_projects(

@@ -7,7 +7,7 @@ Airflow sets at login for every path of its own; a plain link to a page here the
 import mimetypes
 import os
 from collections.abc import Awaitable, Callable
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from urllib.parse import quote
 
 from airflow.api_fastapi.core_api.security import requires_authenticated
@@ -15,11 +15,12 @@ from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 
 from mlcycle.adapters.artifacts.store import ArtifactStore
+from mlcycle.console.files import ProjectFiles, Read
 from mlcycle.console.links import REPORTS
-from mlcycle.console.overview import Overview, read_overviews
-from mlcycle.console.page import overview_page
+from mlcycle.console.overview import Overview, read_detail, read_overviews, reading
+from mlcycle.console.page import problem_page, project_page, projects_page
 from mlcycle.errors import InputError, MlcycleError
-from mlcycle.project.file import find, load, projects_folder
+from mlcycle.project.file import projects_folder
 
 #: Reports are files that a step made of data: they may draw and style, and run the script they
 #: bring along for their charts, but reach nothing outside and, sandboxed, none of Airflow's
@@ -33,6 +34,9 @@ PAGE_POLICY = (
     "base-uri 'none'; frame-ancestors 'self'"
 )
 SHOWN = {".html": "text/html; charset=utf-8", ".json": "application/json", ".svg": "image/svg+xml"}
+
+FEW = 6  # projects whose details all stand on the first page
+files = ProjectFiles()
 
 app = FastAPI(title="mlcycle console", docs_url=None, redoc_url=None, openapi_url=None)
 
@@ -56,22 +60,46 @@ async def _to_login(request: Request, error: HTTPException) -> Response:
 
 
 @app.get("/", dependencies=[Depends(requires_authenticated())], response_class=HTMLResponse)
-def overview() -> HTMLResponse:
-    """Every project's state at a glance."""
-    projects: list[Overview] = []
+def projects() -> HTMLResponse:
+    """Every project in a line; where there are few, all of each as well."""
+    overviews: list[Overview] = []
     try:
-        projects = [Overview(name, _problem(path)) for name, path in find(projects_folder()).items()]
-        return HTMLResponse(overview_page(read_overviews(projects)))
+        read = files.all(projects_folder())
+        overviews = [_overview(name, found) for name, found in read.items()]
+        with reading() as cursor:
+            overviews = read_overviews(cursor, overviews)
+            few = overviews if len(overviews) <= FEW else []
+            details = [read_detail(cursor, overview) for overview in few]
+        waiting = sum(found is None for found in read.values())
+        return HTMLResponse(projects_page(overviews, details, reading=waiting))
     except MlcycleError as error:
-        return HTMLResponse(overview_page(projects, error.message), 503 if error.retryable else 500)
+        return HTMLResponse(projects_page(overviews, error=error.message), _code(error))
 
 
-def _problem(path: Path) -> str:
+@app.get("/projects/{name}", dependencies=[Depends(requires_authenticated())], response_class=HTMLResponse)
+def project(name: str) -> HTMLResponse:
+    """One project's page."""
     try:
-        load(path)
+        found = files.one(projects_folder(), name)
+        with reading() as cursor:
+            overviews = {overview.name: overview for overview in read_overviews(cursor, [])}
+            if found is None and name not in overviews:
+                return HTMLResponse(problem_page("No such project", f"there is no project {name!r}"), 404)
+            overview = overviews.get(name, Overview(name))
+            overview.describe(found)
+            return HTMLResponse(project_page(read_detail(cursor, overview)))
     except MlcycleError as error:
-        return error.message
-    return ""
+        return HTMLResponse(problem_page(name, error.message), _code(error))
+
+
+def _overview(name: str, found: Read | None) -> Overview:
+    overview = Overview(name)
+    overview.describe(found)
+    return overview
+
+
+def _code(error: MlcycleError) -> int:
+    return 503 if error.retryable else 500
 
 
 @app.get("/reports/{path:path}", dependencies=[Depends(requires_authenticated())])

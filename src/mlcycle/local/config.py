@@ -117,8 +117,9 @@ def configure(
         raise ConfigError(f"{found_home} has no projects/ folder: name the right one with --home")
     settled = _ports(ports or {}, before.get("ports", {}))
     write_private(state / "config.json", json.dumps({"home": str(found_home), "ports": settled}, indent=1))
-    if not (state / "secrets.json").exists():
-        write_private(state / "secrets.json", json.dumps(_generate(), indent=1))
+    known = _secrets(state) if (state / "secrets.json").exists() else {}
+    if (complete := {**_generate(), **known}) != known:  # a newer mlcycle may have one role more
+        write_private(state / "secrets.json", json.dumps(complete, indent=1))
     platform = Platform(state, found_home, settled, _secrets(state))
     platform.sockets.mkdir(mode=0o700, exist_ok=True)
     owner = platform.sockets.stat()

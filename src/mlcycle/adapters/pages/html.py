@@ -4,40 +4,7 @@ import base64
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-TEMPLATE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>{{ title }}</title>
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<style>
- body { font: 15px/1.5 system-ui, sans-serif; color: #1f2933; margin: 2rem auto; max-width: 62rem;
-        padding: 0 1rem; background: #fff }
- h1 { font-size: 1.5rem; margin-bottom: .2rem } h2 { font-size: 1.1rem; margin-top: 2rem }
- .lead { font-size: 1.05rem } .muted { color: #616e7c }
- .verdict { display: inline-block; padding: .15rem .7rem; border-radius: 1rem; font-weight: 600;
-            background: #e4e7eb }
- .good { background: #d6f0e0; color: #11663a } .bad { background: #fde2d4; color: #8a3510 }
- table { border-collapse: collapse; margin: .5rem 0 } th, td { text-align: right; padding: .25rem .8rem;
-         border-bottom: 1px solid #e4e7eb; font-variant-numeric: tabular-nums }
- th:first-child, td:first-child { text-align: left } th { font-weight: 600 }
- .plots { display: flex; flex-wrap: wrap; gap: 1rem; align-items: flex-start }
- .plots img { max-width: 100%; height: auto }
- .wide { overflow-x: auto }
-</style></head><body>
-<h1>{{ title }}</h1>
-<p class="muted">{{ subtitle }}</p>
-{% if verdict %}<p><span class="verdict {{ 'good' if good else 'bad' }}">{{ verdict }}</span></p>{% endif %}
-{% if points %}<ul class="lead">{% for point in points %}<li>{{ point }}</li>{% endfor %}</ul>{% endif %}
-{% for section in sections %}
-<h2>{{ section.title }}</h2>
-{% if section.text %}<p>{{ section.text }}</p>{% endif %}
-{% if section.images %}<div class="plots">{% for image in section.images %}
-<img alt="{{ image[0] }}" src="data:image/png;base64,{{ image[1] }}">{% endfor %}</div>{% endif %}
-{% if section.rows %}<div class="wide"><table><thead><tr>
-{% for cell in section.head %}<th>{{ cell }}</th>{% endfor %}</tr></thead><tbody>
-{% for row in section.rows %}<tr>{% for cell in row %}<td>{{ cell }}</td>{% endfor %}</tr>{% endfor %}
-</tbody></table></div>{% endif %}
-{% endfor %}
-</body></html>
-"""
+from mlcycle.adapters.pages.templating import template
 
 
 @dataclass
@@ -66,9 +33,8 @@ def render(
     points: Sequence[str] = (),
 ) -> bytes:
     """One page. Every text is escaped: names come from project files and data."""
-    import jinja2
-
-    template = jinja2.Environment(autoescape=True).from_string(TEMPLATE)
-    return template.render(
-        title=title, subtitle=subtitle, sections=sections, verdict=verdict, good=good, points=points
-    ).encode()
+    return (
+        template("report.html.j2")
+        .render(title=title, subtitle=subtitle, sections=sections, verdict=verdict, good=good, points=points)
+        .encode()
+    )

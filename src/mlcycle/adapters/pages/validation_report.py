@@ -1,13 +1,10 @@
 """The page that shows what validation found: one file, no scripts, nothing loaded from elsewhere."""
 
 from collections import Counter
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mlcycle.adapters.delivery.checking import Batch
-
-if TYPE_CHECKING:
-    from jinja2 import Template
+from mlcycle.adapters.pages.templating import template
 
 COLOURS = [
     ("accepted", "#2f9e62"),
@@ -34,7 +31,7 @@ def render_report(project: str, table: str, batches: list[Batch], rules: list[tu
     examples = [(batch.partition.key, row) for batch in batches for row in batch.bad[:MAX_EXAMPLES]]
     odd = [b for b in batches if b.stopped or b.bad or b.notes or b.counts.duplicates]
     odd.sort(key=lambda batch: not batch.stopped)
-    return _template().render(
+    return template("validation.html.j2").render(
         project=project,
         table=table,
         batches=batches,
@@ -50,18 +47,9 @@ def render_report(project: str, table: str, batches: list[Batch], rules: list[tu
     )
 
 
-@cache
-def _template() -> "Template":
-    from jinja2 import Environment, PackageLoader
-
-    return Environment(loader=PackageLoader("mlcycle.adapters.pages"), autoescape=True).get_template(
-        "validation.html.j2"
-    )
-
-
 def warm_up() -> None:
     """Compile the template."""
-    _template()
+    template("validation.html.j2")
 
 
 def _counted(batch: Batch) -> dict[str, int]:

@@ -1,0 +1,1 @@
+"""Ledgers that benchmarks measure on."""
