@@ -6,13 +6,14 @@ A change of either schema that an older reader would not understand needs a new 
 ``tests/contract/golden`` holds the published schemas.
 """
 
+import math
 from datetime import datetime
 from enum import IntEnum, StrEnum
 from functools import cache
 from importlib.metadata import version
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
 
 from mlcycle.revision import revision
 
@@ -30,10 +31,36 @@ def code_version() -> str:
     return "+".join(filter(None, (version("mlcycle"), revision())))
 
 
+def not_finite(value: Any, at: str = "") -> str:
+    """The first NaN or infinity in a JSON value, as ``key.key[2] is nan``; empty where there is none.
+
+    JSON knows neither, PostgreSQL's jsonb refuses both, and a reader in another language would too.
+    """
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"{at or 'the value'} is {value}"
+    items: Any = ()
+    if isinstance(value, dict):
+        items = ((f"{at}.{key}" if at else str(key), item) for key, item in value.items())
+    elif isinstance(value, list | tuple):
+        items = ((f"{at}[{number}]", item) for number, item in enumerate(value))
+    return next((found for where, item in items if (found := not_finite(item, where))), "")
+
+
+def _finite(value: Any) -> Any:
+    if problem := not_finite(value):
+        raise ValueError(f"{problem}: a number here is finite; leave out what was not measured")
+    return value
+
+
+#: JSON as it travels: no NaN, no infinity.
+Values = Annotated[dict[str, JsonValue], AfterValidator(_finite)]
+Numbers = Annotated[dict[str, float], AfterValidator(_finite)]
+
+
 class Document(BaseModel):
     """Base of the contract's documents: immutable, unknown keys refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Status(StrEnum):
@@ -75,7 +102,7 @@ class Handover(Document):
     """What one upstream step passes on: its outputs and its small values."""
 
     outputs: dict[str, Output] = {}
-    values: dict[str, JsonValue] = {}
+    values: Values = {}
 
 
 class Origin(Document):
@@ -101,7 +128,7 @@ class Request(Document):
     work: Annotated[str, Field(min_length=1, max_length=500)]
     project: dict[str, Any]
     partitions: PartitionRange | None = None
-    params: dict[str, JsonValue] = {}
+    params: Values = {}
     inputs: dict[str, list[Handover]] = {}
     origin: Origin = Origin()
 
@@ -123,8 +150,8 @@ class Result(Document):
     status: Status
     message: str = ""
     outputs: dict[str, Output] = {}
-    values: dict[str, JsonValue] = {}
-    metrics: dict[str, float] = {}
+    values: Values = {}
+    metrics: Numbers = {}
     links: dict[str, str] = {}
     error: ErrorInfo | None = None
     again_at: datetime | None = None  # when a waiting step is to be run again; the slot is free until then

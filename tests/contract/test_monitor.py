@@ -158,6 +158,20 @@ def test_a_model_that_got_worse_pages_and_asks_for_a_retrain(life: Platform, wat
     assert "worse" in str(wish["reason"])
 
 
+def test_a_metric_that_is_not_defined_is_not_measured_and_the_day_is_watched_all_the_same(
+    life: Platform, watch: Watch
+) -> None:
+    document = PROJECT.document()
+    document["evaluation"]["metric"] = "roc_auc"
+    life.owner().query("update serving.label set label = 0")
+    result = watch("2013-02-28", Project.model_validate(document))
+    assert result.status is Status.OK, result.message
+    assert "the rows hold one class only" in result.message.partition("not measured yet")[2]
+    found = {monitor for monitor, _ in results(life, "2013-02-28")}
+    assert "performance" not in found
+    assert {"estimate", "value", "drift"} <= found
+
+
 def test_a_day_with_a_third_of_its_rows_pages(life: Platform, watch: Watch) -> None:
     life.owner().query(
         """update ledger.batch set rows = rows / 3

@@ -10,12 +10,22 @@ B. Efron and R. Tibshirani, "An Introduction to the Bootstrap" (1993), ch. 13, f
 interval.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mlcycle.domain.metrics import METRICS, ROW_LOSSES, Array, check_rows, gain, ranked_auc
+from mlcycle.domain.metrics import (
+    METRICS,
+    ROW_LOSSES,
+    Array,
+    NotMeasured,
+    Reading,
+    check_rows,
+    gain,
+    ranked_auc,
+)
 from mlcycle.errors import InputError
 
 
@@ -29,7 +39,7 @@ class Paired:
     gain: float
     blocks: int
     samples: Array  # (resamples,) gain of each draw
-    block_gains: Array  # (blocks,) gain on each block alone; NaN where not defined there
+    block_gains: list[Reading]  # on each block alone, in order
 
     def interval(self, confidence: float) -> tuple[float, float]:
         """Two-sided percentile interval of the gain."""
@@ -62,8 +72,8 @@ def paired_blocks(
         resamples: draws.
         seed: of the draws; the same seed gives the same answer.
 
-    Raises InputError for no rows or values that are not finite, or where the metric is
-    defined on no draw.
+    Raises InputError for no rows or values that are not finite, or where the metric is not
+    defined on the rows or on no draw.
     """
     check_rows(labels, old)
     check_rows(labels, new)
@@ -73,27 +83,39 @@ def paired_blocks(
     draws = random.multinomial(count, np.full(count, 1 / count), size=resamples)
     sampled_old = _sampled(metric, labels, old, codes, draws)
     sampled_new = _sampled(metric, labels, new, codes, draws)
-    samples = np.array([gain(metric, a, b) for a, b in zip(sampled_old, sampled_new, strict=True)])
-    samples = samples[np.isfinite(samples)]
-    if not len(samples):
-        raise InputError(f"{metric} is not defined on these rows: they hold one class only")
     measure = METRICS[metric]
     before, after = measure(labels, old, None), measure(labels, new, None)
+    for reading in (before, after):
+        if isinstance(reading, NotMeasured):
+            raise InputError(f"{metric} cannot be compared: {reading.reason}")
+    assert not isinstance(before, NotMeasured)
+    assert not isinstance(after, NotMeasured)
+    # A draw of blocks of one class has no AUC: those draws say nothing and are left out.
+    samples = np.array(
+        [
+            gain(metric, a, b)
+            for a, b in zip(sampled_old, sampled_new, strict=True)
+            if a is not None and b is not None
+        ]
+    )
+    if not len(samples):
+        raise InputError(f"{metric} cannot be compared: the rows of every draw hold one class only")
     by_block = [
         gain(metric, measure(labels[rows], old[rows], None), measure(labels[rows], new[rows], None))
         for rows in (codes == block for block in range(count))
     ]
-    return Paired(metric, before, after, gain(metric, before, after), count, samples, np.array(by_block))
+    return Paired(metric, before, after, gain(metric, before, after), count, samples, by_block)
 
 
 def _sampled(
     metric: str, labels: Array, predictions: Array, codes: NDArray[np.int64], draws: NDArray[np.int64]
-) -> Array:
+) -> Sequence[float | None]:
     """The metric of each draw; ``draws`` (resamples, blocks) says how often each block was drawn."""
     if metric == "roc_auc":
         auc = ranked_auc(labels, predictions)
-        return np.array([auc(drawn[codes].astype(np.float64)) for drawn in draws])
+        return [auc(drawn[codes].astype(np.float64)) for drawn in draws]
     # The others are means over rows: sums by block are all that a draw needs.
     sums = np.bincount(codes, weights=ROW_LOSSES[metric](labels, predictions))
     means: Array = (draws @ sums) / (draws @ np.bincount(codes))
-    return np.sqrt(means) if metric == "rmse" else means
+    found: list[float | None] = (np.sqrt(means) if metric == "rmse" else means).tolist()
+    return found

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
 from mlcycle.domain.bootstrap import Paired
+from mlcycle.domain.metrics import NotMeasured, shown
 from mlcycle.domain.slices import SliceChange
 
 #: With fewer blocks a percentile interval is far too narrow to trust.
@@ -55,22 +56,37 @@ def decide(
         against.append(
             f"{words}; {wanted} in {sure:.1%} of the draws, the gate asks for {rules.confidence:.0%}"
         )
+    judged = 0
     for change in slices:
-        if change.rows >= rules.min_slice_rows and change.loss > rules.max_slice_loss:
+        if change.rows < rules.min_slice_rows or isinstance(change.loss, NotMeasured):
+            continue
+        judged += 1
+        if change.loss > rules.max_slice_loss:
             against.append(
                 f"slice {change.name} ({change.rows} rows) gets worse by {change.loss:.4f}, from "
-                f"{change.old:.4f} to {change.new:.4f}; the gate allows {rules.max_slice_loss:g}"
+                f"{shown(change.old)} to {shown(change.new)}; the gate allows {rules.max_slice_loss:g}"
             )
+    unmeasured = _unmeasured(paired.metric, rules, slices)
     if against:
-        return Decision("refuse", against)
+        return Decision("refuse", [*against, *unmeasured])
     return Decision(
         "promote",
         [
             f"{words}; {_wanted(rules)} in {sure:.1%} of the draws",
             f"compared on {rows} rows in {paired.blocks} blocks of time",
-            "no slice got worse than allowed" if slices else "no slice was large enough to judge",
+            "no slice got worse than allowed" if judged else "no slice was large enough to judge",
+            *unmeasured,
         ],
     )
+
+
+def _unmeasured(metric: str, rules: Rules, slices: Sequence[SliceChange]) -> list[str]:
+    """One line for the slices that are large enough and still say nothing: a gap is no consent."""
+    found = [c for c in slices if c.rows >= rules.min_slice_rows and isinstance(c.loss, NotMeasured)]
+    if not found:
+        return []
+    names = ", ".join(c.name for c in found[:5]) + (f" and {len(found) - 5} more" if len(found) > 5 else "")
+    return [f"{metric} was not measured on {names}: {getattr(found[0].loss, 'reason', '')}"]
 
 
 def _wanted(rules: Rules) -> str:

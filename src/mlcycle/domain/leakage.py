@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mlcycle.domain.dataset import Split
+from mlcycle.domain.metrics import NotMeasured, roc_auc
 from mlcycle.domain.split import Window
 from mlcycle.errors import LeakageError
 
@@ -136,23 +137,11 @@ def check_replay(view: str, stored: Mapping[Any, Any], replayed: Mapping[Any, An
         )
 
 
-def auc(score: Floats, label: Floats) -> float:
-    """Area under the ROC curve, ties counted half; 0.5 where one class is missing."""
-    positive = label > 0.5
-    n1 = int(positive.sum())
-    n0 = len(label) - n1
-    if not n1 or not n0:
-        return 0.5
-    _, inverse, counts = np.unique(score, return_inverse=True, return_counts=True)
-    ranks = np.cumsum(counts) - (counts - 1) / 2
-    return float((ranks[inverse][positive].sum() - n1 * (n1 + 1) / 2) / (n1 * n0))
-
-
 def _check_auc(name: str, how: str, score: Floats, label: Floats) -> None:
     if min(label.sum(), len(label) - label.sum()) < MIN_ROWS / 5 or len(label) < MIN_ROWS:
         return
-    found = auc(score, label)
-    if max(found, 1 - found) >= TELLING_AUC:
+    found = roc_auc(label, score)
+    if not isinstance(found, NotMeasured) and max(found, 1 - found) >= TELLING_AUC:
         verb = "is absent just where the label says so" if how == "is absent" else "is a copy of the label"
         raise LeakageError(f"input {name!r} {verb}: AUC {found:.3f} by itself; remove it from inputs")
 

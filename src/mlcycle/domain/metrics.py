@@ -2,11 +2,13 @@
 
 Labels and predictions are float64 arrays of one length; a classification label is 0 or 1 and its
 prediction the probability of 1. Every metric takes optional row weights (a bootstrap resample is a
-weighting of rows), and none of them looks at time or at the model.
+weighting of rows), and none of them looks at time or at the model. A metric that is not defined on
+some rows is :class:`NotMeasured` with the reason, never NaN: JSON and the ledger know no NaN.
 """
 
 from collections.abc import Callable
-from typing import Final, Protocol
+from dataclasses import dataclass
+from typing import Final, Protocol, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +16,22 @@ from numpy.typing import NDArray
 from mlcycle.errors import ConfigError, InputError
 
 Array = NDArray[np.float64]
-Metric = Callable[[Array, Array, Array | None], float]
+
+
+@dataclass(frozen=True)
+class NotMeasured:
+    """A metric that is not defined on the rows it was asked of, and why."""
+
+    reason: str
+
+    def __str__(self) -> str:
+        return f"not measured: {self.reason}"
+
+
+Reading = float | NotMeasured
+Metric = Callable[[Array, Array, Array | None], Reading]
+
+ONE_CLASS: Final = NotMeasured("the rows hold one class only")
 
 #: Probabilities are kept this far from 0 and 1, so that one sure mistake does not cost infinity.
 CLIP: Final = 1e-7
@@ -59,38 +76,57 @@ def mae(labels: Array, predictions: Array, weights: Array | None = None) -> floa
     return float(np.average(row_absolute_error(labels, predictions), weights=weights))
 
 
-def roc_auc(labels: Array, predictions: Array, weights: Array | None = None) -> float:
+def roc_auc(labels: Array, predictions: Array, weights: Array | None = None) -> Reading:
     """Area under the ROC curve: how often a positive row ranks above a negative one, ties half.
 
-    NaN where the (weighted) rows hold one class only.
+    Not measured where the (weighted) rows hold one class only.
     """
-    return ranked_auc(labels, predictions)(np.ones(len(labels)) if weights is None else weights)
+    found = ranked_auc(labels, predictions)(np.ones(len(labels)) if weights is None else weights)
+    return ONE_CLASS if found is None else found
 
 
-def ranked_auc(labels: Array, predictions: Array) -> Callable[[Array], float]:
-    """The AUC as a function of the rows' weights; the rows are ranked once."""
+def ranked_auc(labels: Array, predictions: Array) -> Callable[[Array], float | None]:
+    """The AUC as a function of the rows' weights, None for one class; the rows are ranked once."""
     order = np.argsort(predictions, kind="stable")
     ranked, positive = predictions[order], labels[order] > 0.5
     starts = np.flatnonzero(np.append(True, ranked[1:] != ranked[:-1])) if len(order) else None
 
-    def auc(weights: Array) -> float:
+    def auc(weights: Array) -> float | None:
         if starts is None:
-            return float("nan")
+            return None
         w = weights[order]
         up = np.add.reduceat(np.where(positive, w, 0.0), starts)
         down = np.add.reduceat(np.where(positive, 0.0, w), starts)
         pairs = up.sum() * down.sum()
-        return float((up * (np.cumsum(down) - down / 2)).sum() / pairs) if pairs > 0 else float("nan")
+        return float((up * (np.cumsum(down) - down / 2)).sum() / pairs) if pairs > 0 else None
 
     return auc
 
 
+def _wherever_defined(metric: Metric) -> Metric:
+    """The metric, not measured where there is no row or the rows' numbers overflow it."""
+
+    def read(labels: Array, predictions: Array, weights: Array | None = None) -> Reading:
+        if len(labels) == 0:
+            return NotMeasured("there are no rows")
+        with np.errstate(over="ignore", invalid="ignore"):
+            value = metric(labels, predictions, weights)
+        if isinstance(value, NotMeasured) or np.isfinite(value):
+            return value
+        return NotMeasured("the rows' numbers are too large for it, or not finite")
+
+    return read
+
+
 METRICS: Final[dict[str, Metric]] = {
-    "log_loss": log_loss,
-    "roc_auc": roc_auc,
-    "brier": brier,
-    "rmse": rmse,
-    "mae": mae,
+    name: _wherever_defined(metric)
+    for name, metric in {
+        "log_loss": log_loss,
+        "roc_auc": roc_auc,
+        "brier": brier,
+        "rmse": rmse,
+        "mae": mae,
+    }.items()
 }
 #: The loss of a row, for the metrics that are means over rows (``rmse``: the root of one).
 ROW_LOSSES: Final[dict[str, Callable[[Array, Array], Array]]] = {
@@ -105,9 +141,16 @@ OF_TASK: Final[dict[str, tuple[str, ...]]] = {
 }
 
 
-def gain(metric: str, old: float, new: float) -> float:
+@overload
+def gain(metric: str, old: float, new: float) -> float: ...
+@overload
+def gain(metric: str, old: Reading, new: Reading) -> Reading: ...
+def gain(metric: str, old: Reading, new: Reading) -> Reading:
     """How much better ``new`` is, in the metric's unit; positive is better."""
-    return new - old if metric == "roc_auc" else old - new
+    for reading in (old, new):
+        if isinstance(reading, NotMeasured):
+            return reading
+    return float(new - old if metric == "roc_auc" else old - new)  # type: ignore[operator]
 
 
 def check_metric(metric: str, task: str) -> None:
@@ -117,11 +160,25 @@ def check_metric(metric: str, task: str) -> None:
         raise ConfigError(f"evaluation.metric {metric!r} does not measure a {task}: choose one of {known}")
 
 
-def measure(task: str, labels: Array, predictions: Array) -> dict[str, float]:
-    """Every metric of the task. One that is not defined on these rows is left out."""
+def readings(task: str, labels: Array, predictions: Array) -> dict[str, Reading]:
+    """Every metric of the task on these rows."""
     check_rows(labels, predictions)
-    values = {name: METRICS[name](labels, predictions, None) for name in OF_TASK[task]}
-    return {name: value for name, value in values.items() if np.isfinite(value)}
+    return {name: METRICS[name](labels, predictions, None) for name in OF_TASK[task]}
+
+
+def measure(task: str, labels: Array, predictions: Array) -> dict[str, float]:
+    """The metrics of the task that are defined on these rows."""
+    return measured(readings(task, labels, predictions))
+
+
+def measured(found: dict[str, Reading]) -> dict[str, float]:
+    """Those that were measured."""
+    return {name: value for name, value in found.items() if not isinstance(value, NotMeasured)}
+
+
+def shown(value: Reading) -> str:
+    """A reading for people: four digits, or that there is none."""
+    return "not measured" if isinstance(value, NotMeasured) else f"{value:.4f}"
 
 
 def check_rows(labels: Array, predictions: Array) -> None:

@@ -3,21 +3,21 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from mlcycle.domain.metrics import METRICS, OF_TASK
+from mlcycle.domain.metrics import METRICS, OF_TASK, NotMeasured, Reading
 
 Array = NDArray[np.float64]
 
 
-def expected(metric: str, predictions: Array) -> float | None:
+def expected(metric: str, predictions: Array) -> Reading:
     """The metric to be expected of calibrated probabilities, before any label is known.
 
     Confidence-based performance estimation: each row counts as positive with weight p and as
     negative with weight 1 - p (Bialek et al. 2024, arXiv:2401.08348). It rests on calibration and
-    does not see the label change for the same inputs. None for a regression's metric: a point
-    prediction tells nothing of its own error.
+    does not see the label change for the same inputs. Not measured for a regression's metric: a
+    point prediction tells nothing of its own error.
     """
     if metric not in OF_TASK["classification"]:
-        return None
+        return NotMeasured("a regression's error cannot be told without labels")
     labels = np.concatenate([np.ones_like(predictions), np.zeros_like(predictions)])
     weights = np.concatenate([predictions, 1 - predictions])
     return METRICS[metric](labels, np.concatenate([predictions, predictions]), weights)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mlcycle.domain.metrics import METRICS, Array, gain
+from mlcycle.domain.metrics import METRICS, Array, NotMeasured, Reading, gain
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,7 @@ class Slice:
     column: str
     value: str
     rows: int
-    metric: float
+    metric: Reading
 
     @property
     def name(self) -> str:
@@ -29,9 +29,9 @@ class SliceChange:
 
     name: str
     rows: int
-    old: float
-    new: float
-    loss: float
+    old: Reading
+    new: Reading
+    loss: Reading
 
 
 def measure_slices(
@@ -41,7 +41,7 @@ def measure_slices(
     columns: Mapping[str, Sequence[str]],
     min_rows: int = 1,
 ) -> list[Slice]:
-    """The metric on each slice of at least ``min_rows`` rows, where it is defined there.
+    """The metric on each slice of at least ``min_rows`` rows; not measured where it is not defined there.
 
     Args:
         metric: a name of ``metrics.METRICS``.
@@ -58,8 +58,7 @@ def measure_slices(
             if len(rows) < min_rows:
                 continue
             value = METRICS[metric](labels[rows], predictions[rows], None)
-            if np.isfinite(value):
-                found.append(Slice(column, str(text), len(rows), value))
+            found.append(Slice(column, str(text), len(rows), value))
     return found
 
 
@@ -71,11 +70,14 @@ def compare_slices(
     columns: Mapping[str, Sequence[str]],
     min_rows: int,
 ) -> list[SliceChange]:
-    """Each slice of at least ``min_rows`` rows under both models, the worst change first."""
+    """Each slice of at least ``min_rows`` rows under both models, the worst change first.
+
+    Those on which the metric is not defined come last.
+    """
     before = measure_slices(metric, labels, old, columns, min_rows)
     after = measure_slices(metric, labels, new, columns, min_rows)
     changes = [
-        SliceChange(a.name, a.rows, a.metric, b.metric, -gain(metric, a.metric, b.metric))
+        SliceChange(a.name, a.rows, a.metric, b.metric, gain(metric, b.metric, a.metric))
         for a, b in zip(before, after, strict=True)
     ]
-    return sorted(changes, key=lambda change: -change.loss)
+    return sorted(changes, key=lambda c: float("inf") if isinstance(c.loss, NotMeasured) else -c.loss)

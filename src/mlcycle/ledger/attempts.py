@@ -4,7 +4,6 @@ Retries of one task share a ``work``. Opening an attempt takes a higher token, a
 older attempt of the same work (a worker that was stopped and woke up) cannot publish.
 """
 
-import json
 import socket
 from typing import Any
 
@@ -12,6 +11,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from mlcycle.contract import Request, Result
 from mlcycle.errors import Superseded
+from mlcycle.ledger.document import as_json
 
 
 def open_attempt(cursor: Cursor, request: Request, project: str) -> int:
@@ -69,7 +69,7 @@ def record_publication(cursor: Cursor, work: str, key: str, token: int, outputs:
     """Note a publication in the transaction that makes it."""
     cursor.execute(
         "insert into ledger.publication (work, key, token, outputs) values (%s, %s, %s, %s)",
-        (work, key, token, json.dumps(outputs)),
+        (work, key, token, as_json(outputs)),
     )
 
 

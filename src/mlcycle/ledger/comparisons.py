@@ -1,6 +1,5 @@
 """Comparisons of challengers with champions, as the gate judged them."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from psycopg2.extensions import cursor as Cursor
 
 from mlcycle.errors import InputError
+from mlcycle.ledger.document import as_json
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def record(
            values (%s, %s, %s, %s, %s, %s, %s, %s) returning comparison_id""",
         (
             *(project, challenger, champion, champion_seq, dataset_digest, verdict),
-            *(json.dumps(list(reasons)), json.dumps(dict(statistics))),
+            *(as_json(list(reasons)), as_json(dict(statistics))),
         ),
     )
     (number,) = cursor.fetchone() or (0,)

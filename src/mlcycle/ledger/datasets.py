@@ -1,6 +1,5 @@
 """Dataset snapshots that exist, and how far labels reach."""
 
-import json
 from datetime import datetime
 
 from psycopg2.extensions import cursor as Cursor
@@ -9,6 +8,7 @@ from mlcycle.domain.dataset import DatasetManifest, parse_manifest
 from mlcycle.domain.partitions import Partition
 from mlcycle.errors import InputError
 from mlcycle.ledger.batches import newest
+from mlcycle.ledger.document import as_json
 from mlcycle.project import Project
 
 
@@ -49,7 +49,7 @@ def insert(cursor: Cursor, manifest: DatasetManifest, uri: str) -> None:
             manifest.project,
             manifest.digest,
             uri,
-            json.dumps(manifest.model_dump(mode="json")),
+            as_json(manifest.model_dump(mode="json")),
             sum(bounds.rows for bounds in manifest.splits.values()),
         ),
     )

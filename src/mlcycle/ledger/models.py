@@ -1,6 +1,5 @@
 """Registered model versions, and the evaluations they came from."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from psycopg2.extensions import cursor as Cursor
 
 from mlcycle.errors import Conflict, InputError
+from mlcycle.ledger.document import as_json
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ def register(cursor: Cursor, project: str, model: ModelVersion) -> None:
            values (%s, %s, %s, %s, %s, %s, %s, %s, %s) on conflict do nothing""",
         (
             *(project, model.version, model.run_id, model.candidate, model.model_uri),
-            *(json.dumps(model.manifest, sort_keys=True), model.manifest_digest, model.dataset_digest),
-            json.dumps(model.metrics),
+            *(as_json(model.manifest, sort_keys=True), model.manifest_digest, model.dataset_digest),
+            as_json(model.metrics),
         ),
     )
     if cursor.rowcount:
@@ -97,5 +97,5 @@ def record_evaluation(
            values (%s, %s, %s, %s, %s, %s)
            on conflict (project, run_id) do update
            set metrics = excluded.metrics, best = excluded.best, evaluated_at = now()""",
-        (project, run_id, candidate, dataset_digest, json.dumps(metrics), best),
+        (project, run_id, candidate, dataset_digest, as_json(metrics), best),
     )

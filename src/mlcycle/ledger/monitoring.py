@@ -1,11 +1,12 @@
 """What monitors measured, one row for each partition, monitor and subject."""
 
-import json
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import execute_values
+
+from mlcycle.ledger.document import as_json
 
 if TYPE_CHECKING:
     from mlcycle.domain.monitors import Measurement
@@ -24,7 +25,7 @@ def replace(cursor: Cursor, project: str, partition: str, found: "Sequence[Measu
         [
             (
                 *(project, partition, item.monitor, item.subject, item.status, item.value),
-                *(item.threshold, item.message, json.dumps(item.details)),
+                *(item.threshold, item.message, as_json(item.details)),
             )
             for item in found
         ],

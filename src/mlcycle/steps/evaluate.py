@@ -10,7 +10,16 @@ from mlcycle.adapters.pages.evaluation_page import Measured
 from mlcycle.adapters.tracking.server import Tracking, fetch_model
 from mlcycle.contract import Handover, Output
 from mlcycle.domain.dataset import DatasetManifest
-from mlcycle.domain.metrics import Array, business_value, check_metric, check_rows, gain, measure
+from mlcycle.domain.metrics import (
+    METRICS,
+    Array,
+    NotMeasured,
+    business_value,
+    check_metric,
+    check_rows,
+    gain,
+    measure,
+)
 from mlcycle.domain.slices import Slice, measure_slices
 from mlcycle.errors import InputError
 from mlcycle.ledger import models as ledger
@@ -48,10 +57,9 @@ def run(context: StepContext) -> Outcome:
         Measured(ZERO_RULE, {}, zero, *_measure(context, holdout, labels, zero)),
         *(_candidate(context, entry, holdout, labels) for entry in _trained(context)),
     ]
-    if undefined := [one.name for one in measured if metric not in one.metrics]:
-        raise InputError(
-            f"{metric} of {undefined[0]} is not defined on this holdout: it holds one class only"
-        )
+    for one in measured:
+        if isinstance(found := METRICS[metric](labels, one.predictions, None), NotMeasured):
+            raise InputError(f"{metric} of {one.name} on this holdout is {found}: choose a longer holdout")
     best = max(measured[1:], key=lambda one: gain(metric, 0.0, one.metrics[metric]))
     report = context.artifacts.put(
         _report_path(context, best), evaluation_page.render(project, manifest, measured, best, labels)
@@ -126,8 +134,14 @@ def _recorded(one: Measured) -> dict[str, Any]:
     return {
         **one.metrics,
         "business_value": one.value,
-        "slices": [{"name": s.name, "rows": s.rows, "metric": s.metric} for s in one.slices],
+        "slices": [_slice(part) for part in one.slices],
     }
+
+
+def _slice(part: Slice) -> dict[str, Any]:
+    if isinstance(part.metric, NotMeasured):
+        return {"name": part.name, "rows": part.rows, "not_measured": part.metric.reason}
+    return {"name": part.name, "rows": part.rows, "metric": part.metric}
 
 
 def _values(

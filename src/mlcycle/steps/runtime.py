@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from mlcycle.adapters.warehouse.connection import Warehouse
 from mlcycle.contract import ErrorInfo, Request, Result, Status, code_version
 from mlcycle.cycle import ROLES
-from mlcycle.errors import DataRejected, InputError, MlcycleError, NotYet, OutOfSpace
+from mlcycle.errors import DataRejected, InputError, IntegrityError, MlcycleError, NotYet, OutOfSpace
 from mlcycle.ledger import attempts
 from mlcycle.project import Project
 from mlcycle.settings import Settings
@@ -60,9 +60,13 @@ def run_step(request: Request, settings: Settings) -> Result:
             token = attempts.open_attempt(cursor, request, project.name)
             left = attempts.published(cursor, request.work, OUTCOME)
         if left is not None:
-            finished = result(Outcome.read(left, replayed=True))
+            outcome = Outcome.read(left, replayed=True)
         else:
-            finished = result(_run(StepContext(request, project, settings, token, warehouse)))
+            outcome = _run(StepContext(request, project, settings, token, warehouse))
+        try:
+            finished = result(outcome)
+        except ValidationError as error:
+            raise IntegrityError(f"the step hands over what cannot travel: {_first(error)}") from None
     except Exception as error:  # noqa: BLE001 - whatever happens, the contract owes a result
         status, info = describe(error)
         links = error.links if isinstance(error, DataRejected) else {}
@@ -108,9 +112,13 @@ def _project(request: Request) -> Project:
     try:
         return Project.model_validate(request.project)
     except ValidationError as error:
-        first: Any = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        raise InputError(f"the request's project is not valid: {where}: {first['msg']}") from None
+        raise InputError(f"the request's project is not valid: {_first(error)}") from None
+
+
+def _first(error: ValidationError) -> str:
+    """The first thing that is wrong, with its place."""
+    first: Any = error.errors(include_url=False)[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
 
 
 def _close(warehouse: Warehouse, token: int, finished: Result) -> None:

@@ -5,7 +5,7 @@ import pytest
 
 from mlcycle.domain.bootstrap import Paired, paired_blocks
 from mlcycle.domain.gate import decide
-from mlcycle.domain.metrics import METRICS, gain
+from mlcycle.domain.metrics import METRICS, ONE_CLASS, gain
 from mlcycle.domain.slices import compare_slices, measure_slices
 from mlcycle.errors import InputError
 from mlcycle.project import Gate
@@ -74,7 +74,7 @@ def test_a_better_model_is_found_better() -> None:
     low, high = found.interval(0.9)
     assert 0 < low < found.gain < high
     assert found.probability(0) == 1.0
-    assert (found.block_gains > 0).mean() > 0.9
+    assert np.mean([gained > 0 for gained in found.block_gains]) > 0.9
 
 
 def test_auc_without_a_second_class_anywhere_is_said() -> None:
@@ -84,7 +84,7 @@ def test_auc_without_a_second_class_anywhere_is_said() -> None:
 
 def _paired(gains: list[float], blocks: int = 14) -> Paired:
     samples = np.array(gains)
-    return Paired("log_loss", 0.45, 0.45 - samples.mean(), samples.mean(), blocks, samples, samples)
+    return Paired("log_loss", 0.45, 0.45 - samples.mean(), samples.mean(), blocks, samples, gains)
 
 
 def test_the_gate_promotes_what_is_surely_better() -> None:
@@ -137,6 +137,27 @@ def test_a_slice_that_gets_much_worse_stops_a_promotion() -> None:
     assert "slice place=north (60 rows) gets worse" in decision.reasons[0]
     loose = GATE.model_copy(update={"max_slice_loss": 1.0})
     assert decide(loose, _paired([0.01] * 100), 5000, changes).verdict == "promote"
+
+
+def test_a_block_or_a_slice_of_one_class_is_not_measured_and_said() -> None:
+    random = np.random.default_rng(2)
+    labels = (random.random(600) < 0.4).astype(float)
+    labels[:100] = 0.0
+    old, new = random.random(600), 0.3 * labels + random.random(600)
+    found = paired_blocks("roc_auc", labels, old, new, np.repeat(np.arange(6), 100), resamples=200, seed=1)
+    assert found.block_gains[0] == ONE_CLASS
+    assert all(isinstance(value, float) for value in found.block_gains[1:])
+    places = ["dry"] * 100 + ["wet"] * 500
+    changes = compare_slices("roc_auc", labels, old, new, {"place": places}, 50)
+    assert [(change.name, change.loss == ONE_CLASS) for change in changes] == [
+        ("place=wet", False),
+        ("place=dry", True),
+    ]
+    decision = decide(GATE.model_copy(update={"max_slice_loss": 1.0}), found, 600, changes)
+    assert decision.verdict == "promote"
+    assert "roc_auc was not measured on place=dry: the rows hold one class only" in decision.reasons
+    alone = decide(GATE, found, 600, changes[1:])
+    assert "no slice was large enough to judge" in alone.reasons
 
 
 def test_slices_cover_every_value_of_every_column() -> None:

@@ -64,13 +64,6 @@ def test_a_value_hours_before_is_no_copy() -> None:
     leakage.check_column("temp", VALUE + RNG.normal(0, 1, 4000), VALUE, "regression")
 
 
-def test_auc_counts_ties_half_and_equals_the_definition() -> None:
-    score = RNG.integers(0, 5, 300).astype(float)
-    label = (RNG.random(300) < 0.4).astype(float)
-    pairs = score[label > 0][:, None] - score[label < 1][None, :]
-    assert leakage.auc(score, label) == pytest.approx(((pairs > 0) + 0.5 * (pairs == 0)).mean())
-
-
 def test_a_value_dated_after_its_event_names_the_view() -> None:
     leakage.check_lead("weather", 0.0)
     leakage.check_lead("weather", None)

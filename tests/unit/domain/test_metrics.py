@@ -41,7 +41,7 @@ def test_auc_is_the_share_of_pairs_in_order(rows: list[tuple[int, int]]) -> None
     if pairs:
         assert found == pytest.approx(sum(pairs) / len(pairs))
     else:
-        assert np.isnan(found)
+        assert found == metrics.ONE_CLASS
 
 
 def test_a_sure_mistake_costs_much_but_not_infinity() -> None:
@@ -50,6 +50,20 @@ def test_a_sure_mistake_costs_much_but_not_infinity() -> None:
 
 def test_a_metric_that_is_not_defined_is_left_out() -> None:
     assert set(metrics.measure("classification", np.zeros(3), np.full(3, 0.2))) == {"log_loss", "brier"}
+
+
+@pytest.mark.parametrize("metric", list(metrics.METRICS))
+@pytest.mark.parametrize(
+    ("labels", "predictions"),
+    [([], []), ([1.0, 1.0], [0.2, 0.3]), ([0.0, 1e300], [1e300, -1e300])],
+    ids=["no rows", "one class", "overflow"],
+)
+def test_a_reading_is_a_finite_number_or_says_why_not(
+    metric: str, labels: list[float], predictions: list[float]
+) -> None:
+    found = metrics.METRICS[metric](np.array(labels), np.array(predictions), None)
+    assert (isinstance(found, metrics.NotMeasured) and found.reason) or np.isfinite(found)
+    assert metrics.gain(metric, found, 0.5) == found or np.isfinite(found)
 
 
 def test_gain_is_positive_where_the_new_one_is_better() -> None:

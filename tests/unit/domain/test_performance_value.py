@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from mlcycle.domain.metrics import METRICS
+from mlcycle.domain.metrics import METRICS, ONE_CLASS, NotMeasured
 from mlcycle.domain.performance import expected, relative_increase
 from mlcycle.domain.retrain_policy import refusal
 from mlcycle.domain.value import earned
@@ -23,7 +23,11 @@ def test_the_estimate_of_calibrated_predictions_is_what_labels_show_later(metric
 
 @pytest.mark.parametrize("metric", ["rmse", "mae"])
 def test_a_regression_has_no_estimate(metric: str) -> None:
-    assert expected(metric, np.ones(10)) is None
+    assert isinstance(expected(metric, np.ones(10)), NotMeasured)
+
+
+def test_sure_predictions_of_one_class_have_no_estimated_auc() -> None:
+    assert expected("roc_auc", np.zeros(10)) == ONE_CLASS
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from mlcycle.adapters.artifacts.store import ArtifactStore
 from mlcycle.adapters.warehouse.connection import Warehouse
+from mlcycle.contract import not_finite
 from mlcycle.domain import monitors
 from mlcycle.domain.monitors import Measurement
 from mlcycle.domain.partitions import Partition
@@ -46,7 +47,14 @@ class Watch:
             if isinstance(answer, str):
                 self.left_out.append(answer)
             else:
-                self.found.extend(answer)
+                self.found.extend(map(_told, answer))
+
+
+def _told(item: Measurement) -> Measurement:
+    """The measurement, or an error in its place where it holds a number that is none."""
+    if problem := not_finite({"value": item.value, "threshold": item.threshold, **item.details}):
+        return monitors.failed(item.monitor, problem, item.subject)
+    return item
 
 
 def volume(watch: Watch) -> list[Measurement] | str:

@@ -6,7 +6,7 @@ from mlcycle.adapters.monitoring.watch import Watch
 from mlcycle.adapters.warehouse.predictions import scored
 from mlcycle.domain import monitors
 from mlcycle.domain.drift import MIN_VALUES
-from mlcycle.domain.metrics import METRICS
+from mlcycle.domain.metrics import METRICS, NotMeasured
 from mlcycle.domain.monitors import Measurement
 from mlcycle.domain.partitions import Partition
 from mlcycle.domain.performance import expected
@@ -57,6 +57,10 @@ def performance(watch: Watch, champion: "Champion") -> list[Measurement] | str:
     if known < rule.performance_min_rows:
         return f"performance ({known} of {rule.performance_min_rows} labelled predictions)"
     now = METRICS[metric](rows.labels[rows.known], rows.predictions[rows.known], None)
+    if isinstance(now, NotMeasured):
+        return f"performance ({metric} of {known} rows: {now.reason})"
+    if metric not in champion.metrics:
+        return f"performance ({metric} was not measured on the champion's holdout)"
     return [monitors.performance(metric, now, champion.metrics[metric], rule.performance_increase, known)]
 
 
@@ -71,8 +75,10 @@ def estimate(watch: Watch, champion: "Champion") -> list[Measurement] | str:
     if len(rows) < MIN_VALUES:
         return f"estimate ({len(rows)} predictions)"
     now = expected(metric, rows.predictions)
-    if now is None:
-        return "estimate (a regression's error cannot be told without labels)"
+    if isinstance(now, NotMeasured):
+        return f"estimate ({now.reason})"
+    if metric not in champion.metrics:
+        return f"estimate ({metric} was not measured on the champion's holdout)"
     found = monitors.performance(
         metric, now, champion.metrics[metric], rule.performance_increase, len(rows), estimated=True
     )

@@ -11,7 +11,7 @@ from mlcycle.adapters.pages import plots
 from mlcycle.domain.bootstrap import Paired
 from mlcycle.domain.dataset import DatasetManifest
 from mlcycle.domain.gate import Decision
-from mlcycle.domain.metrics import Array
+from mlcycle.domain.metrics import Array, NotMeasured, shown
 from mlcycle.domain.slices import SliceChange
 from mlcycle.project import Project
 
@@ -74,7 +74,11 @@ def render(project: Project, version: int, candidate: str, compared: Compared) -
     ]
     if compared.slices:
         rows = [
-            [s.name, str(s.rows), f"{s.old:.4f}", f"{s.new:.4f}", f"{-s.loss:+.4f}"] for s in compared.slices
+            [
+                *(s.name, str(s.rows), shown(s.old), shown(s.new)),
+                "" if isinstance(s.loss, NotMeasured) else f"{-s.loss:+.4f}",
+            ]
+            for s in compared.slices
         ]
         sections.append(
             pages.Section(

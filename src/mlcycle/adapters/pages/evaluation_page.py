@@ -32,7 +32,11 @@ def render(
     zero = measured[0]
     names = list(best.metrics)
     table = [
-        [one.name, *(f"{one.metrics[n]:.4f}" for n in names), f"{one.value:,.0f}"]
+        [
+            one.name,
+            *(f"{one.metrics[n]:.4f}" if n in one.metrics else "not measured" for n in names),
+            f"{one.value:,.0f}",
+        ]
         for one in sorted(measured, key=lambda m: -gain(metric, 0.0, m.metrics[metric]))
     ]
     heuristic = next((one for one in measured if one.name == project.evaluation.heuristic), None)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mlcycle.domain.bootstrap import Paired
-from mlcycle.domain.metrics import Array, calibration
+from mlcycle.domain.metrics import Array, NotMeasured, Reading, calibration
 from mlcycle.domain.slices import Slice
 
 INK, ACCENT, OTHER, MUTED = "#1f2933", "#1769aa", "#c2571a", "#9aa5b1"
@@ -66,7 +66,8 @@ def slice_bars(slices: Sequence[Slice], overall: float, unit: str, limit: int = 
     """The metric on each slice beside its value on all rows; the largest slices."""
     shown = sorted(slices, key=lambda s: -s.rows)[:limit][::-1]
     figure, axes = _figure(6.4, 0.9 + 0.26 * len(shown))
-    axes.barh([f"{s.name} ({s.rows})" for s in shown], [s.metric for s in shown], color=ACCENT, height=0.6)
+    names = [f"{s.name} ({s.rows}){', not measured' if _gap(s.metric) else ''}" for s in shown]
+    axes.barh(names, [0.0 if _gap(s.metric) else s.metric for s in shown], color=ACCENT, height=0.6)
     axes.axvline(overall, color=OTHER, linestyle="--", label="all rows")
     axes.set(title="Slices (rows)", xlabel=unit)
     axes.legend(frameon=False, loc="lower right")
@@ -94,16 +95,23 @@ def bootstrap(paired: Paired, min_gain: float, confidence: float) -> bytes:
 
 
 def block_gains(paired: Paired, starts: Sequence[datetime]) -> bytes:
-    """The gain on each block of time alone."""
+    """The gain on each block of time alone; a cross where the metric is not defined on the block."""
     figure, axes = _figure(6.4, 3.0)
-    colours = [ACCENT if value > 0 else OTHER for value in paired.block_gains]
-    axes.bar(range(len(starts)), np.nan_to_num(paired.block_gains), color=colours)
+    gains = [0.0 if isinstance(value, NotMeasured) else value for value in paired.block_gains]
+    axes.bar(range(len(starts)), gains, color=[ACCENT if value > 0 else OTHER for value in gains])
     axes.axhline(0, color=INK, linewidth=1)
+    if gaps := [at for at, value in enumerate(paired.block_gains) if _gap(value)]:
+        axes.plot(gaps, [0.0] * len(gaps), "x", color=MUTED, label="not measured: one class only")
+        axes.legend(frameon=False)
     every = max(1, len(starts) // 14)
     ticks = list(range(0, len(starts), every))
     axes.set_xticks(ticks, [f"{starts[i]:%d %b}" for i in ticks], rotation=45, ha="right")
     axes.set(ylabel=f"gain in {paired.metric}", title="Gain by block of time")
     return _png(figure)
+
+
+def _gap(value: Reading) -> bool:
+    return isinstance(value, NotMeasured)
 
 
 def _figure(width: float, height: float) -> tuple[Any, Any]:
