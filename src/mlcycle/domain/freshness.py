@@ -80,6 +80,26 @@ def stale(
     return found
 
 
+def reached(partition: Partition, lag: int, lookback: timedelta) -> tuple[Partition, Partition] | None:
+    """First and last partition whose inputs hold a batch of this one: what :meth:`Reach.inputs` sums up."""
+    first = partition.shift(lag)
+    last = Partition.containing(partition.end + lookback - timedelta(microseconds=1), partition.unit)
+    return (first, last) if first <= last else None
+
+
+def joined(
+    ranges: Iterable[tuple[Partition, Partition]], apart: int = 1
+) -> list[tuple[Partition, Partition]]:
+    """Ranges in order, as few as there can be: those at most ``apart`` partitions from each other are one."""
+    found: list[tuple[Partition, Partition]] = []
+    for first, last in sorted(ranges):
+        if found and first <= found[-1][1].shift(apart):
+            found[-1] = (found[-1][0], max(found[-1][1], last))
+        else:
+            found.append((first, last))
+    return found
+
+
 def windows(partitions: Iterable[Partition]) -> list[tuple[Partition, Partition]]:
     """Runs of consecutive partitions, each as its first and last."""
     runs: list[tuple[Partition, Partition]] = []

@@ -5,7 +5,7 @@ that exists is not stored again.
 """
 
 import hashlib
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from mlcycle.adapters.datasets import snapshots
@@ -136,13 +136,17 @@ def _enough(
 
 def _version(cursor: Any, project: Project, view: str, bounds: dict[Split, Window]) -> dict[str, Any]:
     """What a view's values in the window were computed from."""
-    first = bounds["train"].start - project.features[view].ttl
+    since, end = bounds["train"].start - project.features[view].ttl, bounds["holdout"].end
+    first = Partition.containing(since, project.unit)
+    last = Partition.containing(end - timedelta(microseconds=1), project.unit)
     found = {
         partition: inputs
-        for partition, inputs in ledger.recorded(cursor, project.name, view, project.unit).items()
-        if first <= partition.start < bounds["holdout"].end
+        for partition, inputs in ledger.recorded(
+            cursor, project.name, view, project.unit, first, last
+        ).items()
+        if since <= partition.start
     }
-    stale = ledger.stale_partitions(cursor, project, view).keys() & found.keys()
+    stale = ledger.stale_within(cursor, project, view, first, last) & found.keys()
     text = "\n".join(f"{partition.key} {inputs}" for partition, inputs in sorted(found.items()))
     return {
         "definition": ledger.definition(project, view),

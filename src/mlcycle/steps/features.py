@@ -1,86 +1,235 @@
 """Compute every feature view for the asked partitions and for those that newer raw data made stale.
 
-Consecutive partitions are one statement. Values of a window are replaced whole, in one publication a
-view, with the ledger's record of what they were computed from.
+A view's window is computed piece by piece, each a bounded statement into a file, then published in a
+short transaction of its own with the ledger's record of what it was computed from: a kill loses one piece.
+A view whose definition changed is built beside the values that are read, and replaces them when whole.
 """
 
 import hashlib
+import time
 
-from psycopg2 import sql
+import psycopg2.errors
 
-from mlcycle.adapters.features import view_sql
-from mlcycle.adapters.features.tables import ensure_table, lock_view
-from mlcycle.adapters.warehouse.connection import feature_table
+from mlcycle.adapters.features import staging, tables
+from mlcycle.adapters.features.staging import Generation, Staged
+from mlcycle.adapters.features.view_sql import TookTooLong
+from mlcycle.adapters.warehouse.session_lock import holding
 from mlcycle.domain.freshness import windows
-from mlcycle.domain.partitions import Partition
+from mlcycle.domain.pace import Pace
+from mlcycle.errors import InputError, Unavailable
+from mlcycle.ledger import feature_views, watermarks
 from mlcycle.ledger import features as ledger
-from mlcycle.ledger import watermarks
+from mlcycle.ledger.features import Look
 from mlcycle.steps.context import Outcome, Publication, StepContext
+
+ROUNDS = 10  # looks at one view in a run, before it is left to a later one
+SWAP_TRIES = 60  # for a moment in which nobody reads the values that are replaced
 
 
 def run(context: StepContext) -> Outcome:
     """Bring the feature tables up to date. Ok also where nothing was stale."""
+    project = context.project
+    _check_ingested(context)
     computed: dict[str, int] = {}
     rows = 0
-    for view in context.project.features:
-        with context.warehouse.transaction() as cursor:
-            found = ledger.stale_partitions(cursor, context.project, view, context.partitions)
-        if not found:
-            continue
-        # Named by what goes in, so that a retry that finds newer raw data publishes that too.
-        version = hashlib.sha256("".join(found.values()).encode()).hexdigest()[:16]
-        key = f"features:{view}:{min(found).key}:{version}"
-        with context.publication(key) as publication:
-            partitions, count = _compute(context, publication, view)
-        computed[view] = partitions
-        rows += count
-    stale = sum(computed.values())
-    message = f"{stale} view partitions, {rows} rows" if stale else "every view was up to date"
+    stale = [view for view in project.features if not _settled(context, _generation(context, view))]
+    if stale:
+        # One run at a time computes; were it not so, they would do the same work, not harm.
+        with holding(
+            context.settings, f"computing features:{project.name}", context.request.work, context.token
+        ):
+            for view in stale:
+                partitions, count = _bring_up_to_date(context, view)
+                rows += count
+                if partitions:
+                    computed[view] = partitions
+    total = sum(computed.values())
+    message = f"{total} view partitions, {rows} rows" if total else "every view was up to date"
     return Outcome(message=message, values={"computed": computed, "rows": rows}, metrics={"rows": rows})
 
 
-def _compute(context: StepContext, publication: Publication, view: str) -> tuple[int, int]:
-    """Replace a view's stale partitions; how many, and their rows."""
-    cursor, project = publication.cursor, context.project
-    lock_view(cursor, project.name, view)  # from here on nobody else computes this view
-    found = ledger.stale_partitions(cursor, project, view, context.partitions)
-    if ensure_table(cursor, project, view):
-        everything = {**ledger.recorded(cursor, project.name, view, project.unit), **found}
-        found = dict(sorted(everything.items()))
-    if not found:
-        return 0, 0
-    table = feature_table(project.name, view)
-    columns = [*project.features[view].entities, "event_timestamp", *project.features[view].columns]
-    into = sql.SQL("copy {} ({}) from stdin").format(table, sql.SQL(", ").join(map(sql.Identifier, columns)))
-    for first, last in windows(found):
-        context.progress(f"{view}: {first.key} to {last.key}")
-        staged = context.scratch / f"{view}.copy"
-        with context.warehouse.reading() as reader, staged.open("wb") as target:
-            statement = view_sql.select(reader, project, view, first.start, last.end)
-            view_sql.copy_out(reader, view, statement, target)
-        cursor.execute(
-            sql.SQL("delete from {} where event_timestamp > %s and event_timestamp <= %s").format(table),
-            (first.start, last.end),
+def _check_ingested(context: StepContext) -> None:
+    """Raises InputError, before any SQL of a view does, where a raw table is not there yet."""
+    project = context.project
+    reads = dict.fromkeys(table for view in project.features.values() for table in view.reads)
+    with context.warehouse.transaction() as cursor:
+        missing = [
+            name for name in reads if not tables.table_exists(cursor, "raw", f"{project.name}__{name}")
+        ]
+        feature_views.forget(cursor, project.name, project.features)
+    if missing:
+        raise InputError(
+            f"no partition of {', '.join(missing)} is published yet, which the views read: run ingest first"
         )
-        with staged.open("rb") as source:
-            view_sql.copy_in(cursor, view, into, source)
-    rows = _rows(publication, table, found)
-    ledger.record(cursor, project.name, view, found, rows)
-    watermarks.advance(cursor, project.name, f"features:{view}", max(found).end)
-    publication.outputs.update(partitions=len(found), rows=sum(rows.values()))
-    return len(found), sum(rows.values())
 
 
-def _rows(publication: Publication, table: sql.Composable, found: dict[Partition, str]) -> dict[str, int]:
-    """Rows of each partition; a value known at a partition's end is the partition's own."""
-    first, last = min(found), max(found)
-    cursor = publication.cursor
-    cursor.execute(
-        sql.SQL(
-            """select date_trunc(%s, event_timestamp - interval '1 microsecond'), count(*) from {}
-               where event_timestamp > %s and event_timestamp <= %s group by 1"""
-        ).format(table),
-        (first.unit.value, first.start, last.end),
+def _generation(context: StepContext, view: str) -> Generation:
+    """The values to bring up to date, registered: those that are read, where they are of this definition."""
+    project, wanted = context.project, ledger.definition(context.project, view)
+    with context.warehouse.transaction() as cursor:
+        known = feature_views.find(cursor, project.name, view, project.unit)
+        found = known.definition if known else None
+        if known is None and (last := ledger.last_recorded(cursor, project.name, view, project.unit)):
+            found = last[1].partition(":")[0]  # computed before views were registered
+        building = found != wanted or not tables.as_declared(cursor, project, view)
+        if building:
+            known = feature_views.find(cursor, project.name, view, project.unit, building=wanted)
+        if known is None:
+            reads = project.features[view].reads
+            feature_views.register(cursor, project.name, view, wanted, reads, building=building)
+    return Generation(project, view, wanted, building)
+
+
+def _settled(context: StepContext, values: Generation) -> bool:
+    """Whether there is nothing to compute; what had changed without an effect is settled then."""
+    with context.warehouse.transaction() as cursor:
+        look = _look(context, cursor, values)
+        if look is None or look.stale or values.building:
+            return False
+        feature_views.settle(cursor, look.view_id, look.taken_up, look.covers())
+    return True
+
+
+def _look(context: StepContext, cursor: object, values: Generation) -> Look | None:
+    """What is stale. Values that are built anew reach as far as those they replace."""
+    from psycopg2.extensions import cursor as Cursor
+
+    assert isinstance(cursor, Cursor)
+    asked = list(context.partitions)
+    if values.building:
+        before = ledger.last_recorded(cursor, context.project.name, values.view, context.project.unit)
+        asked += [before[0]] if before else []
+    return ledger.look(cursor, context.project, values.view, asked, building=values.building)
+
+
+def _bring_up_to_date(context: StepContext, view: str) -> tuple[int, int]:
+    """Compute a view until nothing of it is stale; how many partitions were published, and their rows."""
+    partitions = rows = 0
+    for _ in range(ROUNDS):
+        values = _generation(context, view)
+        if _settled(context, values):
+            return partitions, rows
+        with context.warehouse.transaction() as cursor:
+            look = _look(context, cursor, values)
+        if look is None:
+            continue  # another run has just changed the view
+        done, count, complete = _compute(context, values, look)
+        partitions, rows = partitions + done, rows + count
+        if complete:
+            return partitions, rows
+    raise Unavailable(
+        f"feature view {view!r} was published by other runs all the while; it will be tried again"
     )
-    counted = {Partition.containing(start, first.unit): int(count) for start, count in cursor.fetchall()}
-    return {partition.key: counted.get(partition, 0) for partition in found}
+
+
+def _compute(context: StepContext, values: Generation, look: Look) -> tuple[int, int, bool]:
+    """Publish what is stale, piece by piece: partitions, rows, and whether that was all of it."""
+    pace, runs = Pace(), windows(look.stale)
+    if not runs:
+        return 0, 0, _swap_alone(context, values, look)
+    partitions = rows = 0
+    while runs:
+        first, end = runs[0]
+        last = min(end, first.shift(pace.size - 1))
+        context.progress(
+            f"{values.view}: {first.key} to {last.key}, {partitions} of {len(look.stale)} partitions done"
+        )
+        began, items = time.monotonic(), len(list(first.to(last)))
+        path = context.scratch / f"{values.view}.copy"
+        try:
+            staged = staging.stage(context.warehouse, values, first, last, path)
+        except TookTooLong:
+            if first == last:
+                raise
+            pace.too_long(items)
+            continue
+        runs[0] = (last.shift(1), end)
+        runs = runs if last < end else runs[1:]
+        written = _publish(context, values, look, staged, whole=not runs)
+        if written is None:
+            return partitions, rows, False
+        pace.took(items, time.monotonic() - began)
+        partitions, rows = partitions + items, rows + written
+    return partitions, rows, True
+
+
+def _publish(
+    context: StepContext, values: Generation, look: Look, staged: Staged, *, whole: bool
+) -> int | None:
+    """Publish a piece, and with the last one what is settled by it; its rows, or None if overtaken."""
+    # Named by what goes in and what it replaces: a retry that finds newer raw data publishes that too.
+    facts = f"{look.view_id} {sorted(staged.inputs.values())} {sorted(staged.before.items())}"
+    version = hashlib.sha256(facts.encode()).hexdigest()[:16]
+    key = f"features:{values.view}:{staged.first.key}:{version}"
+    for tries in range(SWAP_TRIES):
+        try:
+            with context.publication(key) as publication:
+                return _replace(publication, values, look, staged, whole=whole)
+        except Unavailable as error:
+            if not isinstance(error.__cause__, psycopg2.errors.LockNotAvailable) or tries + 1 == SWAP_TRIES:
+                raise
+            context.progress(f"{values.view}: waiting until nobody reads the values before")
+            time.sleep(1)
+    raise AssertionError
+
+
+def _replace(
+    publication: Publication, values: Generation, look: Look, staged: Staged, *, whole: bool
+) -> int | None:
+    cursor, project, view = publication.cursor, values.project, values.view
+    tables.lock_view(cursor, project.name, view)
+    publication.outputs.update(partitions=0, rows=0)
+    if _changed(publication, values) or staging.overtaken(cursor, values, staged):
+        return None
+    if values.building:
+        if whole:
+            tables.hold_for_swap(cursor, project.name, view)
+        tables.ensure_build_table(cursor, project, view, values.definition)
+    rows = staging.replace(cursor, values, staged)
+    feature_views.settle(
+        cursor, look.view_id, look.taken_up if whole else (), look.covers(None if whole else staged.last)
+    )
+    watermarks.advance(cursor, project.name, f"features:{view}", staged.last.end)
+    if values.building and whole:
+        _swap(publication, values)
+    publication.outputs.update(partitions=len(staged.inputs), rows=rows)
+    return rows
+
+
+def _changed(publication: Publication, values: Generation) -> bool:
+    """Whether another run has made these values the ones that are read, or given them up."""
+    project = values.project
+    building = values.definition if values.building else None
+    known = feature_views.find(publication.cursor, project.name, values.view, project.unit, building=building)
+    return known is None or known.definition != values.definition
+
+
+def _swap_alone(context: StepContext, values: Generation, look: Look) -> bool:
+    """Put values in place that an earlier attempt has built and not put there."""
+    if not values.building:
+        return True
+    with context.publication(
+        f"features:{values.view}:built:{values.definition}:{context.token}"
+    ) as publication:
+        cursor, project = publication.cursor, values.project
+        tables.lock_view(cursor, project.name, values.view)
+        if _changed(publication, values):
+            return False
+        tables.hold_for_swap(cursor, project.name, values.view)
+        tables.ensure_build_table(cursor, project, values.view, values.definition)
+        feature_views.settle(cursor, look.view_id, look.taken_up, look.covers())
+        _swap(publication, values)
+    return True
+
+
+def _swap(publication: Publication, values: Generation) -> None:
+    """What was built is read from here on; whatever else was being built of the view is given up."""
+    cursor, project, view = publication.cursor, values.project.name, values.view
+    tables.swap(cursor, project, view, values.definition)
+    ledger.take_over_records(cursor, project, view, values.definition)
+    feature_views.swap(cursor, project, view, values.definition)
+    for other in feature_views.others_being_built(cursor, project, view, values.definition):
+        tables.drop_build_table(cursor, project, view, other)
+        ledger.forget_records(cursor, project, ledger.records_of(view, other))
+        feature_views.abandon(cursor, project, view, other)
+    feature_views.drop_orphans(cursor)

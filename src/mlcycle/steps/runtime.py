@@ -15,7 +15,7 @@ from typing import Any
 import psycopg2
 from pydantic import ValidationError
 
-from mlcycle.adapters.warehouse.connection import Warehouse
+from mlcycle.adapters.warehouse.connection import Warehouse, is_cut
 from mlcycle.contract import ErrorInfo, Request, Result, Status, code_version
 from mlcycle.cycle import ROLES
 from mlcycle.errors import DataRejected, InputError, IntegrityError, MlcycleError, NotYet, OutOfSpace
@@ -104,7 +104,7 @@ def describe(error: Exception) -> tuple[Status, ErrorInfo]:
             kind="memory", message="out of memory: give the step more, or it smaller work", retryable=False
         )
     text = " ".join(f"{type(error).__name__}: {error}".split())[:500]
-    retryable = isinstance(error, ConnectionError | TimeoutError | psycopg2.OperationalError)
+    retryable = isinstance(error, ConnectionError | TimeoutError | psycopg2.OperationalError) or is_cut(error)
     return Status.FAILED, ErrorInfo(kind="internal", message=text, retryable=retryable)
 
 

@@ -13,7 +13,7 @@ from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
 from mlcycle.adapters.features import view_sql
-from mlcycle.adapters.features.tables import table_exists
+from mlcycle.adapters.features.tables import readable
 from mlcycle.adapters.warehouse.arrow import arrow_type, parse_csv, read_table
 from mlcycle.adapters.warehouse.connection import feature_table, raw_table
 from mlcycle.domain.leakage import check_replay
@@ -35,13 +35,12 @@ def check_views(cursor: Cursor, project: Project, start: datetime, end: datetime
     """
     checked = 0
     for view in project.features:
-        if not table_exists(cursor, "features", f"{project.name}__{view}"):
+        if not readable(cursor, project.name, view):
             continue
-        stale = ledger.stale_partitions(cursor, project, view)
         for moment in _moments(cursor, project, view, start, end):
             # A value known at a partition's end is the partition's own.
             own = Partition.containing(moment - timedelta(microseconds=1), project.unit)
-            if own in stale:
+            if ledger.stale_within(cursor, project, view, own, own):
                 continue
             check_replay(
                 view, _stored(cursor, project, view, moment), _replayed(cursor, project, view, moment), moment

@@ -21,6 +21,10 @@ from mlcycle.project import Project
 TIME_LIMIT = 600  # seconds one statement of a view may take
 
 
+class TookTooLong(ConfigError):
+    """A view's statement ran into its time limit: a shorter window may still do."""
+
+
 def select(
     cursor: Cursor,
     project: Project,
@@ -84,7 +88,7 @@ def copy_out(
         cursor.execute("set local statement_timeout = %s", (TIME_LIMIT * 1000,))
         cursor.copy_expert(f"{opening}{text}) to stdout{' (format csv)' if csv else ''}", stream)
     except psycopg2.errors.QueryCanceled:
-        raise ConfigError(
+        raise TookTooLong(
             f"feature view {view_name!r} took longer than {TIME_LIMIT} s: make its SQL read less"
         ) from None
     except (psycopg2.OperationalError, psycopg2.InterfaceError):

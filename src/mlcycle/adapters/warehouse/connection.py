@@ -13,6 +13,10 @@ from psycopg2.extensions import cursor as Cursor
 from mlcycle.errors import ConfigError, InputError, MlcycleError, OutOfSpace, Unavailable
 from mlcycle.settings import Settings
 
+#: SQLSTATEs of a session that was ended or a transaction that was cut, by a limit, an administrator or the
+#: network. psycopg2 files them under several classes: those of a limit are no OperationalError.
+CUT = frozenset({"25P03", "25P04", "57P01", "57P02", "57P03", "57P05", "40001", "40P01", "55P03"})
+
 SQL_TYPES = {
     "text": "text",
     "integer": "bigint",
@@ -94,7 +98,7 @@ class Warehouse:
             with connection, connection.cursor() as cursor:
                 yield cursor
         except psycopg2.Error as error:
-            raise _translated(error) from error
+            raise _translated(error, ended=bool(connection.closed)) from error
 
     @contextmanager
     def reading(self) -> Iterator[Cursor]:
@@ -105,7 +109,7 @@ class Warehouse:
             with connection, connection.cursor() as cursor:
                 yield cursor
         except psycopg2.Error as error:
-            raise _translated(error) from error
+            raise _translated(error, ended=bool(connection.closed)) from error
         finally:
             connection.close()
 
@@ -147,8 +151,37 @@ def select_read_only(
         connection.close()
 
 
-def _translated(error: psycopg2.Error) -> MlcycleError | psycopg2.Error:
-    """The error a caller can act on; an error of our own SQL stays what it is."""
+def is_cut(error: BaseException) -> bool:
+    """Whether an error, or one that it wraps, says that a session or transaction was ended from outside.
+
+    Knows psycopg2's errors, psycopg's and those of SQLAlchemy around them: Feast brings the latter two.
+    Two sessions that make the same table at once count too: one of them finds it on its next try.
+    """
+    seen: set[int] = set()
+    found: BaseException | None = error
+    while found is not None and id(found) not in seen:
+        seen.add(id(found))
+        state = getattr(found, "pgcode", None) or getattr(found, "sqlstate", None) or ""
+        if state in CUT or state.startswith("08") or _lost_race(found, state):
+            return True
+        if type(found).__name__ in ("OperationalError", "InterfaceError") and not state:
+            return True
+        found = getattr(found, "orig", None) or found.__cause__
+    return False
+
+
+def _lost_race(error: BaseException, state: str) -> bool:
+    """A unique index of the catalog says that another session has just made the same thing."""
+    name = str(getattr(getattr(error, "diag", None), "constraint_name", None) or "")
+    return (state == "23505" and name.startswith("pg_")) or "tuple concurrently updated" in str(error)
+
+
+def _translated(error: psycopg2.Error, *, ended: bool = False) -> MlcycleError | psycopg2.Error:
+    """The error a caller can act on; an error of our own SQL stays what it is.
+
+    ``ended`` says that the server or the network ended the session: whatever the error is called then,
+    the work may be tried again.
+    """
     text = " ".join(str(error).split())
     if isinstance(error, psycopg2.errors.DiskFull):
         return OutOfSpace(f"the warehouse has no room left: {text}; free space on its disk and retry")
@@ -160,4 +193,6 @@ def _translated(error: psycopg2.Error) -> MlcycleError | psycopg2.Error:
         return ConfigError(f"{text}; check MLCYCLE_WAREHOUSE_DSN")
     if isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError):
         return Unavailable(f"the warehouse does not answer: {text}; it will be tried again")
+    if ended or is_cut(error):
+        return Unavailable(f"the warehouse ended the session: {text}; it will be tried again")
     return error

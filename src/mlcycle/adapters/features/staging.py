@@ -1,0 +1,104 @@
+"""A window of a view's values: computed from one snapshot into a file, put in place of what there is later.
+
+What is computed and what it was computed from are read on one snapshot, which is closed before anything
+is published: no transaction waits for another one's work.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from psycopg2 import sql
+from psycopg2.extensions import cursor as Cursor
+
+from mlcycle.adapters.features import view_sql
+from mlcycle.adapters.features.tables import build_table
+from mlcycle.adapters.warehouse.connection import Warehouse, feature_table
+from mlcycle.domain.partitions import Partition
+from mlcycle.ledger import features as ledger
+from mlcycle.project import Project
+
+
+@dataclass(frozen=True)
+class Generation:
+    """A view's values of one definition: those that are read, or those that are being built."""
+
+    project: Project
+    view: str
+    definition: str
+    building: bool
+
+    @property
+    def records(self) -> str:
+        """The name under which the ledger records the partitions."""
+        return ledger.records_of(self.view, self.definition) if self.building else self.view
+
+    @property
+    def table(self) -> sql.Identifier:
+        """Where the values are."""
+        if self.building:
+            return build_table(self.project.name, self.view, self.definition)
+        return feature_table(self.project.name, self.view)
+
+
+@dataclass(frozen=True)
+class Staged:
+    """Values of the partitions from first to last in a file, as COPY takes them.
+
+    ``inputs`` is what each partition was computed from, ``before`` what was recorded of them then.
+    """
+
+    first: Partition
+    last: Partition
+    inputs: Mapping[Partition, str]
+    before: Mapping[str, tuple[str, datetime]]
+    path: Path
+
+
+def stage(warehouse: Warehouse, values: Generation, first: Partition, last: Partition, path: Path) -> Staged:
+    """Compute the partitions from first to last into a file.
+
+    Raises ConfigError for SQL that does not run, TookTooLong where a shorter window may.
+    """
+    project, view = values.project, values.view
+    with warehouse.reading() as cursor, path.open("wb") as target:
+        inputs = ledger.inputs(cursor, project, view, first, last)
+        before = ledger.records(cursor, project.name, values.records, first, last)
+        statement = view_sql.select(cursor, project, view, first.start, last.end)
+        view_sql.copy_out(cursor, view, statement, target)
+    return Staged(first, last, inputs, before, path)
+
+
+def overtaken(cursor: Cursor, values: Generation, staged: Staged) -> bool:
+    """Whether somebody has published one of the partitions meanwhile. Call with the view locked."""
+    now = ledger.records(cursor, values.project.name, values.records, staged.first, staged.last)
+    return now != staged.before
+
+
+def replace(cursor: Cursor, values: Generation, staged: Staged) -> int:
+    """Put the values in the place of those there are, and record what they are; how many rows.
+
+    Call with the view locked. Raises ConfigError where the view gave an entity two values at once.
+    """
+    project, table, first, last = values.project, values.table, staged.first, staged.last
+    view = project.features[values.view]
+    columns = [*view.entities, "event_timestamp", *view.columns]
+    window = (first.start, last.end)
+    cursor.execute(
+        sql.SQL("delete from {} where event_timestamp > %s and event_timestamp <= %s").format(table), window
+    )
+    into = sql.SQL("copy {} ({}) from stdin").format(table, sql.SQL(", ").join(map(sql.Identifier, columns)))
+    with staged.path.open("rb") as source:
+        view_sql.copy_in(cursor, values.view, into, source)
+    # A value known at a partition's end is the partition's own.
+    cursor.execute(
+        sql.SQL(
+            """select date_trunc(%s, event_timestamp - interval '1 microsecond'), count(*) from {}
+               where event_timestamp > %s and event_timestamp <= %s group by 1"""
+        ).format(table),
+        (first.unit.value, *window),
+    )
+    rows = {Partition.containing(start, first.unit).key: int(count) for start, count in cursor.fetchall()}
+    ledger.record(cursor, project.name, values.records, staged.inputs, rows)
+    return sum(rows.values())
