@@ -21,6 +21,8 @@ from mlcycle.local.world_data import day_file
 from mlcycle.settings import Settings
 from tests.conftest import ROOT, free_port
 
+VERSIONS = ROOT / "src" / "mlcycle" / "ledger" / "migrations" / "versions"
+NEWEST = max(file.name[:4] for file in VERSIONS.glob("0*.py"))
 PASSWORD = "p%40s s'w/rd"
 QUOTED = "p%2540s%20s%27w%2Frd"  # the same in a URL
 ENV = {f"MLCYCLE_DSN_{role.upper()}": f"postgresql://mlcycle_{role}:pw@h/d" for role in ALL_ROLES}

@@ -49,6 +49,8 @@ VOLATILE = {
         "measured_at",
         "requested_at",
         "scored_at",
+        "scoring_id",
+        "moment",
     ),
     *("started_at", "finished_at", "quarantined_at", "delivered_at", "closed_at", "link", "details"),
     *("run_id", "model_uri", "comparison_id", "uri", "manifest", "manifest_digest", "reasons", "statistics"),

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from psycopg2.extensions import cursor as Cursor
@@ -79,6 +80,19 @@ def newest(cursor: Cursor, project: str) -> ModelVersion | None:
     cursor.execute(_SELECT + " order by version desc limit 1", (project,))
     row = cursor.fetchone()
     return ModelVersion(*row) if row else None
+
+
+def learnt_until(cursor: Cursor, project: str) -> dict[int, datetime]:
+    """For each version the end of the data it was trained and tuned on, where its dataset is known."""
+    cursor.execute(
+        """select v.version, greatest((d.manifest #>> '{splits,train,end}')::timestamptz,
+                                      (d.manifest #>> '{splits,validation,end}')::timestamptz)
+           from ledger.model_version v
+           join ledger.dataset d on d.project = v.project and d.digest = v.dataset_digest
+           where v.project = %s""",
+        (project,),
+    )
+    return {version: moment for version, moment in cursor.fetchall() if moment is not None}
 
 
 def record_evaluation(

@@ -1,19 +1,24 @@
 """What monitors measured, one row for each partition, monitor and subject."""
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import execute_values
 
+from mlcycle.domain.partitions import Partition
+from mlcycle.ledger import partitioning
 from mlcycle.ledger.document import as_json
 
 if TYPE_CHECKING:
     from mlcycle.domain.monitors import Measurement
 
 
-def replace(cursor: Cursor, project: str, partition: str, found: "Sequence[Measurement]") -> None:
-    """Store a partition's measurements in place of those of an earlier run."""
+def replace(cursor: Cursor, project: str, last: Partition, found: "Sequence[Measurement]") -> None:
+    """Store the measurements of the window that ends with ``last`` in place of an earlier run's."""
+    partition = last.key
+    partitioning.ensure(cursor, "ledger.monitor_result", last.start, last.end)
     cursor.execute(
         "delete from ledger.monitor_result where project = %s and partition = %s", (project, partition)
     )
@@ -29,6 +34,33 @@ def replace(cursor: Cursor, project: str, partition: str, found: "Sequence[Measu
             )
             for item in found
         ],
+    )
+
+
+def moment(cursor: Cursor, project: str, partition: str) -> datetime:
+    """When the window that ends with the partition was first watched; now, where it never was."""
+    cursor.execute(
+        """select coalesce((select moment from ledger.monitored where project = %s and partition = %s),
+                           clock_timestamp())""",
+        (project, partition),
+    )
+    (found,) = cursor.fetchone() or (None,)
+    assert isinstance(found, datetime)
+    return found
+
+
+def note_moment(cursor: Cursor, project: str, partition: str, when: datetime) -> None:
+    """Keep when a window was first watched, once its last partition has predictions.
+
+    Before that there is nothing to keep to: a partition that was scored late is watched then.
+    """
+    cursor.execute(
+        """insert into ledger.monitored (project, partition, moment)
+           select %(project)s, %(partition)s, %(when)s where exists (
+               select from serving.scoring
+               where project = %(project)s and partition = %(partition)s and scored_at <= %(when)s)
+           on conflict do nothing""",
+        {"project": project, "partition": partition, "when": when},
     )
 
 

@@ -20,15 +20,17 @@ class Label(Part):
 
     The label of a row of the entity table is ``column`` of ``table`` for the same key, at the
     event time plus ``ahead``. It is known ``delay`` after the end of the event's partition.
-    ``at_least`` turns the value into a class: 1 from it upwards, else 0. A row without a value
-    has no label and is left out, counted.
+    Classes are 1 and 0: of a number ``at_least`` makes 1 from it upwards, of a text ``positive`` names
+    the class that is 1, a boolean is one already. A row without a value, or with NaN, has no label and
+    is left out, counted.
     """
 
     name: Name
     task: Literal["classification", "regression"]
     table: Name
     column: Name
-    at_least: float | None = None
+    at_least: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    positive: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     ahead: Duration = timedelta(0)
     delay: Duration
 
@@ -36,7 +38,24 @@ class Label(Part):
     def _threshold_fits_task(self) -> Self:
         if self.task == "regression" and self.at_least is not None:
             raise ValueError("at_least makes a class; a regression label has none")
+        if self.task == "regression" and self.positive is not None:
+            raise ValueError("positive names a class; a regression label has none")
         return self
+
+    def check_type(self, kind: str) -> None:
+        """Raise ValueError where a column of this type cannot be this label."""
+        where = f"label.column {self.column!r} is {kind}"
+        if kind == "timestamp":
+            raise ValueError(f"{where}: a label is a number, a boolean or a class of text")
+        if kind == "text" and (self.task == "regression" or self.positive is None):
+            wanted = "a number" if self.task == "regression" else "label.positive, the class that is 1"
+            raise ValueError(f"{where}: a {self.task} needs {wanted}")
+        if kind == "boolean" and self.task == "regression":
+            raise ValueError(f"{where}: a regression needs a number")
+        if kind != "text" and self.positive is not None:
+            raise ValueError(f"{where}: label.positive names a class of a text column")
+        if kind in ("boolean", "text") and self.at_least is not None:
+            raise ValueError(f"{where}: label.at_least is for numbers")
 
 
 class FeatureView(Part):

@@ -53,6 +53,7 @@ class Project(Part):
             raise ValueError(f"label.table names {self.label.table!r}, which is not a source table")
         if self.label.column not in tables[self.label.table].columns:
             raise ValueError(f"label.column {self.label.column!r} is not in table {self.label.table!r}")
+        self.label.check_type(tables[self.label.table].columns[self.label.column])
         owners: dict[str, str] = dict.fromkeys(entity.columns, f"table {self.entity.table!r}")
         for view_name, view in self.features.items():
             for table in view.reads:

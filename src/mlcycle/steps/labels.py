@@ -7,7 +7,7 @@ is taken up by the next run, whichever partition that is for.
 
 from datetime import datetime, timedelta
 
-from mlcycle.adapters.warehouse import predictions
+from mlcycle.adapters.warehouse import labels
 from mlcycle.contract import Status
 from mlcycle.domain.partitions import Partition
 from mlcycle.ledger import label_sources
@@ -24,7 +24,7 @@ def run(context: StepContext) -> Outcome:
     rows = unlabelled = 0
     for count, (partition, sources) in enumerate(due):
         with context.publication(f"labels:{partition.key}:{sources}") as publication:
-            labelled, without = predictions.replace_labels(publication.cursor, project, partition)
+            labelled, without = labels.replace(publication.cursor, project, partition)
             label_sources.note(publication.cursor, project.name, partition.key, sources, labelled)
             publication.outputs.update(rows=labelled, unlabelled=without)
         rows, unlabelled = rows + labelled, unlabelled + without

@@ -37,7 +37,7 @@ def run(context: StepContext) -> Outcome:
         watch.add("estimate", lambda: watch_predictions.estimate(watch, champion))
         watch.add("value", lambda: watch_predictions.value(watch))
     with context.publication(KEY) as publication:
-        monitoring.replace(publication.cursor, project.name, last.key, watch.found)
+        monitoring.replace(publication.cursor, project.name, last, watch.found)
         publication.outputs.update(
             message=_message(watch),
             alerts=findings.alerts(project.name, last.key, watch.found, link),

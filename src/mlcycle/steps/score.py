@@ -1,5 +1,9 @@
-"""Predictions of the champion for every row of the partitions, each partition replaced as a whole."""
+"""Predictions of the champion for every row of the partitions, each partition served as a whole.
 
+What was served before stays; where nothing changed nothing is added.
+"""
+
+from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -10,6 +14,7 @@ from mlcycle.adapters.datasets.point_in_time import frames
 from mlcycle.adapters.tracking import model_cache
 from mlcycle.adapters.warehouse import predictions
 from mlcycle.contract import Status
+from mlcycle.domain.partitions import Partition
 from mlcycle.errors import IntegrityError
 from mlcycle.ledger import champion as champions
 from mlcycle.ledger.batches import published_keys
@@ -41,7 +46,9 @@ def run(context: StepContext) -> Outcome:
     )
     model = models.load(folder)
     project = project.reading(model.card.categorical, model.card.numeric)
+    scorer = predictions.Scorer(champion.seq, champion.version, context.request.work, context.token)
     rows, total, filled = 0, 0.0, set()
+    reasons: Counter[str] = Counter()
     metrics = dict.fromkeys((f"missing_{view}" for view in project.features), 0.0)
     for chunk in frames(context.warehouse, project, partitions[0].start, partitions[-1].end, labels=False):
         for partition in chunk["partition"].unique().to_pylist():
@@ -55,21 +62,20 @@ def run(context: StepContext) -> Outcome:
             if key in before:
                 continue
             with context.publication(key) as publication:
-                predictions.clear(publication.cursor, project.name, partition)
-                predictions.append(
-                    *(publication.cursor, project.name, table, predicted),
-                    seq=champion.seq,
-                    version=champion.version,
+                reason = predictions.serve(
+                    *(publication.cursor, project.name, Partition.parse(partition, project.unit)),
+                    *(table, predicted, scorer),
                 )
-                publication.outputs["rows"] = len(predicted)
+                publication.outputs.update(rows=len(predicted), reason=reason)
+            reasons[reason or "unchanged"] += 1
         context.progress(f"{rows} rows predicted, up to {partition}")
-    _clear_empty(context, [item.key for item in partitions if item.key not in filled])
+    _empty(context, scorer, [item for item in partitions if item.key not in filled])
     span = partitions[0].key if len(partitions) == 1 else f"{partitions[0].key} to {partitions[-1].key}"
     if not rows:
         return Outcome(Status.SKIPPED, f"no row of {project.entity.table!r} in {span}: nothing to predict")
     return Outcome(
         message=f"{rows} rows of {span} predicted by version {champion.version} ({champion.candidate}), "
-        f"mean {total / rows:.4g}",
+        f"mean {total / rows:.4g}{_why(reasons)}",
         values={"rows": rows, "version": champion.version, "champion_seq": champion.seq},
         metrics={"rows": rows, "mean_prediction": total / rows, **metrics},
         replayed=all(f"predictions:{partition}:{champion.seq}" in before for partition in filled),
@@ -109,12 +115,22 @@ def _absent(rows: "pa.Table", views: Mapping[str, FeatureView]) -> dict[str, int
     return found
 
 
-def _clear_empty(context: StepContext, partitions: list[str]) -> None:
-    """Take away the predictions of partitions that hold no row any more."""
-    stale = context.warehouse.query(
-        "select distinct partition from serving.prediction where project = %s and partition = any(%s)",
-        (context.project.name, partitions),
+def _empty(context: StepContext, scorer: predictions.Scorer, partitions: list[Partition]) -> None:
+    """Note of partitions that hold no row any more that nothing of them is current."""
+    import pyarrow as pa
+
+    nothing = pa.table(
+        {"event_time": pa.array([], pa.timestamp("us", tz="UTC")), "entity_key": pa.array([], pa.string())}
     )
-    for (partition,) in stale:
-        with context.publication(f"predictions:{partition}:none:{context.token}") as publication:
-            predictions.clear(publication.cursor, context.project.name, partition)
+    project = context.project.name
+    with context.warehouse.transaction() as cursor:
+        stale = predictions.filled(cursor, project, [partition.key for partition in partitions])
+    for partition in (item for item in partitions if item.key in stale):
+        with context.publication(f"predictions:{partition.key}:none:{context.token}") as publication:
+            predictions.serve(publication.cursor, project, partition, nothing, np.empty(0), scorer)
+
+
+def _why(reasons: Mapping[str, int]) -> str:
+    """What else than a first scoring it was."""
+    told = [f"{count} {reason}" for reason, count in sorted(reasons.items()) if reason != "live"]
+    return f" (partitions: {', '.join(told)})" if told else ""

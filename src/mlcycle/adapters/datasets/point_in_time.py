@@ -13,8 +13,10 @@ from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
 from mlcycle.adapters.features.tables import table_exists
+from mlcycle.adapters.warehouse import labels as labels_sql
 from mlcycle.adapters.warehouse.arrow import arrow_type, read_table
 from mlcycle.adapters.warehouse.connection import Warehouse, feature_table, raw_table
+from mlcycle.adapters.warehouse.keys import entity_key, quoted
 from mlcycle.domain.as_of import newest_known
 from mlcycle.domain.partitions import Partition
 from mlcycle.errors import ConfigError, InputError
@@ -103,12 +105,6 @@ def output_columns(project: Project) -> dict[str, str]:
     return {name: types[name] for name in project.dataset_columns}
 
 
-def entity_key_sql(project: Project, alias: str) -> sql.Composable:
-    """The entity key as SQL: values of the key columns joined with ``|``."""
-    keys = [sql.Identifier(alias, name) for name in project.entity_table.key]
-    return sql.SQL("concat_ws('|', {})").format(sql.SQL(", ").join(keys))
-
-
 def _chunks(
     cursor: Cursor, project: Project, start: datetime, end: datetime, rows: int
 ) -> Iterator[tuple[datetime, datetime]]:
@@ -191,7 +187,7 @@ def _entity_rows(
     fields = [("entity_key", pa.string()), ("event_time", arrow_type("timestamp"))]
     fields += [(name, arrow_type(table.columns[name])) for name in own]
     select = [
-        entity_key_sql(project, "e"),
+        sql.SQL(entity_key(project, "e")),
         sql.Identifier("e", table.event_time),
         *(sql.Identifier("e", name) for name in own),
     ]
@@ -200,42 +196,19 @@ def _entity_rows(
         fields.append(("label", pa.float64()))
         select.append(_label_sql(cursor, project))
         source = sql.SQL("{} left join {} l on {}").format(
-            source, raw_table(project.name, label.table), _label_match(project)
+            source, raw_table(project.name, label.table), sql.SQL(labels_sql.match(project))
         )
     query = sql.SQL("select {} from {} where e.{time} >= %(start)s and e.{time} < %(end)s").format(
         sql.SQL(", ").join(select), source, time=sql.Identifier(table.event_time)
     )
-    window = {"start": start, "end": end, "ahead": label.ahead}
-    return read_table(cursor, query, window, pa.schema(fields))
+    return read_table(cursor, query, {"start": start, "end": end}, pa.schema(fields))
 
 
 def _label_sql(cursor: Cursor, project: Project) -> sql.Composable:
-    label, table = project.label, project.source.tables[project.label.table]
-    if missing := [name for name in project.entity_table.key if name not in table.columns]:
-        raise ConfigError(
-            f"label.table {label.table!r} lacks {', '.join(missing)}: labels are joined on the key of "
-            f"{project.entity.table!r}"
-        )
-    if not table_exists(cursor, "raw", f"{project.name}__{label.table}"):
-        raise InputError(
-            f"table {label.table!r} holds no partition yet, so no label is known: run ingest first"
-        )
-    value = sql.Identifier("l", label.column)
-    if label.task == "regression" or label.at_least is None:
-        return sql.SQL("{}::double precision").format(value)
-    return sql.SQL("({} >= {})::int").format(value, sql.Literal(label.at_least))
-
-
-def _label_match(project: Project) -> sql.Composable:
-    table = project.source.tables[project.label.table]
-    parts = [sql.SQL("l.{0} = e.{0}").format(sql.Identifier(name)) for name in project.entity_table.key]
-    moment = sql.Identifier("l", table.event_time)
-    parts.append(
-        sql.SQL("{} = e.{} + %(ahead)s").format(moment, sql.Identifier(project.entity_table.event_time))
-    )
-    # Says nothing new, but lets the planner read the label table's window only.
-    parts.append(sql.SQL("{0} >= %(start)s + %(ahead)s and {0} < %(end)s + %(ahead)s").format(moment))
-    return sql.SQL(" and ").join(parts)
+    table = project.label.table
+    if not table_exists(cursor, "raw", f"{project.name}__{table}"):
+        raise InputError(f"table {table!r} holds no partition yet, so no label is known: run ingest first")
+    return sql.SQL(labels_sql.value(project))
 
 
 def _feature_values(
@@ -276,11 +249,7 @@ def _feature_values(
 
 def equivalent_sql(project: Project) -> str:
     """One SELECT with the same rows, for people: between %(start)s and %(end)s, with their labels."""
-
-    def quoted(*parts: str) -> str:
-        return ".".join('"{}"'.format(part.replace('"', '""')) for part in parts)
-
-    table, label = project.entity_table, project.label
+    table = project.entity_table
     moment = quoted("e", table.event_time)
     joins, owners = [], dict.fromkeys(table.columns, "e")
     for number, (name, view) in enumerate(project.features.items()):
@@ -293,20 +262,16 @@ def equivalent_sql(project: Project) -> str:
             f"    and f.event_timestamp >= {moment} - interval '{int(view.ttl.total_seconds())} seconds'\n"
             f"  order by f.event_timestamp desc limit 1\n) {alias} on true"
         )
-    same = " and ".join(f"l.{quoted(key)} = e.{quoted(key)}" for key in table.key)
-    ahead = f"interval '{int(label.ahead.total_seconds())} seconds'"
-    known = f"l.{quoted(label.column)}"
-    value = known if label.at_least is None else f"({known} >= {label.at_least})::int"
     columns = [f"{owners[name]}.{quoted(name)}" for name in output_columns(project)]
-    keys = ", ".join(f"e.{quoted(key)}" for key in table.key)
+    key, value = entity_key(project, "e"), labels_sql.value(project)
     return (
-        f"select concat_ws('|', {keys}) as entity_key, {moment} as event_time,\n  "
+        f"select {key} as entity_key, {moment} as event_time,\n  "
         + ", ".join(columns)
-        + f",\n  {value}::double precision as label\n"
+        + f",\n  {value} as label\n"
         + f"from {quoted('raw', f'{project.name}__{project.entity.table}')} e\n"
-        + f"join {quoted('raw', f'{project.name}__{label.table}')} l on {same}\n"
-        + f"  and l.{quoted(project.source.tables[label.table].event_time)} = {moment} + {ahead}\n"
+        + f"join {quoted('raw', f'{project.name}__{project.label.table}')} l\n"
+        + f"  on {labels_sql.match(project)}\n"
         + "\n".join(joins)
-        + f"\nwhere {moment} >= %(start)s and {moment} < %(end)s and {known} is not null\n"
-        + f"order by event_time, concat_ws('|', {keys}) collate \"C\""
+        + f"\nwhere {moment} >= %(start)s and {moment} < %(end)s and {value} is not null\n"
+        + f'order by event_time, ({key}) collate "C"'
     )

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from mlcycle.adapters.monitoring.watch import Watch
-from mlcycle.adapters.warehouse.predictions import scored
+from mlcycle.adapters.warehouse.predictions import first_in_force, scored
 from mlcycle.domain import monitors
 from mlcycle.domain.drift import MIN_VALUES
 from mlcycle.domain.metrics import METRICS, NotMeasured
@@ -19,13 +19,10 @@ if TYPE_CHECKING:
 def prediction_drift(watch: Watch, champion: "Champion") -> list[Measurement] | str:
     """The window's predictions against the first window the same version predicted."""
     project, version = watch.project, champion.version
-    rows = watch.warehouse.query(
-        "select min(partition) from serving.prediction where project = %s and version = %s",
-        (project.name, version),
-    )
-    if rows[0][0] is None:
+    with watch.warehouse.transaction() as cursor:
+        start = first_in_force(cursor, project.name, version, project.unit)
+    if start is None:
         return "prediction_drift (no prediction of the champion)"
-    start = Partition.parse(rows[0][0], project.unit)
     span = int(project.monitors.window / project.unit.length) - 1
     if start.shift(span) >= watch.first:
         return "prediction_drift (the champion is too young)"

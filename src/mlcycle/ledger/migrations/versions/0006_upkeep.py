@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0006"
-down_revision = "0001"
+down_revision = "0005"
 
 INDEXES = """
 -- The console adds up a table's rows from the index alone.
