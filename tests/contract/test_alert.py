@@ -173,5 +173,42 @@ def test_an_old_partition_done_again_does_not_close_what_a_newer_one_found(
     assert platform.owner().query("select state from ledger.alert") == [("open",)]
 
 
+def monitored(platform: Platform, day: str) -> None:
+    """Note that a day was monitored."""
+    platform.owner().query(
+        """insert into ledger.monitor_result (project, partition, monitor, status, message)
+           values ('flights', %s, 'volume', 'ok', '')""",
+        (day,),
+    )
+
+
+def test_a_run_for_the_past_opens_closes_and_delivers_nothing(
+    platform: Platform, tell: Tell, hook: Hook
+) -> None:
+    project = with_channels({"kind": "webhook", "url": hook.url})
+    tell(project, "2013-03-08", alert("volume"))
+    hook.got.clear()
+    monitored(platform, "2013-03-09")
+    for past in (
+        tell(project, "2013-03-08", alert("drift", "page"), ok=["volume"]),
+        tell(project, "2013-03-07", inputs={}),
+    ):
+        assert past.status is Status.SKIPPED
+        assert "for the past (2013-03-09 was monitored already)" in past.message
+    assert hook.got == []
+    assert platform.owner().query("select key, state from ledger.alert") == [("volume", "open")]
+    assert tell(project, "2013-03-09", alert("drift")).metrics["opened"] == 1
+
+
+def test_what_an_alert_says_is_what_its_newest_partition_found(platform: Platform, tell: Tell) -> None:
+    """Runs side by side end in any order."""
+    tell(FLIGHTS, "2013-03-02", alert(title="of the second"))
+    tell(FLIGHTS, "2013-03-01", alert(severity="page", title="of the first"))
+    query = "select title, severity, count, first_partition, last_partition from ledger.alert"
+    assert platform.owner().query(query) == [("of the second", "warn", 2, "2013-03-01", "2013-03-02")]
+    tell(FLIGHTS, "2013-03-03", alert(severity="page", title="of the third"))
+    assert platform.owner().query(query)[0][:2] == ("of the third", "page")
+
+
 def test_no_alerts_is_skipped(tell: Tell) -> None:
     assert tell(FLIGHTS, "2013-03-01", ok=["drift", "volume"]).status is Status.SKIPPED

@@ -51,6 +51,30 @@ def test_a_backfill_asks_for_no_retrain_before_one_that_was_accepted(platform: P
     assert "later than" in ask(platform, "2013-03-01").message
 
 
+def test_a_monitor_of_a_past_day_asks_for_nothing_and_says_why_and_a_person_may(platform: Platform) -> None:
+    """A backfill's monitors found old decay, asked for a retrain, and it trained and promoted."""
+    platform.owner().query(
+        """insert into ledger.monitor_result (project, partition, monitor, status, message)
+           values ('flights', '2013-06-02', 'volume', 'ok', '')"""
+    )
+    past = ask(platform, "2013-06-01")
+    assert past.status is Status.SKIPPED
+    assert "the run is for the past: 2013-06-02 was monitored already" in past.message
+    noted = platform.owner().query("select accepted, refused_because from ledger.retrain_request")
+    assert noted == [(False, "the run is for the past: 2013-06-02 was monitored already")]
+    assert ask(platform, "2013-06-01", params={"reason": "by hand"}).status is Status.OK
+
+
+def test_history_that_nobody_monitored_is_the_past_all_the_same(platform: Platform) -> None:
+    platform.owner().query(
+        """insert into ledger.batch (project, table_name, partition, status, current, digest, rows, token,
+               published_at)
+           values ('flights', 'flights', '2013-06-20', 'published', true, '', 1, 0, now() - interval '1 hour')"""
+    )
+    assert "2013-06-20 is published already" in ask(platform, "2013-06-01").message
+    assert ask(platform, "2013-06-14").status is Status.OK
+
+
 @pytest.mark.parametrize(
     ("params", "why"),
     [({"reason": " \n "}, "needs a reason"), ({"reason": "x", "source": "cat"}, "source 'cat'")],

@@ -47,10 +47,11 @@ def hold(cursor: Cursor, project: str) -> None:
 def raise_alert(cursor: Cursor, project: str, partition: str, alert: Alert, channels: Iterable[str]) -> bool:
     """Open an alert, or count it onto the open one of its key; due to these channels. True if opened.
 
-    An open alert that gets more severe is due again.
+    An open alert that gets more severe is due again. What it says is what its newest partition
+    found: runs side by side end in any order.
     """
     cursor.execute(
-        """select alert_id, severity from ledger.alert
+        """select alert_id, severity, last_partition from ledger.alert
            where project = %s and key = %s and state = 'open' for update""",
         (project, alert.key),
     )
@@ -64,16 +65,22 @@ def raise_alert(cursor: Cursor, project: str, partition: str, alert: Alert, chan
         )
         (alert_id,) = cursor.fetchone() or (0,)
     else:
-        alert_id, severity = row
-        worse = RANK[alert.severity] > RANK[severity]
+        alert_id, severity, newest = row
+        worse = RANK[alert.severity] > RANK[severity] and partition >= newest
         cursor.execute(
-            """update ledger.alert set count = count + 1, title = %s, body = %s, link = %s,
-                   severity = case when %s then %s else severity end,
+            """update ledger.alert set count = count + 1,
                    first_partition = least(first_partition, %s),
                    last_partition = greatest(last_partition, %s)
                where alert_id = %s""",
-            (alert.title, alert.body, alert.link, worse, alert.severity, partition, partition, alert_id),
+            (partition, partition, alert_id),
         )
+        if partition >= newest:
+            cursor.execute(
+                """update ledger.alert set title = %s, body = %s, link = %s,
+                       severity = case when %s then %s else severity end
+                   where alert_id = %s""",
+                (alert.title, alert.body, alert.link, worse, alert.severity, alert_id),
+            )
         if worse:
             cursor.execute(
                 "update ledger.delivery set state = 'pending' where alert_id = %s and state = 'delivered'",

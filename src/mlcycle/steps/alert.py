@@ -2,6 +2,8 @@
 
 A receiver that does not answer fails nothing: its alerts stay in the ledger, and the next run
 delivers them first, oldest first. Where the monitor step left nothing behind, that is the alert.
+A run for the past opens, closes and delivers nothing. At the end of an ingest run the step delivers
+what that run has opened.
 """
 
 import itertools
@@ -10,8 +12,8 @@ from mlcycle.adapters.alerts import channels as channels
 from mlcycle.contract import Status
 from mlcycle.errors import InputError, MlcycleError
 from mlcycle.ledger import alerts as ledger
-from mlcycle.ledger.alerts import RANK, Alert
-from mlcycle.project import Channel
+from mlcycle.ledger import past
+from mlcycle.ledger.alerts import Alert
 from mlcycle.steps.context import Outcome, StepContext
 
 KEY = "alerts"
@@ -20,7 +22,13 @@ DIED = "error:monitor"  # the alert that says monitoring itself failed
 
 def run(context: StepContext) -> Outcome:
     """Store, close, deliver. Skipped where there was nothing to tell and nothing left to deliver."""
-    opened, counted, closed = _store(context)
+    opened, counted, closed = 0, 0, list[str]()
+    if not _ends_ingest(context):
+        with context.warehouse.transaction() as cursor:
+            why = past.why(cursor, context.project, context.partitions[-1], context.request.work)
+        if why:
+            return Outcome(Status.SKIPPED, f"for the past ({why}): nobody is told, nothing is closed")
+        opened, counted, closed = _store(context)
     delivered, waiting, problems = _deliver(context)
     parts = [
         f"{count} {what}"
@@ -53,7 +61,7 @@ def _store(context: StepContext) -> tuple[int, int, list[str]]:
         ledger.hold(publication.cursor, project.name)
         opened = 0
         for alert in found:
-            due = [channels.channel_id(item) for item in project.alerts.channels if _wants(item, alert)]
+            due = channels.due_channels(project.alerts.channels, alert)
             opened += ledger.raise_alert(publication.cursor, project.name, partition, alert, due)
         closed = ledger.close(publication.cursor, project.name, settled, partition)
         publication.outputs.update(opened=opened, counted=len(found) - opened, closed=closed)
@@ -77,8 +85,9 @@ def _found(context: StepContext) -> tuple[list[Alert], list[str]]:
     return found, [DIED, *map(str, settled)]
 
 
-def _wants(channel: Channel, alert: Alert) -> bool:
-    return RANK[alert.severity] >= RANK[channel.min_severity]
+def _ends_ingest(context: StepContext) -> bool:
+    """Whether the step stands behind extract: its alerts are in the ledger already."""
+    return "extract" in context.request.inputs
 
 
 def _deliver(context: StepContext) -> tuple[int, int, list[str]]:

@@ -2,10 +2,12 @@
 
 from datetime import datetime
 
+from psycopg2.extensions import cursor as Cursor
+
 from mlcycle.contract import Status
 from mlcycle.domain.retrain_policy import refusal
 from mlcycle.errors import InputError
-from mlcycle.ledger import batches, retrain
+from mlcycle.ledger import batches, past, retrain
 from mlcycle.ledger.retrain import RetrainRequest
 from mlcycle.steps.context import Outcome, StepContext
 
@@ -24,7 +26,7 @@ def run(context: StepContext) -> Outcome:
     with context.publication(KEY) as publication:
         cursor = publication.cursor
         retrain.hold(cursor, project)
-        why_not = refusal(
+        why_not = _of_the_past(context, cursor, source) or refusal(
             source,
             as_of,
             retrain.accepted(cursor, project),
@@ -36,6 +38,14 @@ def run(context: StepContext) -> Outcome:
         retrain.record(cursor, project, context.request.work, request)
         publication.outputs.update(as_of=as_of.isoformat(), reason=reason, source=source, refused=why_not)
     return _outcome(publication.outputs)
+
+
+def _of_the_past(context: StepContext, cursor: Cursor, source: str) -> str:
+    """Why a monitor's wish counts for nothing: what was so then is no reason to train now."""
+    if source != "monitor":
+        return ""
+    why = past.why(cursor, context.project, context.partitions[-1], context.request.work)
+    return f"the run is for the past: {why}" if why else ""
 
 
 def _asked(context: StepContext) -> tuple[str, str]:

@@ -6,11 +6,11 @@ reached although the answer got lost can tell.
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from hashlib import sha256
 
 from mlcycle.errors import ConfigError, InputError, Unavailable
-from mlcycle.ledger.alerts import Pending
+from mlcycle.ledger.alerts import RANK, Alert, Pending
 from mlcycle.project import Channel
 
 NEVER = (400, 413, 422)  # the receiver says the message itself is wrong: it will be next time too
@@ -22,6 +22,11 @@ def channel_id(channel: Channel) -> str:
     return (
         channel.kind if channel.kind == "log" else f"{channel.kind}:{sha256(target.encode()).hexdigest()[:8]}"
     )
+
+
+def due_channels(channels: Iterable[Channel], alert: Alert) -> list[str]:
+    """Names of the channels that want alerts of this severity."""
+    return [channel_id(item) for item in channels if RANK[alert.severity] >= RANK[item.min_severity]]
 
 
 def deliver(channel: Channel, pending: Pending, timeout: float, env: Mapping[str, str] = os.environ) -> None:
