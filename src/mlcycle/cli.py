@@ -221,6 +221,33 @@ def retrain(
 
 
 @app.command()
+def absent(
+    project: ProjectName,
+    partition: Annotated[str, typer.Argument(help="Key of the partition that will never be delivered.")],
+    reason: Annotated[str, typer.Option(help="Why; kept with the declaration.")],
+    first: Annotated[str | None, typer.Option(help="First of a range that ends with the partition.")] = None,
+    table: Annotated[str, typer.Option(help="The table; all of them, if not given.")] = "",
+    undo: Annotated[bool, typer.Option("--undo", help="Take an earlier declaration back.")] = False,
+    projects: Projects = DEFAULT_PROJECTS,
+    state: State = DEFAULT_STATE,
+) -> None:
+    """Say that a partition will never be delivered: nobody waits for it, and nobody is told."""
+    import getpass
+
+    from mlcycle.project.file import load_named
+    from mlcycle.stage_run import in_this_process, run_stage
+
+    spec, execute = load_named(projects, project), in_this_process(_platform_env(state))
+    params: dict[str, Any] = {"reason": reason, "table": table, "undo": "yes" if undo else ""}
+    params["decided_by"] = getpass.getuser()
+    worst = ExitCode.OK
+    for _name, result in run_stage(spec, "absent", execute, first=first, last=partition, params=params):
+        print(f"{result.status}: {result.message}")
+        worst = max(worst, result.exit_code)
+    raise typer.Exit(worst)
+
+
+@app.command()
 def migrate() -> None:
     """Bring the ledger of a warehouse of your own up to date; the local platform's is by `up`.
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 Each = Literal["", "table", "candidate"]
-RunsAfter = Literal["ok", "skipped", "anything"]
+RunsAfter = Literal["ok", "skipped", "anything", "a skip"]
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Step:
     after: tuple[str, ...] = ()
     each: Each = ""
     emits: str = ""  # asset kind emitted when the step is ok
-    runs_after: RunsAfter = "ok"  # the worst end of an upstream step that it runs after
+    runs_after: RunsAfter = "ok"  # the worst end of an upstream step that it runs after; or only such
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,21 @@ STAGES: dict[str, Stage] = {
                 Step("extract", each="table"),
                 Step("validate", after=("extract",), each="table"),
                 Step("publish", after=("validate",), each="table", emits="raw"),
+                Step("alert", after=("extract",), runs_after="a skip"),  # a delivery that did not come
             ),
             doc="Fetch each table's file of the partition, check it, publish it in one transaction.",
             params={"first": "first partition of a range that ends with the run's; empty for it alone"},
+        ),
+        Stage(
+            "absent",
+            (Step("absent"),),
+            doc="Say that partitions will never be delivered, so that nobody waits; or take it back.",
+            params={
+                "first": "first partition of a range that ends with the run's; empty for it alone",
+                "table": "the table; empty for all of them",
+                "reason": "why nothing will come, or why it will after all",
+                "undo": "write yes to take an earlier declaration back",
+            },
         ),
         Stage(
             "features",
@@ -116,7 +128,7 @@ STAGES: dict[str, Stage] = {
 
 #: Database role of each step. ``promote`` alone may write the champion.
 ROLES: dict[str, str] = {
-    **dict.fromkeys(("extract", "validate", "publish"), "ingest"),
+    **dict.fromkeys(("extract", "validate", "publish", "absent"), "ingest"),
     **dict.fromkeys(
         (
             *("features", "materialize", "dataset", "train", "evaluate", "register", "compare"),
@@ -130,4 +142,4 @@ ALL_ROLES = ("ingest", "train", "promote", "serve", "keep")  # keep: housekeepin
 
 #: Steps that work with SQL and files alone: the local platform forks them from a process without the
 #: ML libraries, which is quicker the less it holds. Another step would import what it misses.
-LIGHT = frozenset({"extract", "publish", "features", "labels", "alert", "request_retrain"})
+LIGHT = frozenset({"extract", "publish", "absent", "features", "labels", "alert", "request_retrain"})

@@ -98,6 +98,8 @@ def _may_run(step: Step, upstream: dict[str, list[Result]], only: str | None) ->
     for found in upstream.values():
         if step.runs_after == "anything":
             continue
+        if step.runs_after == "a skip":
+            return any(result.status is Status.SKIPPED for result in found)
         fine = {Status.OK, Status.SKIPPED} if step.runs_after == "skipped" else {Status.OK}
         if not found or any(result.status not in fine for result in found):
             return False

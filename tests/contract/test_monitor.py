@@ -97,7 +97,17 @@ def test_an_ordinary_day_is_measured_whole(life: Platform, watch: Watch) -> None
     assert result.status is Status.OK, result.message
     found = results(life, "2013-02-28")
     assert {monitor for monitor, _ in found} == {
-        *("volume", "missing", "drift", "report", "prediction_drift", "performance", "estimate", "value")
+        *(
+            "volume",
+            "gaps",
+            "missing",
+            "drift",
+            "report",
+            "prediction_drift",
+            "performance",
+            "estimate",
+            "value",
+        )
     }
     assert {status for status, _ in found.values()} == {"ok"}
     assert (result.values["alerts"], result.values["retrain"]) == ([], {"wanted": False, "reason": ""})
@@ -184,14 +194,14 @@ def test_what_is_not_known_yet_is_left_out_and_said(life: Platform, watch: Watch
     life.owner().query("truncate serving.label")
     result = watch("2013-02-08")
     assert {monitor for monitor, _ in results(life, "2013-02-08")} == {
-        *("volume", "missing", "drift", "report", "estimate")
+        *("volume", "gaps", "missing", "drift", "report", "estimate")
     }
     for monitor in ("prediction_drift", "performance", "value"):
         assert monitor in result.message.partition("not measured yet")[2]
     life.owner().query("truncate ledger.champion")
     without = watch("2013-02-09")
     assert "no champion yet" in without.message
-    assert {monitor for monitor, _ in results(life, "2013-02-09")} == {"volume"}
+    assert {monitor for monitor, _ in results(life, "2013-02-09")} == {"volume", "gaps"}
 
 
 def test_a_kill_between_publication_and_result_replays(

@@ -203,6 +203,57 @@ def test_airflow_is_told_whether_to_try_again(script: Any, answer: dict[str, Any
     assert type(caught.value).__name__ == exception
 
 
+def test_a_step_that_waits_lets_go_of_its_slot_until_then_and_fails_nothing(script: Any) -> None:
+    from airflow.sdk.exceptions import AirflowRescheduleException
+
+    waiting = failed("waiting", retryable=True, status="waiting")
+    script(extract=[{**waiting, "again_at": "2100-01-01T00:10:00Z"}])
+    with pytest.raises(AirflowRescheduleException) as caught:
+        operator("ingest", "flights.extract").execute(context())
+    assert caught.value.reschedule_date == datetime(2100, 1, 1, 0, 10, tzinfo=UTC)
+
+
+def test_a_backfill_says_that_it_is_one() -> None:
+    step = operator("ingest", "flights.extract")
+    assert step.request(context(run_type="backfill")).params["run_type"] == "backfill"
+    assert "run_type" not in step.request(context(run_type="scheduled")).params
+
+
+def published(caught_up: list[str]) -> dict[str, Any]:
+    return {"outputs": {}, "values": {"caught_up": caught_up}}
+
+
+@pytest.mark.parametrize(
+    ("key", "xcoms", "keys"),
+    [
+        ("2013-03-05", {"flights.publish": published([])}, None),
+        (None, {"flights.publish": published([])}, ["2013-03-01"]),
+        (
+            "2013-03-05",
+            {"flights.publish": published(["2013-03-04", "2013-03-02"])},
+            ["2013-03-02", "2013-03-04", "2013-03-05"],
+        ),
+        ("2013-03-05", {"arrivals.publish": published(["2013-03-02"])}, None),
+    ],
+    ids=["its own", "the form's", "caught up, in order", "another table caught up"],
+)
+def test_each_partition_that_was_caught_up_with_is_announced(
+    key: str | None, xcoms: dict[str, Any], keys: list[str] | None
+) -> None:
+    announcing = context(key, {"partition": None if key else "2013-03-01"}, xcoms)
+    operator("ingest", "announce-raw").execute(announcing)
+    assert [event.partition_keys for event in announcing["outlet_events"].values()] == (
+        [keys] if keys else []
+    )
+
+
+def test_nothing_published_announces_nothing() -> None:
+    from airflow.sdk.exceptions import AirflowSkipException
+
+    with pytest.raises(AirflowSkipException, match="nothing new was published"):
+        operator("ingest", "announce-raw").execute(context())
+
+
 def test_a_persons_decision_reaches_promote(tmp_path: Path) -> None:
     from mlcycle.orchestration.stage_dag import stage_dag
 

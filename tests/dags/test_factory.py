@@ -54,7 +54,11 @@ def test_ingest_waits_for_late_tables_and_announces_the_partition_once(bag: Bag)
         "late-tables": {"arrivals.publish"},
         "announce-raw": {"flights.publish", "weather.publish", "late-tables"},
         "all-tables": {"announce-raw", "flights.publish", "arrivals.publish", "weather.publish"},
+        "every-extract": {"flights.extract", "arrivals.extract", "weather.extract"},
+        "alert-late": {"every-extract"},
     }
+    assert dag.get_task("every-extract").trigger_rule == "none_skipped"
+    assert dag.get_task("alert-late").trigger_rule == "all_skipped"
     assert dag.get_task("late-tables").trigger_rule == "all_done"
     assert dag.get_task("announce-raw").trigger_rule == "none_failed"
     assert dag.get_task("all-tables").trigger_rule == "none_failed"
@@ -65,6 +69,16 @@ def test_ingest_waits_for_late_tables_and_announces_the_partition_once(bag: Bag)
         "weather.publish": ["flights/raw/weather"],
         "announce-raw": ["flights/raw"],
     }
+
+
+def test_a_run_that_waits_for_its_delivery_holds_up_no_other(bag: Bag, tmp_path: Path) -> None:
+    start = 'start: "2013-01-01"'
+    copy_project(tmp_path, "patient", (start, f"{start}\n  lateness: 60 hours"))
+    copy_project(tmp_path, "usual")
+    found = bag(tmp_path)
+    assert found.dags["usual_ingest"].max_active_runs == 4 + 1
+    assert found.dags["patient_ingest"].max_active_runs == 4 + 3
+    assert found.dags["patient_features"].max_active_runs == 1
 
 
 def test_each_candidate_is_a_task_that_reads_the_dataset_and_evaluate_reads_them_all(bag: Bag) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from psycopg2.extensions import cursor as Cursor
 
 from mlcycle.errors import ConfigError, Unavailable
+from mlcycle.ledger import gaps
 from mlcycle.ledger import overview as ledger
 from mlcycle.project import Project
 
@@ -42,6 +43,8 @@ class Overview:
         default_factory=dict
     )  # table -> partitions that wait for a better delivery
     alerts: dict[str, int] = field(default_factory=dict)  # severity -> how many are open
+
+    gaps: tuple[int, str, str] = (0, "", "")  # missing deliveries: how many, the first, the last
 
     def describe(self, found: Project | str | None) -> None:
         """Take over what its file says: the project, or what is wrong with it."""
@@ -115,6 +118,8 @@ def read_overviews(cursor: Cursor, projects: list[Overview]) -> list[Overview]:
         of(project).stopped[table] = int(count)
     for project, severity, count in ledger.alert_counts(cursor):
         of(project).alerts[severity] = int(count)
+    for project, count, first, last in gaps.overview(cursor):
+        of(project).gaps = (count, first, last)
     return sorted(found.values(), key=lambda one: (not one.urgent, one.name))
 
 

@@ -62,6 +62,8 @@ def facts(overview: Overview) -> dict[str, str]:
         said["Since"] = f"{champion.since:%Y-%m-%d %H:%M} UTC, {champion.action} no. {champion.seq}"
         measured = [(k, v) for k, v in sorted((champion.metrics or {}).items()) if isinstance(v, int | float)]
         said.update({name: f"{value:.4g}" for name, value in measured[:4]})
+    if overview.gaps[0]:
+        said["Missing deliveries"] = "{} ({} to {})".format(*overview.gaps)
     said["Open alerts"] = str(sum(overview.alerts.values()))
     return said
 

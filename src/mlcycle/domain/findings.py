@@ -8,6 +8,7 @@ from mlcycle.domain.monitors import Measurement
 TITLES = {
     "volume": "row count is unusual",
     "missing": "values are missing",
+    "gaps": "deliveries are missing",
     "drift": "inputs drift",
     "prediction_drift": "predictions have changed",
     "performance": "the model got worse",

@@ -21,7 +21,8 @@ def form(project: Project, stage: Stage) -> dict[str, Param]:
     """Form fields of a stage, all of them optional for the runs nobody starts by hand."""
     fields: dict[str, Param] = {}
     if stage.name not in WITHOUT_PARTITION:
-        default = "the newest published one" if stage.name != "ingest" else "the run's partition key"
+        own = stage.name in ("ingest", "absent")
+        default = "the run's partition key" if own else "the newest published one"
         fields[PARTITION] = _key(project, "Partition", f"Partition to work on (UTC); empty for {default}.")
     for name, meaning in stage.params.items():
         fields[name] = _field(project, name, f"{meaning[0].upper()}{meaning[1:]}.")

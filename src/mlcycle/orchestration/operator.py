@@ -11,7 +11,12 @@ from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import BaseOperator, BaseOperatorLink
-from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
+from airflow.sdk.exceptions import (
+    AirflowException,
+    AirflowFailException,
+    AirflowRescheduleException,
+    AirflowSkipException,
+)
 
 from mlcycle.console.links import all_links
 from mlcycle.contract import ExitCode, Handover, Origin, PartitionRange, Request, Result, Status
@@ -93,6 +98,8 @@ class StepOperator(BaseOperator):
             params["decided_by"] = run.triggering_user_name
         if self.stage == "retrain" and run.run_type == "scheduled":
             params["source"] = "schedule"
+        if run.run_type == "backfill":
+            params["run_type"] = "backfill"
         if self.step.each:
             params[self.step.each] = self.variant
         params.update(self._decision(ti))
@@ -128,9 +135,9 @@ class StepOperator(BaseOperator):
             )
         last = run.partition_key or asked
         if not last:
-            if self.stage == "ingest":
+            if self.stage in ("ingest", "absent"):
                 raise InputError(
-                    "an ingest run needs a partition: give the run a partition key, "
+                    f"an {self.stage} run needs a partition: give the run a partition key, "
                     f"or write one like {self.project.source.start!r} in the form"
                 )
             last = newest_partition(self.project, run.run_after)
@@ -168,6 +175,9 @@ class StepOperator(BaseOperator):
         )
         for name, value in sorted(result.metrics.items()):
             self.log.info("%s = %.6g", name, value)
+        if result.status is Status.WAITING and result.again_at is not None:
+            self.log.info("%s", text)
+            raise AirflowRescheduleException(result.again_at)
         if result.status is Status.SKIPPED:
             raise AirflowSkipException(text)
         if result.exit_code is not ExitCode.OK:

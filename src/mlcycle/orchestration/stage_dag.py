@@ -24,11 +24,18 @@ RULES = {
     "ok": TriggerRule.ALL_SUCCESS,
     "skipped": TriggerRule.NONE_FAILED,
     "anything": TriggerRule.ALL_DONE,
+    "a skip": TriggerRule.ALL_SKIPPED,  # of the joint that stands for all upstream tasks
 }
 
 #: Runs of a stage at the same time. What looks at the runs before it (drift in a row, values that
 #: only go forward) works in order; a promotion that waits for a person must not hold the next one.
 AT_ONCE = {"ingest": 4, "promote": 4}
+
+
+def _at_once(project: Project, stage: Stage) -> int:
+    """Runs of the stage at the same time; a run of ingest that waits for its delivery holds up no other."""
+    waiting = -(-project.source.lateness // project.unit.length) if stage.name == "ingest" else 0
+    return AT_ONCE.get(stage.name, 1) + waiting
 
 
 def stage_dag(project: Project, stage: Stage) -> DAG:
@@ -40,7 +47,7 @@ def stage_dag(project: Project, stage: Stage) -> DAG:
         tags=["mlcycle", project.name, stage.name],
         params=form(project, stage),
         default_args={"owner": project.scope.owner.replace(", ", " / ")},  # Airflow splits owners by commas
-        max_active_runs=AT_ONCE.get(stage.name, 1),
+        max_active_runs=_at_once(project, stage),
         is_paused_upon_creation=False,
         **schedule(project, stage),
     )
@@ -57,13 +64,13 @@ def stage_dag(project: Project, stage: Stage) -> DAG:
                 step=step,
                 variant=variant,
                 reads={name: [task.task_id for task in found] for name, found in upstream.items()},
-                **_placing(dag, groups, step, variant),
+                **_placing(dag, groups, stage, step, variant),
                 **_emitting(project, step, variant),
                 **_resources(project, step, variant),
                 trigger_rule=RULES[step.runs_after],
             )
-            for found in upstream.values():
-                operator.set_upstream(found)
+            for name, found in upstream.items():
+                operator.set_upstream([_joint(dag, name, found)] if step.runs_after == "a skip" else found)
             made[variant] = operator
     if stage.name == "ingest":
         _settle(dag, project, tasks["publish"])
@@ -85,10 +92,21 @@ def _upstream(made: dict[str, BaseOperator], step: Step, variant: str) -> list[B
     return list(made.values())
 
 
-def _placing(dag: DAG, groups: dict[str, TaskGroup], step: Step, variant: str) -> dict[str, Any]:
+def _joint(dag: DAG, name: str, tasks: list[BaseOperator]) -> BaseOperator:
+    """Skipped once any of the tasks was skipped. Airflow settles it by itself: no slot, no process."""
+    joint = EmptyOperator(dag=dag, task_id=f"every-{name}", trigger_rule=TriggerRule.NONE_SKIPPED)
+    joint.set_upstream(tasks)
+    return joint
+
+
+def _placing(
+    dag: DAG, groups: dict[str, TaskGroup], stage: Stage, step: Step, variant: str
+) -> dict[str, Any]:
     """Where the task stands in the graph: tables are chains of steps, candidates siblings of one step."""
     if not step.each:
-        return {"task_id": step.name}
+        # Beside groups that bear tables' names; no table's name holds a hyphen.
+        tables = any(other.each == "table" for other in stage.steps)
+        return {"task_id": f"{step.name}-late" if tables else step.name}
     group, task = (variant, step.name) if step.each == "table" else (step.name, variant)
     if group not in groups:
         groups[group] = TaskGroup(group_id=group, dag=dag)
@@ -113,6 +131,7 @@ def _settle(dag: DAG, project: Project, published: dict[str, BaseOperator]) -> N
     Tables of the partition itself must be fine. Tables that are delivered later than their own
     partition are waited for, so that features and labels see them, but a failure of theirs stops
     nobody: yesterday's values still serve. ``all-tables`` makes the run tell such a failure.
+    A table whose delivery did not come is skipped once it was waited for in vain, and stops nobody.
     """
     late = [task for name, task in published.items() if project.source.tables[name].lag]
     prompt = [task for task in published.values() if task not in late]
@@ -120,6 +139,9 @@ def _settle(dag: DAG, project: Project, published: dict[str, BaseOperator]) -> N
         dag=dag,
         task_id="announce-raw",
         watches=[task.task_id for task in published.values()],
+        of_entity=published[project.entity.table].task_id,
+        lag=project.entity_table.lag,
+        unit=project.unit,
         outlets=[asset(project.name, "raw")],
         trigger_rule=TriggerRule.NONE_FAILED,
     )

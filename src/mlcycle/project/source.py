@@ -1,12 +1,18 @@
 """Where a project's rows come from, and what a delivery of them must keep."""
 
-from typing import Annotated, Literal, Self
+from datetime import timedelta
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, JsonValue, model_validator
 
+from mlcycle.domain import gaps
+from mlcycle.domain.durations import Duration
 from mlcycle.domain.partitions import Partition, Unit
 from mlcycle.errors import InputError
 from mlcycle.project.part import Fraction, Name, Part, Severity, Text
+
+MOST_WAITING = 48  # partitions that may be waited for at once: each is a run of its own that has not ended
+MOST_BEHIND = 2000  # partitions looked back on
 
 ColumnType = Literal["text", "integer", "double", "boolean", "timestamp"]
 
@@ -48,14 +54,49 @@ class Table(Part):
 class Source(Part):
     """Where partitions come from: ``<url>/<table>/<partition>.csv``, any fsspec URL.
 
-    ``{source}`` in the URL stands for the setting ``MLCYCLE_SOURCE_URL``.
+    ``{source}`` in the URL stands for the setting ``MLCYCLE_SOURCE_URL``. A delivery is waited for
+    until ``lateness`` after it was due; then an alert says so, and later runs look for it, as for
+    every partition that an outage made them miss, up to ``catch_up`` before their own.
     """
 
     url: Text
     partition: Unit
     start: str  # key of the first partition there is
     live: bool = True  # delivers as time goes by; false: a closed history, ingested by backfill alone
+    lateness: Duration = timedelta(days=1)  # an hour where partitions are hours
+    catch_up: Duration = timedelta(days=14)
+    absent: list[str] = []  # partitions that will never be delivered: a key, or "KEY to KEY"
     tables: dict[Name, Table] = Field(min_length=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lateness_by_partition(cls, data: Any) -> Any:
+        if isinstance(data, dict) and "lateness" not in data and data.get("partition") == Unit.HOUR:
+            return {**data, "lateness": "1 hour"}
+        return data
+
+    @model_validator(mode="after")
+    def _waits_are_bounded(self) -> Self:
+        length = self.partition.length
+        if self.lateness > MOST_WAITING * length:
+            raise ValueError(
+                f"lateness is more than {MOST_WAITING} partitions: shorten it; what comes later is still "
+                "taken, by the runs within catch_up"
+            )
+        if self.catch_up > MOST_BEHIND * length:
+            raise ValueError(f"catch_up is more than {MOST_BEHIND} partitions: backfill what is older")
+        return self
+
+    @model_validator(mode="after")
+    def _absent_are_keys(self) -> Self:
+        for text in self.absent:
+            try:
+                gaps.span(text, self.partition)
+            except InputError as error:
+                raise ValueError(f"absent: {error.message}") from None
+            except ValueError as error:
+                raise ValueError(f"absent: {error}") from None
+        return self
 
     @model_validator(mode="after")
     def _start_is_a_key(self) -> Self:

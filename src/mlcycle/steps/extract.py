@@ -1,27 +1,58 @@
 """Extract: stage the source's files of the partitions, exactly as they came.
 
 A staged object is named by its digest, so that fetching the same bytes twice leaves one object.
+
+A delivery that is not there yet is waited for until the project's ``lateness``, the slot given back
+meanwhile. Then it is a gap: noted, told to people, and left to the runs behind it, each of which
+first looks for what earlier runs missed. The rest goes on.
 """
 
 import hashlib
 import json
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from mlcycle.adapters.delivery.source import Fetched, SourceFiles
+from mlcycle.adapters.alerts.channels import due_channels
+from mlcycle.adapters.delivery.source import Fetched, NotDelivered, SourceFiles
 from mlcycle.contract import Output, Status
+from mlcycle.domain import gaps
 from mlcycle.domain.partitions import Partition
-from mlcycle.errors import InputError, Unavailable
+from mlcycle.errors import DataRejected, InputError, NotYet, Unavailable
+from mlcycle.ledger import alerts, batches, past
+from mlcycle.ledger import gaps as ledger
+from mlcycle.ledger.alerts import Alert
+from mlcycle.project import Table
 from mlcycle.steps.context import Outcome, StepContext
 
 PARALLEL = 8
+CLOCKS_DIFFER = timedelta(minutes=10)  # a run may begin so long before its delivery is due
+ACTOR = "extract"  # in the history of a gap
+
+
+@dataclass
+class Looked:
+    """What came of asking the source for some partitions."""
+
+    entries: list[dict[str, Any]] = field(default_factory=list)  # the manifest's, staged
+    absent: dict[str, str] = field(default_factory=dict)  # key -> why: the source has no such delivery
+    down: dict[str, str] = field(default_factory=dict)  # key -> why: the source did not answer
+    refused: dict[str, str] = field(default_factory=dict)  # key -> why: too large
+
+    @property
+    def without(self) -> dict[str, str]:
+        """Partitions that could not be had, with why."""
+        return {**self.absent, **self.down, **self.refused}
 
 
 def run(context: StepContext) -> Outcome:
     """Fetch the deliveries of one table.
 
     A table with ``lag: n`` is fetched for partitions n earlier than those asked for; before the
-    source's start there is nothing.
+    source's start there is nothing. Raises NotYet where the one partition asked for may still come,
+    Unavailable where the source does not answer for old ones.
     """
     name = context.param("table")
     table = context.project.source.tables.get(name)
@@ -29,37 +60,161 @@ def run(context: StepContext) -> Outcome:
         known = ", ".join(context.project.source.tables)
         raise InputError(f"no table {name!r} in project {context.project.name!r}: there are {known}")
     start = Partition.parse(context.project.source.start, context.project.unit)
-    wanted = [p.shift(-table.lag) for p in context.partitions]
-    wanted = [p for p in wanted if p >= start]
-    if not wanted:
+    asked = [p.shift(-table.lag) for p in context.partitions]
+    asked = [p for p in asked if p >= start]
+    if not asked:
         return Outcome(Status.SKIPPED, f"{name}: nothing is delivered before {start.key}")
+    now = datetime.now(UTC)
     files = SourceFiles(context.project.source, context.settings, context.scratch)
+    own = _ask(context, files, name, table, asked)
+    unsettled, declared = _unsettled(context, name, own)
+    _wait(context, table, asked, unsettled, now)
+    if own.down and not (len(asked) == 1 and _awaited(context, table, asked[0], now)):
+        others = f" (and {len(own.down) - 1} more of {len(asked)})" if len(own.down) > 1 else ""
+        raise Unavailable(f"{next(iter(own.down.values()))}{others}")
+    if own.refused:
+        raise DataRejected(next(iter(own.refused.values())))
+    behind = _look_behind(context, files, name, table, asked)
+    missing = {key: why for key, why in unsettled.items() if _late(context, table, key, now)}
+    looked = {**missing, **dict.fromkeys(declared, ledger.BY_FILE)}
+    looked |= {key: why for key, why in behind.without.items() if _late(context, table, key, now)}
+    _note(context, name, looked, declared)
+    return _outcome(context, name, own, behind, sorted(missing), declared)
 
-    def stage(partition: Partition) -> dict[str, Any] | Unavailable:
+
+def _ask(
+    context: StepContext, files: SourceFiles, name: str, table: Table, wanted: list[Partition]
+) -> Looked:
+    """Fetch and stage partitions side by side; a source that is down is not asked for all the rest."""
+    looked = Looked()
+
+    def stage(partition: Partition) -> dict[str, Any] | Unavailable | DataRejected:
         try:
             fetched = files.fetch(name, partition.key, table.max_bytes)
-        except Unavailable as error:
+        except (Unavailable, DataRejected) as error:
             return error
         output = _store(context, f"staging/{context.project.name}/{name}/{partition.key}", fetched)
         return {"partition": partition.key, "object": output.model_dump(), "fetched": context.token}
 
-    entries: list[dict[str, Any]] = []
-    missing: list[Unavailable] = []
-    with ThreadPoolExecutor(min(PARALLEL, len(wanted))) as pool:
-        for count, staged in enumerate(pool.map(stage, wanted), 1):
-            if isinstance(staged, Unavailable):
-                missing.append(staged)
+    with ThreadPoolExecutor(max(1, min(PARALLEL, len(wanted)))) as pool:
+        for count, (partition, staged) in enumerate(zip(wanted, pool.map(stage, wanted), strict=False), 1):
+            if isinstance(staged, dict):
+                looked.entries.append(staged)
+            elif isinstance(staged, NotDelivered):
+                looked.absent[partition.key] = staged.message
+            elif isinstance(staged, DataRejected):
+                looked.refused[partition.key] = staged.message
             else:
-                entries.append(staged)
-            if len(missing) > PARALLEL:  # the source is down: do not ask for all the rest
+                looked.down[partition.key] = staged.message
+            if len(looked.down) > PARALLEL:
                 pool.shutdown(cancel_futures=True)
                 break
             if count % 50 == 0:
                 context.progress(f"{name}: {count} of {len(wanted)} partitions fetched")
-    if missing:
-        others = f" (and {len(missing) - 1} more of {len(wanted)})" if len(missing) > 1 else ""
-        raise Unavailable(f"{missing[0].message}{others}")
-    return _outcome(context, name, entries)
+    return looked
+
+
+def _unsettled(context: StepContext, name: str, own: Looked) -> tuple[dict[str, str], list[str]]:
+    """Partitions asked for and not had, with why: those that hold data already left out, and those
+    that are declared absent, which come second.
+    """
+    without = {**own.absent, **own.down}
+    if not without:
+        return {}, []
+    with context.warehouse.transaction() as cursor:
+        held = batches.current(cursor, context.project.name, name, list(without))
+        declared = ledger.absent(cursor, context.project, name, list(without))
+    found = {key: why for key, why in without.items() if key not in held and key not in declared}
+    return found, sorted(declared - set(held))
+
+
+def _wait(
+    context: StepContext, table: Table, asked: list[Partition], unsettled: dict[str, str], now: datetime
+) -> None:
+    """Raise NotYet while the one partition asked for may still come. A range does not wait: its rest
+    goes on, and what is not there yet is the matter of its own run.
+    """
+    if len(asked) > 1 or not unsettled or _late(context, table, asked[0].key, now):
+        return
+    moment = gaps.due(asked[0], table.lag)
+    if moment - now > CLOCKS_DIFFER:
+        raise InputError(
+            f"{asked[0].key} is not due before {moment:%Y-%m-%d %H:%M} UTC: ask for an earlier one"
+        )
+    deadline = moment + context.project.source.lateness
+    again = gaps.next_look(moment, deadline, now)
+    raise NotYet(
+        f"{unsettled[asked[0].key]}; it is waited for until {deadline:%Y-%m-%d %H:%M} UTC, "
+        f"the next look is at {again:%H:%M:%S}",
+        again,
+    )
+
+
+def _late(context: StepContext, table: Table, key: str, now: datetime) -> bool:
+    """Whether the delivery of a partition is waited for no longer."""
+    partition = Partition.parse(key, context.project.unit)
+    return now >= gaps.due(partition, table.lag) + context.project.source.lateness
+
+
+def _awaited(context: StepContext, table: Table, partition: Partition, now: datetime) -> bool:
+    """Whether runs to come look for the partition: a source that is down for it is no failure then."""
+    source = context.project.source
+    return source.live and now < gaps.due(partition, table.lag) + source.catch_up
+
+
+def _look_behind(
+    context: StepContext, files: SourceFiles, name: str, table: Table, asked: list[Partition]
+) -> Looked:
+    """Look for what earlier runs should have brought: days of an outage, deliveries that came too late.
+
+    Only where the source is alive and the run is for a partition of its own: a person's range and a
+    run for the past take what they were asked for.
+    """
+    if not context.project.source.live or len(context.partitions) > 1:
+        return Looked()
+    with context.warehouse.transaction() as cursor:
+        if _past(context, cursor):
+            return Looked()
+        wanted = ledger.behind(cursor, context.project, name, asked[0])
+    if not wanted:
+        return Looked()
+    context.progress(f"{name}: looking for {len(wanted)} partitions that earlier runs did not bring")
+    return _ask(context, files, name, table, wanted)
+
+
+def _note(context: StepContext, name: str, looked: dict[str, str], declared: list[str]) -> None:
+    """Put gaps into the ledger, and open the table's alert where one is new and not of the past."""
+    if not looked:
+        return
+    project, known = context.project, set(declared)
+    with context.warehouse.transaction() as cursor:
+        known |= ledger.absent(cursor, project, name, list(looked))
+    key = f"gaps:{hashlib.sha256(json.dumps(sorted(looked)).encode()).hexdigest()[:16]}"
+    if context.published(key) is not None:
+        return
+    with context.publication(key) as publication:
+        cursor = publication.cursor
+        fresh = ledger.note(cursor, project.name, name, looked, known, ACTOR)
+        publication.outputs["missing"] = fresh
+        if fresh and not _past(context, cursor):
+            alert = _alert(project.name, name, fresh, looked, whole=name == project.entity.table)
+            alerts.hold(cursor, project.name)
+            channels = due_channels(project.alerts.channels, alert)
+            alerts.raise_alert(cursor, project.name, max(fresh), alert, channels)
+
+
+def _alert(project: str, table: str, fresh: list[str], why: dict[str, str], *, whole: bool) -> Alert:
+    body = (
+        f"{why[max(fresh)]}. Waited for in vain: {gaps.listed(sorted(fresh))}. It is taken when it comes; "
+        f"if it never will, say so: mlcycle absent {project} {max(fresh)} --table {table} --reason ..."
+    )
+    title = f"{project} {max(fresh)}: {table} was not delivered"
+    return Alert(ledger.alert_key(table), "page" if whole else "warn", title, body)
+
+
+def _past(context: StepContext, cursor: Any) -> str:
+    backfill = context.param("run_type") == "backfill"
+    return past.why(cursor, context.project, context.partitions[-1], context.request.work, backfill=backfill)
 
 
 def _store(context: StepContext, folder: str, fetched: Fetched) -> Output:
@@ -72,16 +227,48 @@ def _store(context: StepContext, folder: str, fetched: Fetched) -> Output:
         fetched.file.unlink()
 
 
-def _outcome(context: StepContext, table: str, entries: list[dict[str, Any]]) -> Outcome:
+def _outcome(
+    context: StepContext, table: str, own: Looked, behind: Looked, missing: list[str], declared: list[str]
+) -> Outcome:
+    said = list(_said(own, behind, missing, declared))
+    values = {
+        "table": table,
+        "partitions": len(own.entries) + len(behind.entries),
+        "missing": missing[:100],
+        "missing_count": len(missing),
+        "caught_up": [entry["partition"] for entry in behind.entries],
+    }
+    entries = [*behind.entries, *own.entries]  # oldest first: the newest moves the watermark
+    if not entries:
+        return Outcome(Status.SKIPPED, f"{table}: {'; '.join(said)}", values=values)
     document = json.dumps(entries, separators=(",", ":")).encode()
     first, last = entries[0]["partition"], entries[-1]["partition"]
     digest = hashlib.sha256(document).hexdigest()[:16]
     path = f"staging/{context.project.name}/{table}/manifests/{first}..{last}-{digest}.json"
     size = sum(entry["object"]["bytes"] for entry in entries)
     span = first if first == last else f"{first} to {last}"
+    message = f"{table}: {len(entries)} partitions ({span}), {size / 1e6:.1f} MB"
     return Outcome(
-        message=f"{table}: {len(entries)} partitions ({span}), {size / 1e6:.1f} MB",
+        message="; ".join([message, *said]),
         outputs={"manifest": context.artifacts.put(path, document)},
-        values={"table": table, "partitions": len(entries)},
-        metrics={"partitions": len(entries), "bytes": size},
+        values=values,
+        metrics={"partitions": len(entries), "bytes": size, "missing": len(missing)},
     )
+
+
+def _said(own: Looked, behind: Looked, missing: list[str], declared: list[str]) -> Iterator[str]:
+    """What else the message says: what is missing, declared absent, not there yet, caught up."""
+    there = {*missing, *declared}
+    rest = sorted(key for key in own.without if key not in there)
+    if missing:
+        yield f"{len(missing)} not delivered: {gaps.listed(missing)}"
+    if declared:
+        yield f"{len(declared)} declared absent: {gaps.listed(declared)}"
+    if rest:
+        yield f"{len(rest)} not there (any more): {gaps.listed(rest)}"
+    if behind.entries:
+        yield f"{len(behind.entries)} of earlier runs caught up"
+    if behind.without:
+        yield f"{len(behind.without)} of earlier runs still missing"
+    for key, why in list(behind.refused.items())[:3]:
+        yield f"{key}: {why}"

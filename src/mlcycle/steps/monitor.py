@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from mlcycle.adapters.monitoring.watch import Watch, volume
+from mlcycle.adapters.monitoring.watch import Watch, gaps, volume
 from mlcycle.contract import Output
 from mlcycle.domain import findings
 from mlcycle.domain.partitions import Partition
@@ -24,9 +24,10 @@ def run(context: StepContext) -> Outcome:
         champion = champions.current(cursor, project.name)
     watch = Watch(context.settings, project, context.warehouse, context.artifacts, first, last)
     watch.add("volume", lambda: volume(watch))
+    watch.add("gaps", lambda: gaps(watch))
     report, link = None, ""
     if champion is None:
-        watch.left_out.append("all but volume (no champion yet)")
+        watch.left_out.append("all but volume and gaps (no champion yet)")
     else:
         from mlcycle.adapters.monitoring import watch_predictions
         from mlcycle.adapters.monitoring.watch_inputs import watch_inputs

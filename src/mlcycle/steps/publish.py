@@ -20,7 +20,7 @@ from mlcycle.adapters.warehouse.connection import Warehouse
 from mlcycle.contract import Output, Status
 from mlcycle.domain.partitions import Partition
 from mlcycle.errors import DataRejected, InputError, IntegrityError
-from mlcycle.ledger import batches
+from mlcycle.ledger import batches, gaps
 from mlcycle.ledger.batches import BadRow, Delivery
 from mlcycle.project import Table
 from mlcycle.steps.context import Outcome, StepContext
@@ -34,7 +34,8 @@ ANALYZE_FROM = 10_000  # rows
 def run(context: StepContext) -> Outcome:
     """Publish what validation accepted of one table.
 
-    Raises DataRejected at the end where some batches were stopped; the good ones stay published.
+    Raises DataRejected at the end where some batches of the partitions asked for were stopped; the
+    good ones stay published, and those of earlier runs that are caught up with stop nobody.
     """
     name = context.param("table")
     table = context.project.source.tables.get(name)
@@ -51,25 +52,29 @@ def run(context: StepContext) -> Outcome:
         before = batches.published_keys(cursor, context.request.work)
         keys = [entry["partition"] for entry in accepted]
         current = batches.current(cursor, context.project.name, name, keys)
+        open_gaps = gaps.open_keys(cursor, context.project.name, name, keys)
     count: dict[str, int] = dict.fromkeys(("published", "replayed", "unchanged", "outdated", "rows"), 0)
-    todo = []
+    todo, there_now = [], set[str]()
     for entry in accepted:
         delivery = _delivery(context.project.name, name, entry)
         done, there = before.get(_key(delivery)), current.get(delivery.partition)
         if done is not None:
             count["replayed" if done["how"] == "published" else done["how"]] += 1
+            there_now |= {delivery.partition} if done["how"] == "published" else set()
         elif there is not None and there.same(delivery):
             count["unchanged"] += 1
         else:
             todo.append((delivery, entry))
-    for how, rows in _publish_all(context, table, todo):
+    for (delivery, _), (how, rows) in zip(todo, _publish_all(context, table, todo, open_gaps), strict=True):
         count[how] += 1
         count["rows"] += rows
+        there_now |= {delivery.partition} if how == "published" else set()
     if count["rows"] >= ANALYZE_FROM:
         with context.warehouse.transaction() as cursor:
             raw_tables.analyze(cursor, context.project.name, name)
     links = {"validation": validated["report"].uri} if "report" in validated else {}
-    return _outcome(name, entries, count, links)
+    asked = {partition.shift(-table.lag).key for partition in context.partitions}
+    return _outcome(name, entries, count, links, asked, sorted(there_now - asked))
 
 
 def _key(delivery: Delivery) -> str:
@@ -77,7 +82,10 @@ def _key(delivery: Delivery) -> str:
 
 
 def _publish_all(
-    context: StepContext, table: Table, todo: list[tuple[Delivery, dict[str, Any]]]
+    context: StepContext,
+    table: Table,
+    todo: list[tuple[Delivery, dict[str, Any]]],
+    open_gaps: set[str],
 ) -> Iterator[tuple[str, int]]:
     """Publish partitions side by side, a connection each: what happened to each and its new rows.
 
@@ -98,7 +106,8 @@ def _publish_all(
     def one(item: tuple[Delivery, dict[str, Any]]) -> tuple[str, int]:
         warehouse = idle.get()
         try:
-            return _publish(context, warehouse, table, *item, last=False)
+            closes = item[0].partition in open_gaps
+            return _publish(context, warehouse, table, *item, last=False, closes_gap=closes)
         finally:
             idle.put(warehouse)
 
@@ -112,7 +121,8 @@ def _publish_all(
             pool.shutdown(cancel_futures=True)
             for other in others:
                 other.close()
-    yield _publish(context, context.warehouse, table, *todo[-1], last=True)
+    closes = todo[-1][0].partition in open_gaps
+    yield _publish(context, context.warehouse, table, *todo[-1], last=True, closes_gap=closes)
 
 
 def _publish(
@@ -123,6 +133,7 @@ def _publish(
     entry: dict[str, Any],
     *,
     last: bool,
+    closes_gap: bool,
 ) -> tuple[str, int]:
     """Publish one partition in one transaction: what happened, and how many rows are new."""
     bad = _bad_rows(context, entry)
@@ -132,6 +143,10 @@ def _publish(
     ):
         how = _write(publication.cursor, context, table, delivery, rows, bad, last=last)
         publication.outputs["how"] = how
+        if closes_gap and gaps.taken(
+            publication.cursor, delivery.project, delivery.table, delivery.partition
+        ):
+            gaps.settle_alert(publication.cursor, delivery.project, delivery.table)
     return how, delivery.rows if how == "published" else 0
 
 
@@ -203,8 +218,23 @@ def _bad_rows(context: StepContext, entry: dict[str, Any]) -> list[BadRow]:
 
 
 def _outcome(
-    name: str, entries: list[dict[str, Any]], count: dict[str, int], links: dict[str, str]
+    name: str,
+    entries: list[dict[str, Any]],
+    count: dict[str, int],
+    links: dict[str, str],
+    asked: set[str],
+    caught_up: list[str],
 ) -> Outcome:
+    """What the step answers.
+
+    Args:
+        name: of the table.
+        entries: the manifest's.
+        count: of partitions by what became of them.
+        links: to the validation report.
+        asked: keys of the partitions asked for.
+        caught_up: keys of partitions published besides them.
+    """
     said = [f"{count['published']} of {len(entries)} partitions published ({count['rows']} rows)"]
     said += [
         f"{count[how]} {meaning}"
@@ -217,14 +247,18 @@ def _outcome(
     ]
     stopped = [entry for entry in entries if entry["verdict"] != "accepted"]
     message = f"{name}: " + ", ".join(said)
+    if caught_up:
+        message += f", {len(caught_up)} of them of earlier runs"
     if stopped:
         first, why = stopped[0]["partition"], "; ".join(stopped[0]["reasons"])
-        raise DataRejected(f"{message}; {len(stopped)} stopped, the first {first}: {why}", links=links)
+        message += f"; {len(stopped)} stopped, the first {first}: {why}"
+    if any(entry["partition"] in asked for entry in stopped):
+        raise DataRejected(message, links=links)
     done = count["published"] + count["replayed"]
     return Outcome(
         Status.OK if done else Status.SKIPPED,
         message,
-        values={"table": name, **count},
+        values={"table": name, **count, "caught_up": caught_up},
         metrics={how: float(number) for how, number in count.items()},
         links=links,
         replayed=bool(count["replayed"]) and not count["published"],

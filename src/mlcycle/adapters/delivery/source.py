@@ -20,6 +20,10 @@ IN_MEMORY = 4 << 20  # larger deliveries are staged in a file
 SLOWEST = 1024  # bytes a second, once the time-out has passed
 
 
+class NotDelivered(Unavailable):
+    """The source answers, and the delivery is not there."""
+
+
 @dataclass(frozen=True)
 class Fetched:
     """One delivery as it came: its digest, and its bytes or the file that holds them."""
@@ -50,17 +54,15 @@ class SourceFiles:
     def fetch(self, table: str, partition: str, max_bytes: int) -> Fetched:
         """Fetch the delivery of one partition.
 
-        Raises Unavailable where it is not there yet or the source does not answer, DataRejected
-        where it is larger than ``max_bytes``.
+        Raises NotDelivered where it is not there, Unavailable where the source does not answer,
+        DataRejected where it is larger than ``max_bytes``.
         """
         url = f"{self._url}/{table}/{partition}.csv"
         try:
             with self._open(url) as stream:
                 return self._read(stream, url, max_bytes)
         except FileNotFoundError:
-            raise Unavailable(
-                f"{table} of {partition} is not delivered yet: {url} is not there; it will be tried again"
-            ) from None
+            raise NotDelivered(f"{table} of {partition} is not delivered yet: {url} is not there") from None
         except (PermissionError, IsADirectoryError) as error:
             raise ConfigError(f"{url}: {error.strerror or error}; check the source's access") from None
         except MlcycleError:

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from mlcycle.adapters.artifacts.store import ArtifactStore
 from mlcycle.adapters.warehouse.connection import Warehouse
 from mlcycle.contract import not_finite
-from mlcycle.domain import monitors
+from mlcycle.domain import gap_monitor, monitors
 from mlcycle.domain.monitors import Measurement
 from mlcycle.domain.partitions import Partition
 from mlcycle.errors import MlcycleError
 from mlcycle.ledger import batches
+from mlcycle.ledger import gaps as gap_ledger
 from mlcycle.project import Project
 from mlcycle.settings import Settings
 
@@ -69,3 +70,10 @@ def volume(watch: Watch) -> list[Measurement] | str:
         ]
     found = monitors.volume(own, list(rows.values()), project.monitors.volume_ratio)
     return [found] if found else "volume (fewer than 3 other partitions in the window)"
+
+
+def gaps(watch: Watch) -> list[Measurement] | str:
+    """Partitions of the window, of any table, that were never delivered."""
+    with watch.warehouse.transaction() as cursor:
+        missing = gap_ledger.missing(cursor, watch.project, watch.first, watch.last)
+    return [gap_monitor.gaps(missing)]
