@@ -87,7 +87,7 @@ def schema_result() -> None:
 @app.command()
 def check(projects: Projects = DEFAULT_PROJECTS) -> None:
     """Check every project file; says what is wrong by file, line and key."""
-    from mlcycle.project.file import find, load
+    from mlcycle.project.file import check_sql, find, load
 
     files = find(projects)
     if not files:
@@ -97,6 +97,7 @@ def check(projects: Projects = DEFAULT_PROJECTS) -> None:
     for name, path in files.items():
         try:
             project = load(path)
+            check_sql(path, project)
             print(
                 f"ok      {name}: {len(project.source.tables)} tables, {len(project.candidates)} candidates"
             )

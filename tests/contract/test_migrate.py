@@ -11,13 +11,15 @@ from pathlib import Path
 import psycopg2
 import pytest
 
+from mlcycle.adapters.features import view_sql
 from mlcycle.adapters.warehouse.connection import connect
 from mlcycle.contract import ExitCode
 from mlcycle.cycle import ALL_ROLES
 from mlcycle.errors import ConfigError
-from mlcycle.ledger.migrate import credentials
+from mlcycle.ledger.migrate import credentials, migrate
 from mlcycle.local.postgres import Postgres, temporary
 from mlcycle.local.world_data import day_file
+from mlcycle.project.file import load
 from mlcycle.settings import Settings
 from tests.conftest import ROOT, free_port
 
@@ -110,6 +112,60 @@ def test_it_makes_the_ledger_and_the_roles_and_again_changes_nothing(
                 "select rolsuper or rolcreaterole or rolcreatedb from pg_roles where rolname = user"
             )
             assert cursor.fetchone() == (False,)
+
+
+def test_a_view_has_a_login_of_its_own_on_such_a_server_too(server: Postgres, env: dict[str, str]) -> None:
+    """Its owner is no superuser: it makes the logins and gives them rights on tables that are ingest's."""
+    assert run(env).returncode == 0
+    project = load(ROOT / "projects" / "flights" / "project.yaml")
+
+    def settings(role: str) -> Settings:
+        dsn = env[f"MLCYCLE_DSN_{role.upper()}"]
+        return Settings.model_validate({"warehouse_dsn": dsn, "artifacts_url": "file:///"})
+
+    with connect(settings("ingest")) as ingest, ingest.cursor() as cursor:
+        cursor.execute("create table raw.flights__arrivals (); create table raw.flights__flights ()")
+    with view_sql.reading(settings("train"), project, "carrier_recent") as cursor:
+        cursor.execute("select count(*) from raw.flights__arrivals")
+    with (
+        pytest.raises(ConfigError, match="permission denied for table flights__flights"),
+        view_sql.reading(settings("train"), project, "carrier_recent") as cursor,
+    ):
+        cursor.execute("select count(*) from raw.flights__flights")
+
+
+def test_a_server_that_logs_statements_learns_no_password(server: Postgres, env: dict[str, str]) -> None:
+    as_superuser(server, "postgres", f"alter database {database_of(env)} set log_statement = 'all'")
+    assert run(env).returncode == 0
+    settings = Settings.model_validate(
+        {"warehouse_dsn": env["MLCYCLE_DSN_TRAIN"], "artifacts_url": "file:///"}
+    )
+    with connect(settings) as train, train.cursor() as cursor:
+        cursor.execute(
+            "select password from ledger.view_login('flights', 'carrier_recent', array['arrivals'])"
+        )
+        (password,) = cursor.fetchone() or ("",)
+    log = (server.data.parent / "postgres.log").read_text()
+    assert log.count("password 'SCRAM-SHA-256$4096:") == len(ALL_ROLES)
+    assert "ledger.view_login('flights'" in log
+    assert PASSWORD.replace("'", "''") not in log
+    assert len(password) == 64
+    assert password not in log
+
+
+def test_a_server_that_takes_no_ready_made_password_gets_the_password(
+    server: Postgres, env: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a hosted one may: here, one that is longer than PostgreSQL takes."""
+    real = psycopg2.extensions.encrypt_password
+
+    def long(*args: str, **options: object) -> str:
+        kind, (rounds, _salt), keys = (part.split(":") for part in str(real(*args, **options)).split("$"))
+        return f"{kind[0]}${rounds}:{'A' * 600}${':'.join(keys)}"
+
+    monkeypatch.setattr(psycopg2.extensions, "encrypt_password", long)
+    migrate(*credentials(env))
+    psycopg2.connect(env["MLCYCLE_DSN_SERVE"]).close()
 
 
 def test_a_new_password_in_a_dsn_is_the_roles_from_then_on(server: Postgres, env: dict[str, str]) -> None:

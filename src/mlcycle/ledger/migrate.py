@@ -7,10 +7,14 @@ migration is one transaction.
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlcycle.cycle import ALL_ROLES
 from mlcycle.errors import ConfigError, MlcycleError, Unavailable
+from mlcycle.ledger import view_logins
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import cursor as Cursor
 
 LOCK = 0x6D6C63  # any number that nobody else uses
 OWNER = "MLCYCLE_DSN_OWNER"
@@ -129,8 +133,11 @@ def _ensure_roles(cursor: object, passwords: dict[str, str]) -> None:
     from psycopg2.extensions import cursor as Cursor
 
     assert isinstance(cursor, Cursor)
+    cursor.execute("select 1 from pg_roles where rolname = %s", (view_logins.GROUP,))
+    if cursor.fetchone() is None:
+        cursor.execute(sql.SQL("create role {} nologin").format(sql.Identifier(view_logins.GROUP)))
     for name in ALL_ROLES:
-        role, secret = sql.Identifier(f"mlcycle_{name}"), sql.Literal(passwords[name])
+        role = sql.Identifier(f"mlcycle_{name}")
         cursor.execute(
             "select rolsuper or rolcreatedb or rolcreaterole from pg_roles where rolname = %s",
             (f"mlcycle_{name}",),
@@ -138,9 +145,35 @@ def _ensure_roles(cursor: object, passwords: dict[str, str]) -> None:
         found = cursor.fetchone()
         # Only a superuser may say NOSUPERUSER of a role that exists: not said where there is nothing to take.
         limits = "" if found == (False,) else " nosuperuser nocreatedb nocreaterole"
-        statement = ("alter" if found else "create") + " role {} login" + limits + " password {}"
-        cursor.execute(sql.SQL(statement).format(role, secret))
+        statement = sql.SQL(("alter" if found else "create") + " role {} login" + limits).format(role)
+        cursor.execute(statement)
+        _set_password(cursor, f"mlcycle_{name}", passwords[name])
         # Default privileges are a member's to set, and the creator of a role is none from PostgreSQL 16 on.
         cursor.execute("select pg_has_role(%s, 'usage')", (f"mlcycle_{name}",))
         if cursor.fetchone() == (False,):
             cursor.execute(sql.SQL("grant {} to current_user").format(role))
+
+
+def _set_password(cursor: "Cursor", role: str, password: str) -> None:
+    """Give a role its password as a SCRAM verifier made here: a server's log of DDL learns nothing.
+
+    A server that takes no ready-made ones gets the password itself.
+    """
+    import psycopg2
+    from psycopg2 import sql
+    from psycopg2.extensions import encrypt_password
+
+    def give(secret: str) -> None:
+        statement = sql.SQL("alter role {} password {}").format(sql.Identifier(role), sql.Literal(secret))
+        cursor.execute(statement)
+
+    verifier = encrypt_password(password, role, algorithm="scram-sha-256", scope=cursor.connection)
+    cursor.execute("savepoint password")
+    try:
+        give(verifier)
+    except psycopg2.Error as error:
+        if cursor.connection.closed or isinstance(error, psycopg2.errors.InsufficientPrivilege):
+            raise  # the same again would only tell the password to the log
+        cursor.execute("rollback to savepoint password")
+        give(password)
+    cursor.execute("release savepoint password")

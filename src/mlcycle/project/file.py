@@ -43,6 +43,19 @@ def load(path: Path) -> Project:
     return project
 
 
+def check_sql(path: Path, project: Project) -> None:
+    """Check the SQL of a project's views. Raises ConfigError, each problem with its view and line.
+
+    Apart from ``load``, which Airflow calls often: the parser takes a tenth of a second to load.
+    """
+    from mlcycle.domain.sql_guard import problem
+
+    found = ((name, problem(view.sql, view.reads)) for name, view in project.features.items())
+    problems = [f"{path}: features.{name}.sql, line {what[0]}: {what[1]}" for name, what in found if what]
+    if problems:
+        raise ConfigError("; ".join(problems))
+
+
 def projects_folder() -> Path:
     """The folder of projects. Raises ConfigError if it is not set or not there."""
     folder = Path(os.environ.get("MLCYCLE_PROJECTS", ""))

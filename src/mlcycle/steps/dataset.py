@@ -39,7 +39,7 @@ def run(context: StepContext) -> Outcome:
         leakage.check_bounds(bounds)
         start, end = bounds["train"].start, bounds["holdout"].end
         context.progress(f"rows from {start.isoformat()} to {end.isoformat()}")
-        moments = replay.check_views(cursor, project, start, end)
+        moments = replay.check_views(cursor, context.settings, project, start, end)
         context.progress(f"feature views replayed at {moments} moments: none knows the future")
         versions = {view: _version(cursor, project, view, bounds) for view in project.features}
 

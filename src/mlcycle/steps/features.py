@@ -137,7 +137,7 @@ def _compute(context: StepContext, values: Generation, look: Look) -> tuple[int,
         began, items = time.monotonic(), len(list(first.to(last)))
         path = context.scratch / f"{values.view}.copy"
         try:
-            staged = staging.stage(context.warehouse, values, first, last, path)
+            staged = staging.stage(context.settings, context.warehouse, values, (first, last), path)
         except TookTooLong:
             if first == last:
                 raise

@@ -20,6 +20,7 @@ from mlcycle.domain.leakage import check_replay
 from mlcycle.domain.partitions import Partition
 from mlcycle.ledger import features as ledger
 from mlcycle.project import Project
+from mlcycle.settings import Settings
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,26 +28,38 @@ if TYPE_CHECKING:
 QUANTILES = (0.25, 0.6, 0.95)  # of the view's rows: where in the window to look
 
 
-def check_views(cursor: Cursor, project: Project, start: datetime, end: datetime) -> int:
+def check_views(cursor: Cursor, settings: Settings, project: Project, start: datetime, end: datetime) -> int:
     """Replay every view at a few moments of a window. Raises LeakageError that names the feature.
 
     Moments whose values are stale are left out: they differ without leaking. Returns how many moments
-    were checked. Call on one snapshot (:meth:`Warehouse.reading`).
+    were checked. Call on one snapshot (:meth:`Warehouse.reading`); the views' own logins read the same.
     """
+    # This transaction waits while a view's own one computes, and its snapshot must outlive that.
+    cursor.execute("set local idle_in_transaction_session_timeout = %s", (2 * 1000 * view_sql.TIME_LIMIT,))
+    snapshot = view_sql.exported(cursor)
     checked = 0
     for view in project.features:
         if not readable(cursor, project.name, view):
             continue
-        for moment in _moments(cursor, project, view, start, end):
-            # A value known at a partition's end is the partition's own.
-            own = Partition.containing(moment - timedelta(microseconds=1), project.unit)
-            if ledger.stale_within(cursor, project, view, own, own):
-                continue
-            check_replay(
-                view, _stored(cursor, project, view, moment), _replayed(cursor, project, view, moment), moment
-            )
-            checked += 1
+        moments = [
+            moment
+            for moment in _moments(cursor, project, view, start, end)
+            if not _stale(cursor, project, view, moment)
+        ]
+        stored = {moment: _stored(cursor, project, view, moment) for moment in moments}
+        if not moments:
+            continue
+        with view_sql.reading(settings, project, view, snapshot) as reader:
+            for moment in moments:
+                check_replay(view, stored[moment], _replayed(reader, project, view, moment), moment)
+                checked += 1
     return checked
+
+
+def _stale(cursor: Cursor, project: Project, view: str, moment: datetime) -> bool:
+    # A value known at a partition's end is the partition's own.
+    own = Partition.containing(moment - timedelta(microseconds=1), project.unit)
+    return bool(ledger.stale_within(cursor, project, view, own, own))
 
 
 def _moments(cursor: Cursor, project: Project, view: str, start: datetime, end: datetime) -> list[datetime]:

@@ -5,6 +5,7 @@ is published: no transaction waits for another one's work.
 """
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,6 +19,7 @@ from mlcycle.adapters.warehouse.connection import Warehouse, feature_table
 from mlcycle.domain.partitions import Partition
 from mlcycle.ledger import features as ledger
 from mlcycle.project import Project
+from mlcycle.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -56,17 +58,27 @@ class Staged:
     path: Path
 
 
-def stage(warehouse: Warehouse, values: Generation, first: Partition, last: Partition, path: Path) -> Staged:
-    """Compute the partitions from first to last into a file.
+def stage(
+    settings: Settings,
+    warehouse: Warehouse,
+    values: Generation,
+    partitions: tuple[Partition, Partition],
+    path: Path,
+) -> Staged:
+    """Compute the partitions from the first to the last into a file.
 
-    Raises ConfigError for SQL that does not run, TookTooLong where a shorter window may.
+    The view's own login reads on the very snapshot that its inputs were read on. Raises ConfigError for
+    SQL that does not run, TookTooLong where a shorter window may.
     """
-    project, view = values.project, values.view
-    with warehouse.reading() as cursor, path.open("wb") as target:
-        inputs = ledger.inputs(cursor, project, view, first, last)
-        before = ledger.records(cursor, project.name, values.records, first, last)
-        statement = view_sql.select(cursor, project, view, first.start, last.end)
-        view_sql.copy_out(cursor, view, statement, target)
+    project, view, (first, last) = values.project, values.view, partitions
+    with ExitStack() as opened:
+        with warehouse.reading() as cursor:
+            inputs = ledger.inputs(cursor, project, view, first, last)
+            before = ledger.records(cursor, project.name, values.records, first, last)
+            snapshot = view_sql.exported(cursor)  # the reader has it by the time this transaction ends
+            reader = opened.enter_context(view_sql.reading(settings, project, view, snapshot))
+        statement = view_sql.select(reader, project, view, first.start, last.end)
+        view_sql.copy_out(reader, view, statement, opened.enter_context(path.open("wb")))
     return Staged(first, last, inputs, before, path)
 
 

@@ -1,10 +1,12 @@
 """A feature view's SELECT as a statement: names and window filled in, wrapped, and held to one SELECT.
 
-It runs in a read-only transaction with a time limit; what is wrong with it is said in one line with
-the view's name and the line of its SQL.
+It runs as the view's own login, which sees the tables that the view declares and nothing else, in a
+read-only transaction with a time limit. What is wrong with it is said in one line with the view's name
+and the line of its SQL.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from typing import BinaryIO
 
@@ -12,17 +14,58 @@ import psycopg2
 import psycopg2.errors
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
+from psycopg2.extensions import make_dsn
+from pydantic import SecretStr
 
-from mlcycle.adapters.warehouse.connection import SQL_TYPES, raw_table
+from mlcycle.adapters.warehouse.connection import SQL_TYPES, Warehouse, raw_table
 from mlcycle.domain import sql_guard
-from mlcycle.errors import ConfigError
+from mlcycle.errors import ConfigError, Unavailable
+from mlcycle.ledger import view_logins
 from mlcycle.project import Project
+from mlcycle.settings import Settings
 
 TIME_LIMIT = 600  # seconds one statement of a view may take
 
 
 class TookTooLong(ConfigError):
     """A view's statement ran into its time limit: a shorter window may still do."""
+
+
+def exported(cursor: Cursor) -> str:
+    """The name of the transaction's snapshot, for :func:`reading` to read the same while it lasts."""
+    cursor.execute("select pg_export_snapshot()")
+    (snapshot,) = cursor.fetchone() or ("",)
+    return str(snapshot)
+
+
+@contextmanager
+def reading(settings: Settings, project: Project, view_name: str, snapshot: str = "") -> Iterator[Cursor]:
+    """A cursor for a view's statements: its login's, on a connection of its own, one snapshot, read only.
+
+    Args:
+        settings: of a step of role ``train``.
+        project: holds the view.
+        view_name: which one.
+        snapshot: what another transaction exported; a snapshot of its own where empty.
+
+    Raises:
+        Unavailable: no server answers, or another session changes the tables' rights at this moment.
+        ConfigError: the warehouse makes no such login, or refuses it.
+    """
+    asking = Warehouse(settings, name="mlcycle:view-login")
+    try:
+        with asking.transaction() as cursor:
+            login, password = view_logins.of_view(cursor, project, view_name)
+    except psycopg2.errors.InternalError_ as error:  # "tuple concurrently updated"
+        raise Unavailable(f"feature view {view_name!r}: its login is not ready: {error}".strip()) from None
+    finally:
+        asking.close()
+    dsn = make_dsn(settings.warehouse_dsn.get_secret_value(), user=login, password=password)
+    own = Warehouse(settings.model_copy(update={"warehouse_dsn": SecretStr(dsn)}), f"mlcycle:{view_name}")
+    with own.reading() as cursor:
+        if snapshot:
+            cursor.execute("set transaction snapshot %s", (snapshot,))
+        yield cursor
 
 
 def select(
@@ -48,30 +91,18 @@ def select(
         the position where the view's own SQL begins.
 
     Raises:
-        ConfigError: the SQL is not one SELECT, or names a table that the view does not declare.
+        ConfigError: the SQL is not one SELECT over the tables that the view declares.
     """
     view = project.features[view_name]
+    if found := sql_guard.problem(view.sql, view.reads):
+        line, reason = found
+        raise ConfigError(f"feature view {view_name!r}, line {line}: {reason}")
     known = {name: raw_table(project.name, name) for name in view.reads} | dict(tables or {})
-    try:
-        body = sql.SQL(view.sql).format(**known)
-        own: str = cursor.mogrify(body, {"start": start, "end": end}).decode()
-    except KeyError as error:
-        name = str(error.args[0])
-        raise ConfigError(
-            f"feature view {view_name!r}: {name!r} is neither a table it reads ({', '.join(view.reads)}) "
-            "nor start or end: declare it under reads; a brace or percent sign of SQL is written twice"
-        ) from None
-    except (ValueError, IndexError, TypeError) as error:
-        raise ConfigError(
-            f"feature view {view_name!r}: {error}; write tables as {{name}}, the window as %(start)s and "
-            "%(end)s, and any other brace or percent sign twice"
-        ) from None
-    if found := sql_guard.problem(own):
-        at, reason = found
-        raise ConfigError(f"feature view {view_name!r}, line {_line(own, at)}: {reason}")
+    window = {"start": start, "end": end}
+    own: str = cursor.mogrify(sql.SQL(view.sql).format(**known), window).decode()
     head, tail = _wrapper(project, view_name)
     prefix = head.as_string(cursor)
-    suffix = cursor.mogrify(tail, {"start": start, "end": end}).decode()
+    suffix = cursor.mogrify(tail, window).decode()
     return f"{prefix}{own}{suffix}", len(prefix)
 
 
@@ -80,7 +111,8 @@ def copy_out(
 ) -> None:
     """Write the rows of a view's statement to a stream, as COPY reads them back or as CSV.
 
-    Raises ConfigError, one line with the view and the line of its SQL, for SQL that does not run.
+    ``cursor`` is one of :func:`reading`. Raises ConfigError, one line with the view and the line of its
+    SQL, for SQL that does not run.
     """
     text, begins = statement
     opening = "copy ("

@@ -8,7 +8,7 @@ in which batches commit, which no high-water mark on their ids could say.
 from alembic import op
 
 revision = "0005"
-down_revision = "0003"
+down_revision = "0004"
 
 UP = """
 -- What is known of a view's values; while it is built anew there are two rows. '@labels' stands for labels.
