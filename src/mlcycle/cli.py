@@ -252,8 +252,8 @@ def absent(
 def migrate() -> None:
     """Bring the ledger of a warehouse of your own up to date; the local platform's is by `up`.
 
-    Reads MLCYCLE_DSN_OWNER, and each role's password out of MLCYCLE_DSN_INGEST, _TRAIN, _PROMOTE and
-    _SERVE. May be run again at any time.
+    Reads MLCYCLE_DSN_OWNER, and each role's password out of MLCYCLE_DSN_INGEST, _TRAIN, _PROMOTE, _SERVE
+    and _KEEP. May be run again at any time.
     """
     from mlcycle.ledger.migrate import credentials
     from mlcycle.ledger.migrate import migrate as bring_up_to_date
@@ -312,6 +312,29 @@ def demo(state: State = DEFAULT_STATE) -> None:
     from mlcycle.local.demo_run import run_demo
 
     run_demo(state)
+
+
+@app.command()
+def prune(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Change nothing, say what would go.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    state: State = DEFAULT_STATE,
+) -> None:
+    """Housekeeping: take away what is older than MLCYCLE_KEEP_* allow and nothing needs."""
+    from mlcycle.housekeeping.keep import Keep
+    from mlcycle.housekeeping.prune import prune as keep_house
+    from mlcycle.settings import Settings, step_env
+
+    env = _platform_env(state)
+    keep, settings = Keep.from_env(env), Settings.from_env(step_env(env, "keep"))
+    freed = keep_house(settings, keep, dry_run=dry_run, say=lambda text: print(text, file=sys.stderr))
+    if as_json:
+        _print_json(freed.document())
+    else:
+        print("\n".join([*(["nothing was changed; this would go:"] * dry_run), *freed.lines()]))
+    for problem in freed.problems:
+        print(f"mlcycle: {problem}", file=sys.stderr)
+    raise typer.Exit(ExitCode.RETRY if freed.problems else ExitCode.OK)
 
 
 def _platform_env(state: Path) -> dict[str, str]:

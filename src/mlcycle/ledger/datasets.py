@@ -40,11 +40,24 @@ def manifest(cursor: Cursor, project: str, digest: str) -> DatasetManifest:
     return parse_manifest(f"dataset {digest[:12]}", row[0])
 
 
+def use(cursor: Cursor, project: str, digest: str) -> bool:
+    """Whether a snapshot is noted and has its files; they stay from here on.
+
+    Waits for a housekeeping that is taking them away, and then says that they are gone.
+    """
+    cursor.execute(
+        """update ledger.dataset set used_at = now()
+           where project = %s and digest = %s returning removed_at is null""",
+        (project, digest),
+    )
+    return cursor.fetchone() == (True,)
+
+
 def insert(cursor: Cursor, manifest: DatasetManifest, uri: str) -> None:
-    """Note a snapshot; the same one noted before stays as it is."""
+    """Note a snapshot whose files are stored; of one that was noted before, that it is used again."""
     cursor.execute(
         """insert into ledger.dataset (project, digest, uri, manifest, rows) values (%s, %s, %s, %s, %s)
-           on conflict do nothing""",
+           on conflict (project, digest) do update set used_at = now(), removed_at = null""",
         (
             manifest.project,
             manifest.digest,

@@ -75,7 +75,9 @@ def run(context: StepContext) -> Outcome:
         code_version=code_version(),
         features=versions,
     )
-    output = snapshots.stored(context.artifacts, project.name, manifest.digest)
+    with context.warehouse.transaction() as cursor:
+        there = datasets.use(cursor, project.name, manifest.digest)
+    output = snapshots.stored(context.artifacts, project.name, manifest.digest) if there else None
     known = output is not None
     if output is None:
         output = snapshot.store(context.artifacts, manifest, context.progress)

@@ -1,7 +1,11 @@
 """The artifact store: any fsspec URL. Objects are written whole or not at all, and read by digest."""
 
 import hashlib
+import os
 import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +22,15 @@ def sha256_file(path: Path) -> str:
         while chunk := stream.read(CHUNK):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Stored:
+    """An object in the store. ``modified`` is None where the store does not tell."""
+
+    path: str
+    bytes: int
+    modified: datetime | None
 
 
 class ArtifactStore:
@@ -108,6 +121,69 @@ class ArtifactStore:
             raise InputError(f"{path} is not in the artifact store") from None
         return data
 
+    def folders(self, path: str) -> list[str]:
+        """Names of the folders right below a path, in order; none where it is not there."""
+        found = (info["name"] for info in self._list(path) if info["type"] == "directory")
+        return sorted(name.rstrip("/").rsplit("/", 1)[-1] for name in found)
+
+    def walk(self, path: str) -> Iterator[Stored]:
+        """Every object below a path, a folder at a time: memory is bounded by the largest folder.
+
+        One request for each folder (and each 1,000 objects in it) of an object store.
+        """
+        entries = sorted(self._list(path), key=lambda info: str(info["name"]))
+        for info in entries:
+            name = str(info["name"]).rstrip("/").rsplit("/", 1)[-1]
+            if info["type"] == "directory":
+                yield from self.walk(f"{path}/{name}")
+            elif name:
+                yield Stored(f"{path}/{name}", int(info.get("size") or 0), _modified(info))
+
+    def remove(self, path: str, *, unless_since: datetime | None = None) -> bool:
+        """Remove an object; whether it was there.
+
+        With ``unless_since`` one that was written again by then stays, where the store is a local folder.
+        """
+        target = self._full(path)
+        try:
+            if self._local:
+                file = Path(target)
+                moment = datetime.fromtimestamp(file.stat().st_mtime, UTC)
+                if unless_since is not None and moment >= unless_since:
+                    return False
+                file.unlink()
+            else:
+                self._fs.rm_file(target)
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise _storage_error(error, f"{self._url}/{path}") from error
+        return True
+
+    def remove_empty_folders(self, path: str, before: datetime) -> None:
+        """Remove folders below a path that hold nothing and have not changed since; local stores alone."""
+        if not self._local:
+            return
+        for folder, _, _ in os.walk(self._full(path), topdown=False):
+            try:
+                if Path(folder).stat().st_mtime < before.timestamp():
+                    Path(folder).rmdir()
+            except OSError:  # not empty, or gone
+                continue
+
+    def _list(self, path: str) -> list[dict[str, Any]]:
+        target = self._full(path)
+        self._fs.invalidate_cache(target)  # an object store's listing is kept otherwise, and grows
+        try:
+            found: list[dict[str, Any]] = self._fs.ls(target, detail=True)
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except OSError as error:
+            raise _storage_error(error, f"{self._url}/{path}") from error
+        finally:
+            self._fs.invalidate_cache(target)
+        return [info for info in found if str(info["name"]).rstrip("/") != target.rstrip("/")]
+
     def uri(self, path: str) -> str:
         """The URI of a path in this store."""
         return f"{self._url}/{path}"
@@ -127,6 +203,19 @@ class ArtifactStore:
         if not path or any(part in ("", ".", "..") for part in parts) or "\\" in path or "\0" in path:
             raise InputError(f"{path!r} is not a path inside the artifact store")
         return f"{self._root.rstrip('/')}/{path}"
+
+
+def _modified(info: dict[str, Any]) -> datetime | None:
+    """When an object was written, as the kinds of fsspec file systems tell it."""
+    for key in ("LastModified", "last_modified", "mtime", "updated", "created"):
+        value = info.get(key)
+        if isinstance(value, int | float):
+            return datetime.fromtimestamp(value, UTC)
+        if isinstance(value, str):
+            value = datetime.fromisoformat(value)
+        if isinstance(value, datetime):
+            return value if value.tzinfo else value.replace(tzinfo=UTC)
+    return None
 
 
 def _storage_error(error: OSError, what: str) -> Exception:

@@ -1,0 +1,1 @@
+"""Taking away what nobody needs any more: rows by their age, files by what the ledger leads to."""

@@ -1,0 +1,60 @@
+"""The platform's own DAG: it runs the command without Airflow's settings and tells how it ended."""
+
+from tests import airflow_env  # noqa: F401, I001 - first of all
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Platform
+
+
+@pytest.fixture
+def environment(platform: Platform, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Platform:
+    """What a task finds on a platform of one's own."""
+    settings = platform.settings("keep")
+    monkeypatch.setenv("MLCYCLE_DSN_KEEP", settings.warehouse_dsn.get_secret_value())
+    monkeypatch.setenv("MLCYCLE_ARTIFACTS_URL", settings.artifacts_url)
+    monkeypatch.setenv("MLCYCLE_STATE", str(tmp_path / "none"))
+    return platform
+
+
+def test_the_task_prunes(environment: Platform) -> None:
+    from mlcycle.orchestration.housekeeping import housekeeping_dag
+
+    environment.owner().query(
+        """insert into ledger.attempt (work, project, step, state, started_at)
+           values ('w', 'shop', 'score', 'done', now() - interval '99 days')"""
+    )
+    housekeeping_dag().get_task("prune").execute({})
+    assert environment.owner().query("select 1 from ledger.attempt") == []
+
+
+def test_a_warehouse_that_is_away_is_tried_again_and_a_wrong_setting_is_not(
+    environment: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow.sdk.exceptions import AirflowException, AirflowFailException
+
+    from mlcycle.orchestration.housekeeping import housekeeping_dag
+
+    task = housekeeping_dag().get_task("prune")
+    monkeypatch.setenv("MLCYCLE_KEEP_STAGING", "1 hour")
+    with pytest.raises(AirflowFailException, match="less than 1 day"):
+        task.execute({})
+    monkeypatch.delenv("MLCYCLE_KEEP_STAGING")
+    monkeypatch.setenv("MLCYCLE_DSN_KEEP", "postgresql://mlcycle_keep:x@127.0.0.1:1/x")
+    with pytest.raises(AirflowException, match="does not answer") as caught:
+        task.execute({})
+    assert not isinstance(caught.value, AirflowFailException)
+
+
+def test_nothing_heavy_is_loaded_for_it() -> None:
+    import subprocess
+
+    code = (
+        "import sys; from mlcycle.orchestration.housekeeping import housekeeping_dag; housekeeping_dag();"
+        "print([name for name in ('psycopg2', 'mlflow', 'pandas') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip().endswith("[]")
