@@ -22,7 +22,7 @@ from mlcycle.errors import ConfigError, Conflict
 from mlcycle.housekeeping.freed import Freed
 from mlcycle.housekeeping.keep import Keep
 from mlcycle.housekeeping.prune import prune
-from mlcycle.ledger import datasets, retention
+from mlcycle.ledger import datasets, partitioning, retention
 from tests.conftest import ROOT, Platform
 
 NOW = datetime.now(UTC)
@@ -131,6 +131,10 @@ def plant(platform: Platform) -> None:
                values ('feature definitions:shop', 'current', 0, '{}', %s)""",
             OLD,
         )
+        january = datetime(2024, 1, 1, tzinfo=UTC)
+        partitioning.ensure(cursor, "ledger.monitor_result", january, january + timedelta(days=4))
+        for table in ("serving.label", "serving.prediction_log"):
+            partitioning.ensure(cursor, table, OLD, OLD + timedelta(days=1))
         for partition, status, moment in (
             ("2024-01-01", "published", OLD),
             ("2024-01-02", "stopped", OLD),  # nobody has mended it
@@ -152,16 +156,20 @@ def plant(platform: Platform) -> None:
                    values ('shop', %s, 'drift', 'ok', '', %s)""",
                 *(partition, moment),
             )
+            run(
+                """with made as (insert into serving.scoring (project, partition, starts, ends, champion_seq,
+                       version, reason, rows, scored_at)
+                       values ('shop', %s, %s, %s::timestamptz + interval '1 day', 1, 1, 'live', 2, %s)
+                       returning scoring_id)
+                   insert into serving.prediction_log (project, event_time, entity_key, scoring_id, prediction)
+                   select 'shop', %s, entity, scoring_id, 0.5 from made, unnest('{a,b}'::text[]) entity""",
+                *(partition, OLD, OLD, moment, OLD),
+            )
             for entity in ("a", "b"):
-                run(
-                    """insert into serving.prediction (project, partition, entity_key, event_time, champion_seq,
-                           version, prediction, scored_at) values ('shop', %s, %s, %s, 1, 1, 0.5, %s)""",
-                    *(partition, entity, OLD, moment),
-                )
                 run(
                     """insert into serving.label (project, partition, entity_key, event_time, label, known_at)
                        values ('shop', %s, %s, %s, 1, %s)""",
-                    *(partition, entity, OLD, moment),
+                    *(partition, entity, OLD + timedelta(minutes=int(partition[-1])), moment),
                 )
         for key, state, link, closed in (
             ("a", "open", "reports/shop/validation/orders/linked.html", None),

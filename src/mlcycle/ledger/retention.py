@@ -40,11 +40,14 @@ class Dated:
     kind: str
     table: sql.Identifier
     written: str  # column that says when a row was written: a partition made anew lately stays
+    rows: str = "count(*)"  # how many rows go with those of a partition
 
 
+#: A scoring goes with its predictions: see ``delete_partition``.
+SCORINGS = Dated("predictions", sql.Identifier("serving", "scoring"), "scored_at", "coalesce(sum(rows), 0)")
 DATED = (
     Dated("monitoring", sql.Identifier("ledger", "monitor_result"), "measured_at"),
-    Dated("predictions", sql.Identifier("serving", "prediction"), "scored_at"),
+    SCORINGS,
     Dated("predictions", sql.Identifier("serving", "label"), "known_at"),
 )
 
@@ -137,9 +140,9 @@ def old_partitions(cursor: Cursor, dated: Dated, before: datetime) -> Iterator[t
     for (project,) in cursor.fetchall():
         cursor.execute(
             sql.SQL(
-                """select partition, count(*) from {table} t
+                """select partition, {rows} from {table} t
                    where project = %(project)s and {old} group by partition order by partition"""
-            ).format(table=dated.table, old=_old(dated)),
+            ).format(table=dated.table, rows=sql.SQL(dated.rows), old=_old(dated)),
             {"project": project, **_bounds(before)},
         )
         yield from ((project, partition, int(rows)) for partition, rows in cursor.fetchall())
@@ -147,10 +150,14 @@ def old_partitions(cursor: Cursor, dated: Dated, before: datetime) -> Iterator[t
 
 def delete_partition(cursor: Cursor, dated: Dated, before: datetime, project: str, partition: str) -> int:
     """Delete the old rows of one partition; how many."""
+    gone = "delete from {table} t where project = %(project)s and partition = %(partition)s and {old}"
+    if dated is SCORINGS:
+        gone = f"""with gone as ({gone} returning project, starts, ends, scoring_id)
+            delete from serving.prediction_log p using gone
+            where p.project = gone.project and p.event_time >= gone.starts and p.event_time < gone.ends
+              and p.scoring_id = gone.scoring_id"""
     cursor.execute(
-        sql.SQL(
-            "delete from {table} t where project = %(project)s and partition = %(partition)s and {old}"
-        ).format(table=dated.table, old=_old(dated)),
+        sql.SQL(gone).format(table=dated.table, old=_old(dated)),
         {"project": project, "partition": partition, **_bounds(before)},
     )
     return cursor.rowcount

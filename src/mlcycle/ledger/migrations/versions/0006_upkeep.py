@@ -34,7 +34,7 @@ grant select on all tables in schema ledger, serving to mlcycle_keep;
 grant select, delete on raw.quarantine to mlcycle_keep;
 grant delete on ledger.attempt, ledger.publication, ledger.monitor_result, ledger.alert, ledger.delivery
     to mlcycle_keep;
-grant delete on serving.prediction, serving.label to mlcycle_keep;
+grant delete on serving.scoring, serving.prediction_log, serving.label to mlcycle_keep;
 grant update (removed_at) on ledger.dataset to mlcycle_keep;
 grant update (used_at, removed_at) on ledger.dataset to mlcycle_train;
 """
