@@ -2,6 +2,7 @@
 
 from tests import airflow_env  # noqa: F401, I001 - first of all
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -59,6 +60,29 @@ def test_a_report_is_shown_without_a_way_out_of_it(platform: Platform, client: o
     assert "allow-same-origin" not in policy
     assert "default-src 'none'" in policy
     assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_the_script_that_reports_share_is_served_to_a_page_without_an_origin(
+    platform: Platform, client: object
+) -> None:
+    from starlette.testclient import TestClient
+
+    from mlcycle.console.app import app
+
+    put(platform, "reports/flights/drift/a.html", "<script src='../../static/x.js'></script>")
+    policy = client.get("/reports/flights/drift/a.html").headers["content-security-policy"]  # type: ignore[attr-defined]
+    assert "script-src 'unsafe-inline' http://testserver/reports/static/;" in policy
+    name = hashlib.sha256(b"draw()").hexdigest()
+    put(platform, f"reports/static/{name}.js", "draw()")
+    put(platform, f"reports/static/{'0' * 64}.js", "not what its name says")
+    app.dependency_overrides.clear()
+    anonymous = TestClient(app, follow_redirects=False)  # the sandbox sends no cookie along
+    answer = anonymous.get(f"/reports/static/{name}.js")
+    assert (answer.status_code, answer.text) == (200, "draw()")
+    assert "immutable" in answer.headers["cache-control"]
+    assert anonymous.get(f"/reports/static/{'0' * 64}.js").status_code == 404
+    for path in ("/reports/static/secret.js", f"/reports/flights/{name}.js", f"/reports/static/../{name}.js"):
+        assert anonymous.get(path).status_code in (401, 404, 422)
 
 
 @pytest.mark.parametrize(

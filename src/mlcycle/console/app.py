@@ -8,10 +8,12 @@ import mimetypes
 import os
 from collections.abc import Awaitable, Callable
 from pathlib import PurePosixPath
+from typing import Annotated
 from urllib.parse import quote
 
 from airflow.api_fastapi.core_api.security import requires_authenticated
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
+from fastapi import Path as PathParameter
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 
 from mlcycle.adapters.artifacts.store import ArtifactStore
@@ -19,15 +21,18 @@ from mlcycle.console.files import ProjectFiles, Read
 from mlcycle.console.links import REPORTS
 from mlcycle.console.overview import Overview, read_detail, read_overviews, reading
 from mlcycle.console.page import problem_page, project_page, projects_page
-from mlcycle.errors import InputError, MlcycleError
+from mlcycle.contract import Output
+from mlcycle.errors import InputError, IntegrityError, MlcycleError
 from mlcycle.project.file import projects_folder
 
 #: Reports are files that a step made of data: they may draw and style, and run the script they
-#: bring along for their charts, but reach nothing outside and, sandboxed, none of Airflow's
-#: cookies, storage or API.
+#: bring along for their charts and the one they share, but reach nothing outside and, sandboxed,
+#: none of Airflow's cookies, storage or API. Sandboxed they have no origin: 'self' is nobody, so the
+#: shared script's place is named by its address.
 REPORT_POLICY = (
     "sandbox allow-scripts allow-popups; default-src 'none'; style-src 'unsafe-inline'; "
-    "script-src 'unsafe-inline'; img-src data: blob:; font-src data:; form-action 'none'; base-uri 'none'"
+    "script-src 'unsafe-inline' {static}; img-src data: blob:; font-src data:; form-action 'none'; "
+    "base-uri 'none'"
 )
 PAGE_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'; "
@@ -47,7 +52,7 @@ async def _harden(request: Request, call_next: Callable[[Request], Awaitable[Res
     response.headers.setdefault("Content-Security-Policy", PAGE_POLICY)
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Referrer-Policy"] = "no-referrer"
-    response.headers["Cache-Control"] = "private, no-store"
+    response.headers.setdefault("Cache-Control", "private, no-store")
     return response
 
 
@@ -102,16 +107,39 @@ def _code(error: MlcycleError) -> int:
     return 503 if error.retryable else 500
 
 
+@app.get("/reports/static/{digest}.js")
+def shared_script(digest: Annotated[str, PathParameter(pattern="^[0-9a-f]{64}$")]) -> Response:
+    """A script that reports have in common: an open library's code, checked against its name.
+
+    Who asks is not known: a sandboxed page has no origin, and its browser sends no cookie along.
+    """
+    store = _store()
+    path = f"{REPORTS}static/{digest}.js"
+    try:
+        data = store.get(Output(uri=store.uri(path), digest=digest))
+    except (InputError, IntegrityError):
+        raise HTTPException(404, "no such script") from None
+    except (MlcycleError, OSError) as error:
+        raise HTTPException(503, f"the artifact store does not answer: {error}") from None
+    headers = {"Cache-Control": "public, max-age=31536000, immutable"}
+    return Response(data, media_type="text/javascript; charset=utf-8", headers=headers)
+
+
 @app.get("/reports/{path:path}", dependencies=[Depends(requires_authenticated())])
-def report(path: str) -> Response:
+def report(path: str, request: Request) -> Response:
     """A report out of the artifact store; nothing but what lies under ``reports/``."""
     suffix = PurePosixPath(path).suffix.lower()
     kind = SHOWN.get(suffix) or mimetypes.types_map.get(suffix, "application/octet-stream")
     try:
-        store = ArtifactStore(os.environ.get("MLCYCLE_ARTIFACTS_URL", ""))
-        data = store.read(REPORTS + path)
+        data = _store().read(REPORTS + path)
     except InputError:
         raise HTTPException(404, "no such report") from None
     except (MlcycleError, OSError) as error:
         raise HTTPException(503, f"the artifact store does not answer: {error}") from None
-    return Response(data, media_type=kind, headers={"Content-Security-Policy": REPORT_POLICY})
+    static = str(request.url_for("shared_script", digest="0" * 64)).rpartition("/")[0] + "/"
+    policy = REPORT_POLICY.format(static=static)
+    return Response(data, media_type=kind, headers={"Content-Security-Policy": policy})
+
+
+def _store() -> ArtifactStore:
+    return ArtifactStore(os.environ.get("MLCYCLE_ARTIFACTS_URL", ""))

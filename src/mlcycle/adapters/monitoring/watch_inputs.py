@@ -88,6 +88,7 @@ def _report(watch: Watch, reference: "pa.Table", current: "pa.Table") -> tuple[O
         moment=last.end,
     )
     html = reports.page(snapshot, title)
+    reports.store_shared_script(watch.artifacts)
     digest = hashlib.sha256(html).hexdigest()[:12]
     path = f"reports/{project.name}/drift/{last.key}-{digest}.html"
     output = watch.artifacts.put(path, html)
