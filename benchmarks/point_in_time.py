@@ -172,8 +172,7 @@ def _lateral(settings: Settings) -> None:
 
 def _feast(settings: Settings, tables: dict[str, pd.DataFrame], rows: int) -> float | None:
     """Seconds for a sample, or None where it did not finish in ``FEAST_SECONDS``."""
-    with Warehouse(settings).transaction() as cursor:
-        feature_store.ensure(cursor, settings, FLIGHTS)
+    feature_store.ensure(Warehouse(settings), settings, FLIGHTS)
     columns = ["carrier", "origin", "dest", "sched_hour", "sched_dep"]
     asked = tables["flights"].sample(rows, random_state=1)[columns]
     asked = asked.rename(columns={"sched_dep": "event_timestamp"})

@@ -1,20 +1,25 @@
 """The labels step on real flights and weather: what is known when, corrections, kills."""
 
+import random
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from mlcycle.adapters.warehouse.connection import Warehouse
 from mlcycle.contract import Result, Status
-from mlcycle.ledger import attempts
+from mlcycle.domain.partitions import Partition
+from mlcycle.ledger import attempts, label_sources
 from mlcycle.local.world_data import day_file
 from mlcycle.project import Project
+from mlcycle.project.file import load
 from mlcycle.steps.runtime import run_step
-from tests.conftest import Platform
+from tests.conftest import ROOT, Platform
 from tests.raw_data import FLIGHTS, deliver, replace, request
 
 Step = Callable[..., Result]
+WEATHER = load(ROOT / "projects" / "weather" / "project.yaml")
 
 
 @pytest.fixture
@@ -111,3 +116,63 @@ def test_a_kill_after_the_commit_replays(
     assert (first.replayed, again.replayed) == (False, True)
     assert again.status is Status.OK
     assert platform.owner().query("select count(*) from ledger.publication where work = 'same'") == [(1,)]
+
+
+def all_of_history(platform: Platform, project: Project, as_of: datetime) -> list[tuple[Partition, str]]:
+    """The peer: what is due by every batch and every note there is."""
+    owner, unit = platform.owner(), project.unit
+    current: dict[str, dict[str, int]] = {project.entity.table: {}, project.label.table: {}}
+    for table, key, batch in owner.query(
+        "select table_name, partition, batch_id from ledger.batch where project = %s and current",
+        (project.name,),
+    ):
+        current.setdefault(table, {})[key] = batch
+    made = dict(
+        owner.query("select partition, inputs from ledger.feature_partition where view = %s", ("@labels",))
+    )
+    found = []
+    for key, batch in sorted(current[project.entity.table].items()):
+        partition = Partition.parse(key, unit)
+        if partition.end + project.label.delay + project.label.ahead > as_of:
+            continue
+        first = Partition.containing(partition.start + project.label.ahead, unit)
+        last = Partition.containing(partition.end + project.label.ahead - timedelta(microseconds=1), unit)
+        labels = current[project.label.table]
+        sources = [labels[item.key] for item in first.to(last) if item.key in labels]
+        note = f"{batch}<{','.join(map(str, sources))}"
+        if sources and made.get(key) != note:
+            found.append((partition, note))
+    owner.close()
+    return found
+
+
+@pytest.mark.parametrize("project", [FLIGHTS, WEATHER], ids=["days", "hours"])
+@pytest.mark.parametrize("seed", range(8))
+def test_what_is_due_is_what_all_of_history_says(platform: Platform, project: Project, seed: int) -> None:
+    chance, owner = random.Random(seed), platform.owner()
+    begin = Partition.parse(project.source.start, project.unit)
+    for _ in range(30):
+        with owner.transaction() as cursor:
+            for _ in range(chance.choice([0, 1, 2, 6])):
+                table, partition = (
+                    chance.choice(list(project.source.tables)),
+                    begin.shift(chance.randrange(50)),
+                )
+                cursor.execute(
+                    "update ledger.batch set current = false where table_name = %s and partition = %s",
+                    (table, partition.key),
+                )
+                cursor.execute(
+                    """insert into ledger.batch (project, table_name, partition, status, current, digest, rows, token)
+                       values (%s, %s, %s, 'published', true, '', 1, 0)""",
+                    (project.name, table, partition.key),
+                )
+        as_of = begin.shift(chance.randrange(60)).end
+        with owner.transaction() as cursor:
+            known = label_sources.due(cursor, project, as_of)
+            assert known.partitions == all_of_history(platform, project, as_of)
+            made = len(known.partitions) if chance.random() < 0.7 else len(known.partitions) // 2
+            for partition, sources in known.partitions[:made]:
+                label_sources.note(cursor, project.name, partition.key, sources, 0)
+            if made == len(known.partitions):
+                label_sources.settle(cursor, known)

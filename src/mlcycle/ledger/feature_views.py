@@ -64,6 +64,17 @@ def register(
     )
 
 
+def redefine(cursor: Cursor, project: str, view: str, definition: str, reads: Sequence[str]) -> None:
+    """Have a view that is read looked at anew, whole, by another definition."""
+    cursor.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"feature views:{project}",))
+    cursor.execute(
+        """update ledger.feature_view
+           set definition = %s, reads = %s, covered_from = null, covered_to = null
+           where project = %s and view = %s and not building""",
+        (definition, list(reads), project, view),
+    )
+
+
 def others_being_built(cursor: Cursor, project: str, view: str, definition: str) -> list[str]:
     """Definitions of a view that are being built beside this one, or were given up."""
     cursor.execute(

@@ -1,33 +1,39 @@
 """The rows of the entity table as they could be predicted: joined to what was known at their event time.
 
 Rows come in chunks of whole partitions, so that memory is bounded whatever the window. All chunks
-see one snapshot of the warehouse. Training, evaluation and scoring read through here alone.
+see one snapshot of the warehouse: it is copied to a file first, and no transaction is open while they are
+joined and used. Training, evaluation and scoring read through here alone.
 """
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
-from mlcycle.adapters.features.tables import table_exists
+from mlcycle.adapters.features.tables import readable, table_exists
 from mlcycle.adapters.warehouse import labels as labels_sql
-from mlcycle.adapters.warehouse.arrow import arrow_type, read_table
+from mlcycle.adapters.warehouse.arrow import Spool, arrow_type
 from mlcycle.adapters.warehouse.connection import Warehouse, feature_table, raw_table
 from mlcycle.adapters.warehouse.keys import entity_key, quoted
 from mlcycle.domain.as_of import newest_known
 from mlcycle.domain.partitions import Partition
 from mlcycle.errors import ConfigError, InputError
 from mlcycle.ledger import batches
+from mlcycle.ledger import features as ledger
 from mlcycle.project import Project
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from mlcycle.adapters.warehouse.arrow import Segment
+
 RESERVED = ("entity_key", "event_time", "partition", "label")
 CHUNK_ROWS = 100_000
+LOOKUP = 8  # a view's values in the window for each row from which on looking entities up is quicker
 COUNTS = b"mlcycle.counts"  # key of the schema metadata: unlabelled rows, newest lead of each view
 
 
@@ -47,7 +53,7 @@ def frames(
     at most the view's ttl old; null where there is none.
 
     Args:
-        warehouse: read on a connection of its own, so that the caller may publish meanwhile.
+        warehouse: read on a connection of its own, closed before the first chunk.
         project: says entity table, views, inputs and label.
         start: start of the first partition.
         end: end of the last partition.
@@ -63,17 +69,24 @@ def frames(
     Raises:
         ConfigError: an input bears a name of the columns above, or the label cannot be joined.
         InputError: the entity table was never published.
+        Unavailable: a feature view was built anew while it was read.
     """
     columns = output_columns(project)
     if labels and as_of is not None:
         end = min(end, known_until(project, as_of))
-    with warehouse.reading() as cursor:
-        if end <= start:
-            return
-        if not table_exists(cursor, "raw", f"{project.name}__{project.entity.table}"):
-            raise InputError(f"table {project.entity.table!r} holds no partition yet: run ingest first")
-        for first, last in _chunks(cursor, project, start, end, chunk_rows):
-            table = _rows(cursor, project, first, last, columns, labels)
+    if end <= start:
+        return
+    with Spool(warehouse.scratch) as spool:
+        with warehouse.reading() as cursor:
+            if not table_exists(cursor, "raw", f"{project.name}__{project.entity.table}"):
+                raise InputError(f"table {project.entity.table!r} holds no partition yet: run ingest first")
+            views = [name for name in project.features if readable(cursor, project.name, name)]
+            copies = [
+                _copy(cursor, spool, project, first, last, views, set(columns), labels)
+                for first, last in _chunks(cursor, project, start, end, chunk_rows)
+            ]
+        for copy in copies:
+            table = _rows(project, spool, copy, columns, labels)
             if table.num_rows or json.loads(table.schema.metadata[COUNTS])["unlabelled"]:
                 yield table
 
@@ -122,18 +135,37 @@ def _chunks(
     yield since, end
 
 
-def _rows(
+@dataclass(frozen=True)
+class _Copy:
+    """A chunk as it lies in the spool: its entity rows, and the values of each view that has some."""
+
+    entity: "Segment"
+    values: "dict[str, Segment]"
+
+
+def _copy(
     cursor: Cursor,
+    spool: Spool,
     project: Project,
     start: datetime,
     end: datetime,
-    columns: dict[str, str],
+    views: list[str],
+    wanted: set[str],
     labels: bool,
-) -> "pa.Table":
+) -> _Copy:
+    """Copy what a chunk is made of out of the warehouse; nothing is computed meanwhile."""
+    entity = _entity_rows(cursor, spool, project, start, end, labels)
+    values = {
+        name: _feature_values(cursor, spool, project, name, start, end, wanted, entity.rows) for name in views
+    }
+    return _Copy(entity, values)
+
+
+def _rows(project: Project, spool: Spool, copy: _Copy, columns: dict[str, str], labels: bool) -> "pa.Table":
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    entity = _entity_rows(cursor, project, start, end, labels)
+    entity = spool.table(copy.entity)
     facts: dict[str, Any] = {"unlabelled": {}, "lead": {}}
     if labels:
         without = _partition_keys(project, entity.filter(pc.is_null(entity["label"])))
@@ -144,8 +176,9 @@ def _rows(
     entity = _in_order(entity.combine_chunks())
     found = {name: entity[name] for name in entity.column_names}
     for view in project.features:
-        values, lead = _feature_values(cursor, project, view, entity, start, end, set(columns))
-        found.update(values)
+        values = spool.table(copy.values[view]) if view in copy.values else None
+        joined, lead = _known_values(project, view, entity, values, set(columns))
+        found.update(joined)
         facts["lead"][view] = lead
     names = ["entity_key", "event_time", "partition", *columns, *(["label"] if labels else [])]
     found["partition"] = _partition_keys(project, entity)
@@ -175,8 +208,8 @@ def _partition_keys(project: Project, rows: "pa.Table") -> "pa.ChunkedArray":
 
 
 def _entity_rows(
-    cursor: Cursor, project: Project, start: datetime, end: datetime, labels: bool
-) -> "pa.Table":
+    cursor: Cursor, spool: Spool, project: Project, start: datetime, end: datetime, labels: bool
+) -> "Segment":
     """The entity table's own columns that are asked for or joined on, and the label."""
     import pyarrow as pa
 
@@ -201,7 +234,7 @@ def _entity_rows(
     query = sql.SQL("select {} from {} where e.{time} >= %(start)s and e.{time} < %(end)s").format(
         sql.SQL(", ").join(select), source, time=sql.Identifier(table.event_time)
     )
-    return read_table(cursor, query, {"start": start, "end": end}, pa.schema(fields))
+    return spool.copy(cursor, query, {"start": start, "end": end}, pa.schema(fields))
 
 
 def _label_sql(cursor: Cursor, project: Project) -> sql.Composable:
@@ -213,12 +246,57 @@ def _label_sql(cursor: Cursor, project: Project) -> sql.Composable:
 
 def _feature_values(
     cursor: Cursor,
+    spool: Spool,
     project: Project,
     name: str,
-    entity: "pa.Table",
     start: datetime,
     end: datetime,
     wanted: set[str],
+    rows: int,
+) -> "Segment":
+    """One view's values that a chunk of so many rows may need: its entities' alone, where that is quicker."""
+    import pyarrow as pa
+
+    view = project.features[name]
+    types = {column: arrow_type(view.columns[column]) for column in view.columns if column in wanted}
+    keys = {key: arrow_type(project.entity_table.columns[key]) for key in view.entities}
+    schema = pa.schema([*keys.items(), ("event_timestamp", arrow_type("timestamp")), *types.items()])
+    window = {"start": start, "since": start - view.ttl, "end": end}
+    unit = project.unit
+    first, last = Partition.containing(window["since"], unit), Partition.containing(end, unit)
+    there = ledger.rows(cursor, project.name, name, first, last)
+    if rows * LOOKUP < there:
+        return spool.copy(cursor, _looked_up(project, name, schema.names), window, schema)
+    query = sql.SQL(
+        "select {} from {} where event_timestamp >= %(since)s and event_timestamp < %(end)s"
+    ).format(sql.SQL(", ").join(map(sql.Identifier, schema.names)), feature_table(project.name, name))
+    return spool.copy(cursor, query, window, schema)
+
+
+def _looked_up(project: Project, name: str, columns: list[str]) -> sql.Composable:
+    """For each entity of a window, its newest value as the window begins and those that follow in it."""
+    keys = project.features[name].entities
+    return sql.SQL(
+        """select {columns} from (
+             select distinct {keys} from {entity} where {time} >= %(start)s and {time} < %(end)s) e,
+           lateral (
+             (select * from {values} v where {match} and v.event_timestamp <= %(start)s
+                and v.event_timestamp >= %(since)s order by v.event_timestamp desc limit 1)
+             union all
+             select * from {values} v where {match} and v.event_timestamp > %(start)s
+                and v.event_timestamp < %(end)s) f"""
+    ).format(
+        columns=sql.SQL(", ").join(sql.Identifier("f", column) for column in columns),
+        keys=sql.SQL(", ").join(map(sql.Identifier, keys)),
+        entity=raw_table(project.name, project.entity.table),
+        time=sql.Identifier(project.entity_table.event_time),
+        values=feature_table(project.name, name),
+        match=sql.SQL(" and ").join(sql.SQL("v.{0} = e.{0}").format(sql.Identifier(key)) for key in keys),
+    )
+
+
+def _known_values(
+    project: Project, name: str, entity: "pa.Table", values: "pa.Table | None", wanted: set[str]
 ) -> "tuple[dict[str, pa.ChunkedArray], float | None]":
     """One view's columns for the rows of a chunk, and by how many seconds the nearest value leads."""
     import numpy as np
@@ -227,15 +305,11 @@ def _feature_values(
 
     view = project.features[name]
     columns = [column for column in view.columns if column in wanted]
-    types = {column: arrow_type(view.columns[column]) for column in columns}
-    if not table_exists(cursor, "features", f"{project.name}__{name}"):
-        return {column: pa.nulls(entity.num_rows, types[column]) for column in columns}, None
-    keys = {key: arrow_type(project.entity_table.columns[key]) for key in view.entities}
-    schema = pa.schema([*keys.items(), ("event_timestamp", arrow_type("timestamp")), *types.items()])
-    query = sql.SQL(
-        "select {} from {} where event_timestamp >= %(since)s and event_timestamp < %(end)s"
-    ).format(sql.SQL(", ").join(map(sql.Identifier, schema.names)), feature_table(project.name, name))
-    values = read_table(cursor, query, {"since": start - view.ttl, "end": end}, schema).combine_chunks()
+    if values is None:
+        return {
+            column: pa.nulls(entity.num_rows, arrow_type(view.columns[column])) for column in columns
+        }, None
+    values = values.combine_chunks()
     moments, known = (
         pc.cast(column, pa.int64()).to_numpy() for column in (entity["event_time"], values["event_timestamp"])
     )

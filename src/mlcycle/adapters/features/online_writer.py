@@ -2,16 +2,17 @@
 
 Feast's own write is last-write-wins. So what is stored is read first, and a value goes in only if it
 became known later, or at the same moment with another value (it was computed again). Hold
-:func:`lock` meanwhile: two writers would not see each other.
+:func:`lock` meanwhile: two writers would not see each other. No transaction is open while Feast writes.
 """
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from psycopg2.extensions import cursor as Cursor
-
 from mlcycle.adapters.features import definitions as definitions
 from mlcycle.adapters.features.store import repo_config
+from mlcycle.adapters.warehouse.session_lock import holding
 from mlcycle.errors import Unavailable
 from mlcycle.project import Project
 from mlcycle.settings import Settings
@@ -22,18 +23,21 @@ if TYPE_CHECKING:
 BATCH = 10_000  # entities compared and written at once
 
 
-def lock(cursor: Cursor, project: str) -> None:
-    """Hold the project's online store until the transaction ends."""
-    cursor.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"online:{project}",))
+@contextmanager
+def lock(settings: Settings, project: str, work: str, token: int) -> Iterator[Callable[[], None]]:
+    """Hold the project's online store. Yields a check that raises Unavailable once the lock is lost."""
+    with holding(settings, f"online:{project}", work, token) as held:
+        yield held.check
 
 
 class OnlineWriter:
-    """Writes a project's feature views to its online store."""
+    """Writes a project's feature views to its online store, as long as ``still_held`` raises nothing."""
 
-    def __init__(self, settings: Settings, project: Project) -> None:
+    def __init__(self, settings: Settings, project: Project, still_held: Callable[[], None]) -> None:
         from feast.infra.provider import get_provider
 
         self._project = project
+        self._still_held = still_held
         self._config = repo_config(settings, project, may_write=True)
         self._provider = get_provider(self._config)
         self._views = definitions.views(project)
@@ -75,6 +79,7 @@ class OnlineWriter:
             if _forward(moment, value, before, held):
                 moved.append((key, value, moment, made))
         if moved:
+            self._still_held()
             self._provider.online_write_batch(self._config, table, moved, None)
         return len(moved)
 

@@ -5,10 +5,12 @@ The configuration is made in memory from the step's own settings; no secret is w
 
 from typing import TYPE_CHECKING, Any
 
-from psycopg2.extensions import cursor as Cursor
 from psycopg2.extensions import parse_dsn
 
 from mlcycle.adapters.features import definitions as definitions
+from mlcycle.adapters.warehouse.connection import Warehouse, is_cut
+from mlcycle.adapters.warehouse.session_lock import holding
+from mlcycle.errors import Unavailable
 from mlcycle.ledger import features as ledger
 from mlcycle.project import Project
 from mlcycle.settings import Settings
@@ -62,21 +64,53 @@ def command_env(settings: Settings, project: Project, *, may_write: bool) -> dic
     }
 
 
-def ensure(cursor: Cursor, settings: Settings, project: Project) -> bool:
+def ensure(warehouse: Warehouse, settings: Settings, project: Project) -> bool:
     """Apply the project's definitions unless the ledger says that they are applied.
 
-    Call with the online store locked, in the transaction that publishes. Returns whether it applied.
-    """
-    wanted = definitions.digest(project)
-    if ledger.applied_definitions(cursor, project.name) == wanted:
-        return False
-    import feast
+    Call with the project's online store locked, and no transaction open. Returns whether it applied.
 
-    found = feast.FeatureStore(config=repo_config(settings, project, may_write=True))
-    keep = definitions.everything(project)
-    found.apply(keep, objects_to_delete=_gone(found, keep), partial=False)
-    ledger.record_definitions(cursor, project.name, wanted)
+    Raises:
+        Unavailable: the registry does not answer, or another session has just made the same in it.
+    """
+    import psycopg
+
+    wanted = definitions.digest(project)
+    with warehouse.transaction() as cursor:
+        if ledger.applied_definitions(cursor, project.name) == wanted:
+            return False
+    import feast
+    import sqlalchemy
+
+    try:
+        _ensure_registry(warehouse, settings)
+        found = feast.FeatureStore(config=repo_config(settings, project))
+        keep = definitions.everything(project)
+        found.apply(keep, objects_to_delete=_gone(found, keep), partial=False)
+    except (sqlalchemy.exc.DBAPIError, psycopg.Error) as error:
+        if is_cut(error) or isinstance(getattr(error, "orig", error), psycopg.errors.UniqueViolation):
+            reason = " ".join(str(getattr(error, "orig", error)).split())
+            raise Unavailable(f"the feature registry: {reason}; it will be tried again") from error
+        raise
+    with warehouse.transaction() as cursor:
+        ledger.record_definitions(cursor, project.name, wanted)
     return True
+
+
+def _ensure_registry(warehouse: Warehouse, settings: Settings) -> None:
+    """Create the registry's tables once for all projects: Feast looks and creates without a lock."""
+    import sqlalchemy
+    from feast.infra.registry.sql import metadata
+
+    def missing() -> set[str]:
+        there = warehouse.query("select tablename from pg_tables where schemaname = %s", (REGISTRY_SCHEMA,))
+        return set(metadata.tables) - {name for (name,) in there}
+
+    if not missing():
+        return
+    with holding(settings, "feature registry"):
+        if missing():
+            engine = sqlalchemy.create_engine(_registry_url(_login(settings)), poolclass=sqlalchemy.NullPool)
+            metadata.create_all(engine)
 
 
 def _gone(found: "feast.FeatureStore", keep: list[Any]) -> list[Any]:

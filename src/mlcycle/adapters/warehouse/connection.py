@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import psycopg2
@@ -11,7 +12,7 @@ from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
 from mlcycle.errors import ConfigError, InputError, MlcycleError, OutOfSpace, Unavailable
-from mlcycle.settings import Settings
+from mlcycle.settings import Settings, scratch_base
 
 #: SQLSTATEs of a session that was ended or a transaction that was cut, by a limit, an administrator or the
 #: network. psycopg2 files them under several classes: those of a limit are no OperationalError.
@@ -89,6 +90,11 @@ class Warehouse:
         if self._connection is None or self._connection.closed:
             self._connection = connect(self._settings, name=self._name)
         return self._connection
+
+    @property
+    def scratch(self) -> Path | None:
+        """Where to stage what is read; None is the system's temporary folder."""
+        return scratch_base(self._settings.scratch)
 
     @contextmanager
     def transaction(self) -> Iterator[Cursor]:
