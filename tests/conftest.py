@@ -55,6 +55,7 @@ class Platform:
             "warehouse_dsn": self.server.dsn(self.database, f"mlcycle_{role}", self.passwords[role]),
             "artifacts_url": f"file://{self.folder}/artifacts",
             "source_url": f"file://{self.folder}/source",
+            "allowed_receivers": "*",
             "scratch": self.folder / "scratch",
             "threads": 1,
             **changes,

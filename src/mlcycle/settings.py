@@ -4,11 +4,13 @@ Everything comes from ``MLCYCLE_*`` environment variables, so that the same step
 process, a container or a pod. Secrets are held as ``SecretStr`` and never printed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError, field_validator
 
+from mlcycle.domain import allowed, step_secrets
 from mlcycle.errors import ConfigError
 
 PREFIX = "MLCYCLE_"
@@ -23,7 +25,11 @@ QUIET = {
     "FEAST_USAGE": "False",
     "ORT_DISABLE_TELEMETRY": "1",
 }
-SECRETS = PREFIX + "SECRET_"  # of a project's alert channels; not settings
+#: Settings, and variables of the object store, that are secrets: references where a step is a container.
+SECRET_VARIABLES = frozenset(
+    {PREFIX + "WAREHOUSE_DSN", PREFIX + "EVIDENTLY_SECRET"}
+    | {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"}
+)
 
 
 class Settings(BaseModel):
@@ -37,10 +43,18 @@ class Settings(BaseModel):
     evidently_url: str = ""
     evidently_secret: SecretStr = SecretStr("")
     source_url: str = ""  # what {source} stands for in a project's source URL
+    allowed_sources: str = ""  # places that source.url may name, beside those below source_url
+    allowed_receivers: str = ""  # places that alert channels may name; * is anywhere, in both
     airflow_url: str = ""  # for links to people only
     threads: int = 0  # compute threads of a step; 0 means all cores
     timeout: float = 30.0  # seconds a service may take to answer
     scratch: Path | None = None  # where steps stage; the system's temporary folder by default
+
+    @field_validator("allowed_sources", "allowed_receivers")
+    @classmethod
+    def _are_places(cls, text: str) -> str:
+        allowed.entries(text)
+        return text
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> "Settings":
@@ -52,7 +66,7 @@ class Settings(BaseModel):
         given = {
             name.removeprefix(PREFIX).lower(): value
             for name, value in env.items()
-            if name.startswith(PREFIX) and not name.startswith(SECRETS) and value != ""
+            if name.startswith(PREFIX) and not name.startswith(step_secrets.PREFIX) and value != ""
         }
         try:
             return cls.model_validate(given)
@@ -81,21 +95,51 @@ def scratch_base(given: Path | None) -> Path | None:
     return given
 
 
-def step_env(env: Mapping[str, str], role: str) -> dict[str, str]:
-    """The environment of one step, made from its starter's: the settings with the DSN of ``role``
-    alone, the object store's own variables, for the role ``train`` the secrets of alert channels, and
-    nothing of Airflow's.
+@dataclass(frozen=True)
+class StepEnvironment:
+    """The environment of one step, what is secret apart from what is not.
 
-    ``MLCYCLE_DSN_<ROLE>`` holds each role's DSN on the starter's side.
+    A process gets both (``variables``). A container gets ``plain`` and, for each name in ``secrets``, a
+    reference to the secret that ``references`` names on the starter's side.
     """
-    dsn = env.get(f"{PREFIX}DSN_{role.upper()}", "")
-    if not dsn:
-        raise ConfigError(f"{PREFIX}DSN_{role.upper()} is not set: steps of role {role!r} need it")
-    fields = {PREFIX + name.upper() for name in Settings.model_fields}
-    passed = {name: value for name, value in env.items() if name in fields}
-    for name in ("PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "NVIDIA_VISIBLE_DEVICES"):
-        if name in env:
-            passed[name] = env[name]
-    shared = ("AWS_", SECRETS) if role == "train" else ("AWS_",)
-    passed.update({name: value for name, value in env.items() if name.startswith(shared)})
-    return {**QUIET, **passed, f"{PREFIX}WAREHOUSE_DSN": dsn}
+
+    plain: dict[str, str]
+    secrets: dict[str, str] = field(repr=False)
+    references: dict[str, str]
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """All of it, with the secrets' values."""
+        return {**self.plain, **self.secrets}
+
+
+def step_environment(env: Mapping[str, str], role: str, secret_names: Iterable[str] = ()) -> StepEnvironment:
+    """The environment of one step, made from its starter's: the settings with the DSN of ``role``
+    alone, the object store's own variables, the secrets named and no others, and nothing of Airflow's.
+
+    Args:
+        env: the starter's; ``MLCYCLE_DSN_<ROLE>`` holds each role's DSN.
+        role: the step's.
+        secret_names: variables of the project's secrets that the step gets
+            (:func:`mlcycle.domain.step_secrets.secret_names`). One that is not set is left out: the step
+            says what it lacks.
+    """
+    variable = f"{PREFIX}DSN_{role.upper()}"
+    if not env.get(variable):
+        raise ConfigError(f"{variable} is not set: steps of role {role!r} need it")
+    own = {name: name for name in secret_names if name in env}
+    passed = {PREFIX + name.upper() for name in Settings.model_fields}
+    passed |= {"PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "NVIDIA_VISIBLE_DEVICES"}
+    given = {name: value for name, value in env.items() if name in passed or name.startswith("AWS_")}
+    shared = {name: name for name in given if name in SECRET_VARIABLES}
+    references = {**shared, **own, f"{PREFIX}WAREHOUSE_DSN": variable}
+    return StepEnvironment(
+        plain={**QUIET, **{name: value for name, value in given.items() if name not in references}},
+        secrets={name: env[there] for name, there in references.items()},
+        references=references,
+    )
+
+
+def step_env(env: Mapping[str, str], role: str) -> dict[str, str]:
+    """What a process of this role needs that has no secrets of a project's own."""
+    return step_environment(env, role).variables

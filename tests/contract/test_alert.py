@@ -50,8 +50,8 @@ def tell(platform: Platform) -> Tell:
 def test_a_finding_is_delivered_once_while_it_lasts_and_again_after_it_was_over(
     platform: Platform, tell: Tell, hook: Hook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("MLCYCLE_SECRET_HOOK", "s3cret")
-    project = with_channels({"kind": "webhook", "url": hook.url, "secret_env": "MLCYCLE_SECRET_HOOK"})
+    monkeypatch.setenv("MLCYCLE_SECRET_FLIGHTS__HOOK", "s3cret")
+    project = with_channels({"kind": "webhook", "url": hook.url, "secret": "HOOK"})
     assert tell(project, "2013-03-01", alert()).metrics["delivered"] == 1
     tell(project, "2013-03-02", alert())
     tell(project, "2013-03-03", ok=["drift"])
@@ -121,14 +121,25 @@ def test_mail_arrives_and_a_title_cannot_add_headers(tell: Tell) -> None:
 def test_a_secret_is_not_sent_to_a_mail_server_without_tls(
     tell: Tell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("MLCYCLE_SECRET_MAIL", "user:hunter2")
+    monkeypatch.setenv("MLCYCLE_SECRET_FLIGHTS__MAIL", "user:hunter2")
     port = free_port()
     channel = {"kind": "email", "to": "ops@example.test", "host": f"127.0.0.1:{port}"}
     with mailbox(port) as box:
-        result = tell(with_channels({**channel, "secret_env": "MLCYCLE_SECRET_MAIL"}), "2013-03-01", alert())
+        result = tell(with_channels({**channel, "secret": "MAIL"}), "2013-03-01", alert())
     assert "offers no TLS" in result.message
     assert "hunter2" not in result.model_dump_json()
     assert box == []
+
+
+def test_another_project_s_secret_is_not_sent(
+    tell: Tell, hook: Hook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLCYCLE_SECRET_OTHER__HOOK", "s3cret")
+    result = tell(
+        with_channels({"kind": "webhook", "url": hook.url, "secret": "HOOK"}), "2013-03-01", alert()
+    )
+    assert "MLCYCLE_SECRET_FLIGHTS__HOOK, which the webhook channel names, is not set" in result.message
+    assert hook.got == []
 
 
 def test_a_kill_between_publication_and_result_stores_and_delivers_nothing_twice(

@@ -173,6 +173,8 @@ def platform_env(state: Path) -> dict[str, str]:
         "MLCYCLE_EVIDENTLY_SECRET": platform.secrets["evidently"],
         "MLCYCLE_SOURCE_URL": platform.url("world"),
         "MLCYCLE_AIRFLOW_URL": platform.url("airflow"),
+        "MLCYCLE_ALLOWED_SOURCES": "*",  # the machine of whoever writes the projects
+        "MLCYCLE_ALLOWED_RECEIVERS": "*",
     }
 
 

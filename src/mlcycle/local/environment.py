@@ -89,7 +89,9 @@ def airflow_env(platform: Platform, tuning: dict[str, str] | None = None) -> dic
     }
     chosen = TUNING if tuning is None else tuning
     required["MLCYCLE_SCHEDULER_BELL"] = str(platform.sockets / "scheduler.sock")
-    return {**base_env(platform), **platform_env(platform.state), **required, **chosen}
+    own = ("MLCYCLE_SECRET_", "MLCYCLE_ALLOWED_")  # what a person sets for the projects
+    given = {name: value for name, value in os.environ.items() if name.startswith(own)}
+    return {**base_env(platform), **platform_env(platform.state), **given, **required, **chosen}
 
 
 def passwords_file(platform: Platform) -> Path:

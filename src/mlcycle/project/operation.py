@@ -1,8 +1,8 @@
 """What is watched, who is told, and when the platform may ask for a retrain by itself."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from mlcycle.domain.durations import Duration
 from mlcycle.project.part import Fraction, Part
@@ -27,14 +27,25 @@ class Monitors(Part):
 
 
 class Channel(Part):
-    """Where alerts go. A secret stands in the environment variable that ``secret_env`` names."""
+    """Where alerts go. ``secret: HOOK`` stands in the variable ``MLCYCLE_SECRET_<PROJECT>__HOOK``."""
 
     kind: Literal["log", "webhook", "email"]
     url: str = ""  # webhook
     to: str = ""  # email
     host: str = ""  # email: SMTP server, host:port
-    secret_env: Annotated[str, Field(pattern=r"^$|^MLCYCLE_SECRET_[A-Z0-9_]+$")] = ""
+    secret: Annotated[str, Field(pattern=r"^$|^[A-Z][A-Z0-9_]{0,59}$")] = ""
     min_severity: Literal["info", "warn", "page"] = "warn"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _secrets_are_the_projects(cls, given: Any) -> Any:
+        if isinstance(given, dict) and "secret_env" in given:
+            word = str(given["secret_env"]).removeprefix("MLCYCLE_SECRET_") or "NAME"
+            raise ValueError(
+                f"secret_env is no more, a secret is its project's own: write secret: {word} and put its "
+                f"value into MLCYCLE_SECRET_<PROJECT>__{word}"
+            )
+        return given
 
 
 class Alerts(Part):

@@ -112,7 +112,7 @@ def _deliver(context: StepContext) -> tuple[int, int, list[str]]:
                 channel = by_id.get(pending.channel)
                 if channel is None:
                     raise InputError("the project has no such channel any more")
-                channels.deliver(channel, pending, context.settings.timeout)
+                channels.deliver(channel, pending, context.settings)
             except InputError as problem:
                 state, error = "given_up", problem.message
             except MlcycleError as problem:

@@ -9,9 +9,12 @@ import sys
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
 
+from mlcycle.domain import allowed
+from mlcycle.domain.step_secrets import secret_variable
 from mlcycle.errors import ConfigError, InputError, Unavailable
 from mlcycle.ledger.alerts import RANK, Alert, Pending
 from mlcycle.project import Channel
+from mlcycle.settings import Settings
 
 NEVER = (400, 413, 422)  # the receiver says the message itself is wrong: it will be next time too
 
@@ -29,15 +32,22 @@ def due_channels(channels: Iterable[Channel], alert: Alert) -> list[str]:
     return [channel_id(item) for item in channels if RANK[alert.severity] >= RANK[item.min_severity]]
 
 
-def deliver(channel: Channel, pending: Pending, timeout: float, env: Mapping[str, str] = os.environ) -> None:
+def deliver(
+    channel: Channel, pending: Pending, settings: Settings, env: Mapping[str, str] = os.environ
+) -> None:
     """Hand one alert to its channel.
 
     Raises Unavailable where the receiver does not take it now, InputError where it never will,
-    ConfigError where the channel lacks something.
+    ConfigError where the channel lacks something or names a place that is not allowed.
     """
-    secret = env.get(channel.secret_env, "") if channel.secret_env else ""
-    if channel.secret_env and not secret:
-        raise ConfigError(f"{channel.secret_env}, which the {channel.kind} channel names, is not set")
+    timeout, secret = settings.timeout, ""
+    if channel.secret:
+        variable = secret_variable(pending.project, channel.secret)
+        secret = env.get(variable, "")
+        if not secret:
+            raise ConfigError(f"{variable}, which the {channel.kind} channel names, is not set")
+    if channel.kind != "log":
+        _check(channel, settings)
     if channel.kind == "webhook":
         _post(channel, pending, timeout, secret)
     elif channel.kind == "email":
@@ -49,6 +59,25 @@ def deliver(channel: Channel, pending: Pending, timeout: float, env: Mapping[str
             f"ALERT [{alert.severity}] {alert.title}\n    {body}\n    {alert.link}",
             file=sys.stderr,
             flush=True,
+        )
+
+
+def _check(channel: Channel, settings: Settings) -> None:
+    """Raises ConfigError, without the path of the URL, which may be a secret."""
+    where = f"the {channel.kind} channel's {'url' if channel.kind == 'webhook' else 'host'}"
+    url = channel.url if channel.kind == "webhook" else f"smtp://{channel.host}"
+    try:
+        place = allowed.parse(url, query=channel.kind == "webhook")
+    except ValueError as error:
+        raise ConfigError(f"{where} is not one: {error}") from None
+    schemes = ("http", "https") if channel.kind == "webhook" else ("smtp",)
+    if place.scheme not in schemes or (channel.kind == "email" and place.path):
+        example = "https://host/path" if channel.kind == "webhook" else "host:25"
+        raise ConfigError(f"{where} is not one: write it like {example}")
+    if not allowed.match(place, allowed.entries(settings.allowed_receivers)):
+        raise ConfigError(
+            f"{where} is not among the places that alerts may go to: whoever runs the platform adds "
+            f"{place.origin} to MLCYCLE_ALLOWED_RECEIVERS"
         )
 
 
@@ -77,13 +106,19 @@ def _post(channel: Channel, pending: Pending, timeout: float, secret: str) -> No
     if secret:
         headers["Authorization"] = f"Bearer {secret}"
     try:
-        answer = httpx.post(channel.url, json=document(pending), headers=headers, timeout=timeout)
+        answer = httpx.post(
+            channel.url, json=document(pending), headers=headers, timeout=timeout, follow_redirects=False
+        )
     except (httpx.InvalidURL, httpx.UnsupportedProtocol):
         raise ConfigError("the webhook channel's url is not one: write it like https://host/path") from None
     except httpx.HTTPError as error:
         raise Unavailable(f"webhook: {type(error).__name__}") from None
     if answer.status_code in NEVER:
         raise InputError(f"webhook refused the message: {answer.status_code}")
+    if answer.is_redirect:
+        raise ConfigError(
+            f"webhook answered {answer.status_code}, a redirect, and none is followed: write where it leads"
+        )
     if not answer.is_success:
         raise Unavailable(f"webhook answered {answer.status_code}")
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from mlcycle.adapters.delivery.places import allowed_source
 from mlcycle.errors import ConfigError, DataRejected, MlcycleError, Unavailable
 from mlcycle.project import Source
 from mlcycle.settings import Settings
@@ -40,9 +41,7 @@ class SourceFiles:
     def __init__(self, source: Source, settings: Settings, scratch: Path) -> None:
         import fsspec
 
-        if "{source}" in source.url and not settings.source_url:
-            raise ConfigError("MLCYCLE_SOURCE_URL is not set: source.url of the project stands on it")
-        self._url = source.url.replace("{source}", settings.source_url.rstrip("/")).rstrip("/")
+        self._url, self._places = allowed_source(source.url, settings)
         self._timeout = settings.timeout
         self._scratch = scratch
         self._http = self._url.startswith(("http://", "https://"))
@@ -79,7 +78,11 @@ class SourceFiles:
 
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=self._timeout, sock_read=self._timeout)
         return {
-            "client_kwargs": {"timeout": timeout, "headers": {"Accept-Encoding": "identity"}},
+            "client_kwargs": {
+                "timeout": timeout,
+                "headers": {"Accept-Encoding": "identity"},
+                "trace_configs": [self._places.on_redirect()],
+            },
             "skip_instance_cache": True,
         }
 
@@ -88,6 +91,8 @@ class SourceFiles:
             # block_size 0 streams; a size spares the probe that would take any error for "not found"
             stream: IO[bytes] = self._fs.open(url, "rb", block_size=0, size=1)
         else:
+            if url.startswith("file://"):
+                self._places.check_file(url.removeprefix("file://"))
             stream = self._fs.open(url, "rb")
         return stream
 

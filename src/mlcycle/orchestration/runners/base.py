@@ -26,7 +26,7 @@ class Runner(Protocol):
 
         Args:
             request: what to do.
-            role: database role whose DSN the step gets (``settings.step_env``).
+            role: database role whose DSN the step gets (``settings.step_environment``).
             resources: what it may use.
             log: called with each line the step prints, as it comes.
 

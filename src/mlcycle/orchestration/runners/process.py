@@ -19,10 +19,11 @@ from pydantic import ValidationError
 
 from mlcycle.contract import ErrorInfo, Request, Result, Status, code_version
 from mlcycle.cycle import LIGHT
+from mlcycle.domain.step_secrets import secret_names
 from mlcycle.errors import Unavailable
 from mlcycle.orchestration.runners.children import Child, Forked, Started
 from mlcycle.project import Resources
-from mlcycle.settings import scratch_base, step_env
+from mlcycle.settings import scratch_base, step_environment
 
 RESULT_BYTES = 16 * 1024 * 1024
 
@@ -41,7 +42,7 @@ class ProcessRunner:
         out of memory meanwhile, else kind ``killed`` and retryable.
         """
         started_at, clock, kills = datetime.now(UTC), time.perf_counter(), _out_of_memory_kills()
-        env = step_env(os.environ, role)
+        env = step_environment(os.environ, role, secret_names(request.project, request.step)).variables
         env.setdefault("MLCYCLE_THREADS", str(ceil(resources.cpu)))
         folder = _folder(env.get("MLCYCLE_SCRATCH", ""), request)
         try:

@@ -1,0 +1,30 @@
+"""Which secrets a step gets: those that its own project names for it, and no others.
+
+A project file names a secret by a word; its value stands in ``MLCYCLE_SECRET_<PROJECT>__<WORD>`` of who
+starts steps, or in a secret of that name where steps are containers. A project's name holds no double
+underscore and a word begins with a letter, so no project can name another's.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+PREFIX = "MLCYCLE_SECRET_"
+
+
+def secret_variable(project: str, word: str) -> str:
+    """Environment variable of a project's secret."""
+    return f"{PREFIX}{project.upper()}__{word}"
+
+
+def secret_names(project: Mapping[str, Any], step: str) -> list[str]:
+    """Variables of the secrets that a step of a project gets.
+
+    Args:
+        project: the project's document, as a request holds it.
+        step: which step; ``alert`` alone needs any.
+    """
+    if step != "alert":
+        return []
+    channels = project.get("alerts", {}).get("channels", [])
+    words = {channel.get("secret") for channel in channels}
+    return sorted(secret_variable(project["name"], word) for word in words if word)
