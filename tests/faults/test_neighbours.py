@@ -6,24 +6,27 @@ the test proves nothing.
 """
 
 import io
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg2
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from mlcycle.adapters.features import view_sql
+from mlcycle.adapters.features import replay, view_sql
 from mlcycle.adapters.warehouse.connection import Warehouse
 from mlcycle.contract import Result, Status
+from mlcycle.cycle import STAGES
 from mlcycle.domain import sql_guard
 from mlcycle.errors import ConfigError, MlcycleError
 from mlcycle.project import Project
 from mlcycle.project.part import Name
 from mlcycle.steps.runtime import run_step
 from tests.conftest import Platform
-from tests.raw_data import FLIGHTS, deliver, request
+from tests.raw_data import FLIGHTS, days, deliver, request
 
 VIEW = "carrier_recent"  # of the flights; reads the table arrivals
 
@@ -169,7 +172,7 @@ def test_what_the_parser_lets_through_the_server_refuses(
     result = compute(stolen, "stolen")
     assert result.message == "feature view 'carrier_recent': permission denied for table flights__flights"
     with monkeypatch.context() as patch:  # as it was: the step's own login runs it
-        patch.setattr(view_sql, "reading", lambda settings, *_: Warehouse(settings).reading())
+        patch.setattr(view_sql, "reading", lambda settings, *_, **__: Warehouse(settings).reading())
         assert compute(stolen, "as it was").values["computed"][VIEW] == 2
 
 
@@ -244,9 +247,49 @@ def test_a_view_sees_the_snapshot_of_who_asks(lived: Platform) -> None:
         cursor.execute("select pg_export_snapshot()")
         (snapshot,) = cursor.fetchone() or ("",)
         ingest.query("insert into raw.flights__arrivals values ('AA', 2)")
-        with view_sql.reading(lived.settings("train"), FLIGHTS, VIEW, snapshot) as reader:
+        with view_sql.reading(lived.settings("train"), FLIGHTS, VIEW, snapshot=snapshot) as reader:
             reader.execute("select carrier from raw.flights__arrivals")
             assert reader.fetchall() == [("UA",)]
+
+
+def test_the_replay_outlives_a_limit_on_idle_transactions(
+    platform: Platform, compute: Callable[[Project, str], Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The step's snapshot waits while the views' logins compute on it; red without its own limit."""
+    deliver(Warehouse(platform.settings("ingest")), FLIGHTS, "2013-01-01", "2013-01-02")
+    assert compute(FLIGHTS, "before").status is Status.OK
+    platform.owner().query(
+        f"alter database {platform.database} set idle_in_transaction_session_timeout = '500ms'"
+    )
+    real = view_sql.copy_out
+
+    def slow(*args: Any, **options: Any) -> None:
+        time.sleep(1)
+        real(*args, **options)
+
+    monkeypatch.setattr(view_sql, "copy_out", slow)
+    monkeypatch.setattr(view_sql, "reading", unlimited(view_sql.reading))
+    settings, days_ = platform.settings("train"), days(FLIGHTS, "2013-01-01", "2013-01-02")
+    with Warehouse(settings).reading() as cursor:
+        assert replay.check_views(cursor, settings, FLIGHTS, days_[0].start, days_[-1].end) > 0
+        cursor.execute("select 1")
+
+
+def unlimited(reading: Any) -> Any:
+    """The views' own sessions, which this test makes idle by sleeping in them, without the limit."""
+
+    @contextmanager
+    def opened(*args: Any, **options: Any) -> Iterator[Any]:
+        with reading(*args, **options) as cursor:
+            cursor.execute("set idle_in_transaction_session_timeout = 0")
+            yield cursor
+
+    return opened
+
+
+def test_no_two_projects_meet_in_one_dag() -> None:
+    """``<project>_<stage>``: no stage's name is the end of another's, behind an underscore."""
+    assert not [(one, other) for one in STAGES for other in STAGES if one.endswith(f"_{other}")]
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ def check_views(cursor: Cursor, settings: Settings, project: Project, start: dat
         stored = {moment: _stored(cursor, project, view, moment) for moment in moments}
         if not moments:
             continue
-        with view_sql.reading(settings, project, view, snapshot) as reader:
+        with view_sql.reading(settings, project, view, snapshot=snapshot) as reader:
             for moment in moments:
                 check_replay(view, stored[moment], _replayed(reader, project, view, moment), moment)
                 checked += 1

@@ -6,7 +6,7 @@ and the line of its SQL.
 """
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from typing import BinaryIO
 
@@ -19,7 +19,7 @@ from pydantic import SecretStr
 
 from mlcycle.adapters.warehouse.connection import SQL_TYPES, Warehouse, raw_table
 from mlcycle.domain import sql_guard
-from mlcycle.errors import ConfigError, Unavailable
+from mlcycle.errors import ConfigError, MlcycleError, Unavailable
 from mlcycle.ledger import view_logins
 from mlcycle.project import Project
 from mlcycle.settings import Settings
@@ -39,7 +39,14 @@ def exported(cursor: Cursor) -> str:
 
 
 @contextmanager
-def reading(settings: Settings, project: Project, view_name: str, snapshot: str = "") -> Iterator[Cursor]:
+def reading(
+    settings: Settings,
+    project: Project,
+    view_name: str,
+    *,
+    snapshot: str = "",
+    asking: Warehouse | None = None,
+) -> Iterator[Cursor]:
     """A cursor for a view's statements: its login's, on a connection of its own, one snapshot, read only.
 
     Args:
@@ -47,25 +54,39 @@ def reading(settings: Settings, project: Project, view_name: str, snapshot: str 
         project: holds the view.
         view_name: which one.
         snapshot: what another transaction exported; a snapshot of its own where empty.
+        asking: the step's connection, in no transaction just now; saves opening another to ask by.
 
     Raises:
         Unavailable: no server answers, or another session changes the tables' rights at this moment.
         ConfigError: the warehouse makes no such login, or refuses it.
     """
-    asking = Warehouse(settings, name="mlcycle:view-login")
-    try:
-        with asking.transaction() as cursor:
-            login, password = view_logins.of_view(cursor, project, view_name)
-    except psycopg2.errors.InternalError_ as error:  # "tuple concurrently updated"
-        raise Unavailable(f"feature view {view_name!r}: its login is not ready: {error}".strip()) from None
-    finally:
-        asking.close()
-    dsn = make_dsn(settings.warehouse_dsn.get_secret_value(), user=login, password=password)
-    own = Warehouse(settings.model_copy(update={"warehouse_dsn": SecretStr(dsn)}), f"mlcycle:{view_name}")
-    with own.reading() as cursor:
+    own = _own(settings, *_login(settings, project, view_name, asking), view_name)
+    with ExitStack() as open_:
+        try:
+            cursor = open_.enter_context(own.reading())
+        except MlcycleError as error:
+            raise type(error)(f"feature view {view_name!r}, by its own login: {error.message}") from None
         if snapshot:
             cursor.execute("set transaction snapshot %s", (snapshot,))
         yield cursor
+
+
+def _login(settings: Settings, project: Project, view_name: str, asking: Warehouse | None) -> tuple[str, str]:
+    warehouse = asking or Warehouse(settings, name="mlcycle:view-login")
+    try:
+        with warehouse.transaction() as cursor:
+            return view_logins.of_view(cursor, project, view_name)
+    except psycopg2.errors.InternalError_ as error:  # "tuple concurrently updated"
+        reason = " ".join(str(error).split())
+        raise Unavailable(f"feature view {view_name!r}: its login is not ready: {reason}") from None
+    finally:
+        if asking is None:
+            warehouse.close()
+
+
+def _own(settings: Settings, login: str, password: str, view_name: str) -> Warehouse:
+    dsn = make_dsn(settings.warehouse_dsn.get_secret_value(), user=login, password=password)
+    return Warehouse(settings.model_copy(update={"warehouse_dsn": SecretStr(dsn)}), f"mlcycle:{view_name}")
 
 
 def select(
