@@ -15,8 +15,9 @@ from mlcycle.adapters.delivery.source import SourceFiles
 from mlcycle.errors import ConfigError
 from mlcycle.ledger.alerts import Alert, Pending
 from mlcycle.project import Channel
+from mlcycle.steps.runtime import run_step
 from tests.conftest import Platform, free_port
-from tests.raw_data import FLIGHTS
+from tests.raw_data import FLIGHTS, request
 from tests.receivers import webhook
 
 
@@ -114,6 +115,22 @@ def test_a_project_does_not_leave_its_source(platform: Platform, source: Server,
     with pytest.raises(ConfigError, match=r"source\.url"):
         fetch(platform, url, source_url=f"{source.url}/exports")
     assert source.asked == []
+
+
+def test_the_step_says_it_once_and_it_is_in_the_audit(platform: Platform) -> None:
+    document = FLIGHTS.document()
+    document["source"]["url"] = "https://evil.example/flights"
+    project = type(FLIGHTS).model_validate(document)
+    asked = request("extract", project, "2013-01-01", params={"table": "flights"})
+    result = run_step(asked, platform.settings("ingest"))
+    assert result.error is not None
+    assert (result.error.kind, result.error.retryable) == ("config", False)
+    audit = "select result -> 'error' ->> 'message' from ledger.attempt where project = 'flights'"
+    assert platform.owner().query(audit) == [(result.message,)]
+    assert result.message == (
+        "source.url 'https://evil.example/flights' is not among the places that sources may name: whoever runs "
+        "the platform adds https://evil.example to MLCYCLE_ALLOWED_SOURCES"
+    )
 
 
 def test_a_redirect_to_another_host_is_not_followed(

@@ -1,6 +1,6 @@
 """Which places a project file may name: sources to fetch from, receivers to send to.
 
-Who runs the platform lists them, ``https://exports.example s3://bucket/folder file:///data``; ``*`` is
+Who runs the platform lists them, ``https://exports.example, s3://bucket/folder, file:///data``; ``*`` is
 anywhere. A place is read strictly: what two libraries could read in two ways is refused, not guessed.
 """
 
