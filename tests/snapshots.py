@@ -183,10 +183,21 @@ class Trained:
         """Train one candidate."""
         return self.step("train", work=work, inputs={"dataset": [dataset]}, params={"candidate": candidate})
 
+    def evaluate(self, dataset: Handover, trained: list[Handover], work: str = "") -> Result:
+        """Evaluate these candidates, as those of a project that has no others."""
+        asked = self.request("evaluate", work, inputs={"dataset": [dataset], "train": trained})
+        names = [str(entry.values["candidate"]) for entry in trained]
+        document = {
+            **asked.project,
+            "candidates": {name: asked.project["candidates"][name] for name in names},
+        }
+        document["evaluation"] = {**document["evaluation"], "heuristic": names[0]}
+        return run_step(asked.model_copy(update={"project": document}), self.settings())
+
     def register(self, dataset: Handover, *candidates: str) -> Result:
         """Train, evaluate and register the best of some candidates."""
         trained = [self.ok(self.train(dataset, name)).handover for name in candidates]
-        evaluated = self.ok(self.step("evaluate", inputs={"dataset": [dataset], "train": trained}))
+        evaluated = self.ok(self.evaluate(dataset, trained))
         return self.ok(self.step("register", inputs={"evaluate": [evaluated.handover]}))
 
     def promote(self, role: str = "promote", **params: Any) -> Result:

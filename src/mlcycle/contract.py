@@ -113,6 +113,17 @@ class Origin(Document):
     task_id: str = ""
     map_index: int = -1
     try_number: int = 1
+    user: str = ""  # who started the run; empty where an asset or the clock did
+
+
+class Decision(Document):
+    """What a person answered when asked, out of the record of whoever asked; never out of parameters."""
+
+    choice: Literal["approve", "reject"]
+    user: Annotated[str, Field(min_length=1)]
+    user_id: str = ""
+    at: datetime
+    reason: str = ""
 
 
 class Request(Document):
@@ -130,6 +141,7 @@ class Request(Document):
     partitions: PartitionRange | None = None
     params: Values = {}
     inputs: dict[str, list[Handover]] = {}
+    decision: Decision | None = None  # where the step was put before a person
     origin: Origin = Origin()
 
 

@@ -139,7 +139,3 @@ ROLES: dict[str, str] = {
     **dict.fromkeys(("promote", "rollback", "reconcile"), "promote"),
 }
 ALL_ROLES = ("ingest", "train", "promote", "serve", "keep")  # keep: housekeeping
-
-#: Steps that work with SQL and files alone: the local platform forks them from a process without the
-#: ML libraries, which is quicker the less it holds. Another step would import what it misses.
-LIGHT = frozenset({"extract", "publish", "absent", "features", "labels", "alert", "request_retrain"})

@@ -3,12 +3,14 @@
 import dataclasses
 import json
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Literal
 
 import pytest
 
 from mlcycle.adapters.tracking.server import Tracking
 from mlcycle.adapters.warehouse.connection import Warehouse
-from mlcycle.contract import Handover, Result, Status
+from mlcycle.contract import Decision, Handover, Result, Status
 from mlcycle.ledger import champion as champions
 from tests.conftest import Platform
 from tests.snapshots import FEBRUARY, JANUARY, Trained, flights, flights_project
@@ -202,15 +204,21 @@ def test_mlflow_away_does_not_stop_a_promotion(trained: Trained, january: Handov
     assert Tracking(trained.settings(), trained.project.name).aliases() == {"champion": 1}
 
 
+def answer(choice: Literal["approve", "reject"]) -> Decision:
+    return Decision(choice=choice, user="ann", user_id="7", at=datetime.now(UTC), reason="seen it")
+
+
 @pytest.mark.parametrize("decision", ["approve", "reject"])
-def test_what_a_person_decided_is_recorded(trained: Trained, january: Handover, decision: str) -> None:
+def test_what_a_person_decided_is_recorded(
+    trained: Trained, january: Handover, decision: Literal["approve", "reject"]
+) -> None:
     trained.register(january, "table")
     compared = trained.ok(trained.step("compare"))
     result = trained.step(
         "promote",
         "promote",
         inputs={"compare": [compared.handover]},
-        params={"decision": decision, "decided_by": "ann", "decision_reason": "seen it"},
+        decision=answer(decision),
     )
     assert result.status is (Status.OK if decision == "approve" else Status.SKIPPED), result.error
     assert trained.rows(
@@ -229,9 +237,32 @@ def test_a_project_that_asks_for_approval_is_not_promoted_without(
     document = {**trained.project.document(), "approval": {"required": True}}
     trained.project = type(trained.project).model_validate(document)
     trained.register(january, "table")
-    result = trained.promote()
-    assert result.error is not None
-    assert "asks for an approval" in result.error.message
+    # What run conf could carry before decisions had a field of their own.
+    for params in ({}, {"decision": "approve", "decided_by": "mallory"}):
+        result = trained.promote(**params)
+        assert result.error is not None
+        assert result.error.kind == "conflict"
+        assert "there is no record of one" in result.error.message
+    assert trained.rows("select count(*) from ledger.approval where project = %s") == [(0,)]
+    assert trained.rows("select count(*) from ledger.champion where project = %s") == [(0,)]
+
+
+def test_a_decision_outlives_the_try_that_brought_it(trained: Trained, january: Handover) -> None:
+    """The try that was answered died before it promoted; its retry comes without the answer."""
+    document = {**trained.project.document(), "approval": {"required": True}}
+    trained.project = type(trained.project).model_validate(document)
+    trained.register(january, "table")
+    inputs = {"compare": [trained.ok(trained.step("compare")).handover]}
+    owner = trained.platform.owner()
+    owner.query("revoke insert on ledger.champion from mlcycle_promote")
+    died = trained.step("promote", "promote", work="once", inputs=inputs, decision=answer("approve"))
+    owner.query("grant insert on ledger.champion to mlcycle_promote")
+    assert died.status is Status.FAILED
+    trained.ok(trained.step("promote", "promote", work="once", inputs=inputs))
+    assert trained.rows("select decision, decided_by from ledger.approval where project = %s") == [
+        ("approve", "ann")
+    ]
+    assert trained.rows("select seq, actor from ledger.champion where project = %s") == [(1, "ann")]
 
 
 @pytest.mark.parametrize("role", ["train", "ingest"])

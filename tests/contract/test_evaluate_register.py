@@ -29,7 +29,7 @@ def dataset(trained: Trained) -> Handover:
 
 def test_the_best_on_the_holdout_is_registered_with_its_numbers(trained: Trained, dataset: Handover) -> None:
     trains = [trained.ok(trained.train(dataset, name)).handover for name in CANDIDATES]
-    evaluated = trained.ok(trained.step("evaluate", inputs={"dataset": [dataset], "train": trains}))
+    evaluated = trained.ok(trained.evaluate(dataset, trains))
     losses = {name: evaluated.metrics[f"{name}_log_loss"] for name in CANDIDATES}
     best = min(losses, key=losses.__getitem__)
     assert evaluated.values["best"]["candidate"] == best
@@ -89,7 +89,7 @@ def test_the_best_on_the_holdout_is_registered_with_its_numbers(trained: Trained
 
 def test_registering_the_same_run_again_is_the_same_version(trained: Trained, dataset: Handover) -> None:
     entry = trained.ok(trained.train(dataset, "table")).handover
-    evaluated = trained.ok(trained.step("evaluate", inputs={"dataset": [dataset], "train": [entry]}))
+    evaluated = trained.ok(trained.evaluate(dataset, [entry]))
     first, again = (
         trained.ok(trained.step("register", inputs={"evaluate": [evaluated.handover]})) for _ in range(2)
     )
@@ -117,7 +117,7 @@ def test_a_holdout_of_one_class_is_refused(trained: Trained) -> None:
     ).model_copy(update={"evaluation": trained.project.evaluation.model_copy(update={"metric": "roc_auc"})})
     dataset = trained.snapshot(rows, JANUARY)
     entry = trained.ok(trained.train(dataset, "table")).handover
-    result = trained.step("evaluate", inputs={"dataset": [dataset], "train": [entry]})
+    result = trained.evaluate(dataset, [entry])
     assert result.error is not None
     assert "hold one class only" in result.error.message
 
@@ -157,7 +157,7 @@ def test_a_model_that_is_not_what_was_published_is_refused_before_it_is_opened(
             }
         }
     )
-    result = trained.step("evaluate", inputs={"dataset": [dataset], "train": [changed]})
+    result = trained.evaluate(dataset, [changed])
     assert result.error is not None
     assert result.error.kind == "integrity"
     assert not list(tmp_path.glob("**/outside"))

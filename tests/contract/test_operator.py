@@ -6,6 +6,7 @@ The context is Airflow's in shape only; what a real scheduler makes of it is tri
 from tests import airflow_env  # noqa: F401, I001 - first of all
 
 import json
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -203,16 +204,6 @@ def test_airflow_is_told_whether_to_try_again(script: Any, answer: dict[str, Any
     assert type(caught.value).__name__ == exception
 
 
-def test_a_step_that_waits_lets_go_of_its_slot_until_then_and_fails_nothing(script: Any) -> None:
-    from airflow.sdk.exceptions import AirflowRescheduleException
-
-    waiting = failed("waiting", retryable=True, status="waiting")
-    script(extract=[{**waiting, "again_at": "2100-01-01T00:10:00Z"}])
-    with pytest.raises(AirflowRescheduleException) as caught:
-        operator("ingest", "flights.extract").execute(context())
-    assert caught.value.reschedule_date == datetime(2100, 1, 1, 0, 10, tzinfo=UTC)
-
-
 def test_a_backfill_says_that_it_is_one() -> None:
     step = operator("ingest", "flights.extract")
     assert step.request(context(run_type="backfill")).params["run_type"] == "backfill"
@@ -254,28 +245,76 @@ def test_nothing_published_announces_nothing() -> None:
         operator("ingest", "announce-raw").execute(context())
 
 
-def test_a_persons_decision_reaches_promote(tmp_path: Path) -> None:
+def test_a_step_that_waits_lets_go_of_its_slot_until_then(script: Any) -> None:
+    from airflow.sdk.exceptions import AirflowRescheduleException
+
+    script(score=[{**failed("waiting", retryable=True, status="waiting"), "again_in": 600}])
+    with pytest.raises(AirflowRescheduleException) as caught:
+        operator("score", "score").execute(context())
+    assert 590 < (caught.value.reschedule_date - datetime.now(UTC)).total_seconds() <= 600
+
+
+@pytest.mark.parametrize(
+    ("asked", "seconds"),
+    [(None, 1), (datetime(2000, 1, 1, tzinfo=UTC), 1), (datetime(2000, 1, 1), 1), (datetime(2999, 1, 1), 86400)],
+    ids=["not said", "past", "no zone", "far"],
+)  # fmt: skip
+def test_a_moment_to_look_again_is_between_a_second_and_a_day_away(
+    asked: datetime | None, seconds: int
+) -> None:
+    from mlcycle.orchestration.operator import _again
+
+    assert abs((_again(asked) - datetime.now(UTC)).total_seconds() - seconds) < 1
+
+
+@pytest.mark.parametrize(
+    ("tries", "exception"),
+    [((1, 2), "StepFailed"), ((2, 2), "AirflowFailException"), ((3, 4), "StepFailed"), ((4, 4), "AirflowFailException")],
+    ids=["first", "second", "first after clearing", "second after clearing"],
+)  # fmt: skip
+def test_a_step_that_hung_twice_is_not_tried_a_third_time(
+    script: Any, tries: tuple[int, int], exception: str
+) -> None:
+    script(score=[failed("timeout", retryable=True)])
+    with pytest.raises(Exception, match="why it failed") as caught:
+        operator("score", "score").execute(context(try_number=tries[0], max_tries=tries[1]))
+    assert type(caught.value).__name__ == exception
+
+
+@pytest.mark.parametrize("stage", list(STAGES))
+def test_every_task_that_runs_a_step_has_a_limit_above_the_runners(stage: str) -> None:
     from mlcycle.orchestration.stage_dag import stage_dag
 
-    gated = PROJECT.model_copy(update={"approval": PROJECT.approval.model_copy(update={"required": True})})
-    promote = stage_dag(gated, STAGES["promote"]).get_task("promote")
-    answer = {
-        "chosen_options": ["Reject"],
-        "params_input": {"reason": "not now"},
-        "responded_by_user": {"id": "7", "name": "grace"},
-    }
-    params = promote.request(context(xcoms={"compare": {}, "approve": answer})).params
-    assert params == {"decision": "reject", "decided_by": "grace", "decision_reason": "not now"}
+    for task in stage_dag(PROJECT, STAGES[stage]).tasks:
+        if task.task_type == "EmptyOperator":  # the scheduler ends it without a worker
+            continue
+        assert task.execution_timeout is not None, task.task_id
+        if step := getattr(task, "step", None):
+            assert task.execution_timeout > PROJECT.limits(step.name, task.variant).time
 
 
-def test_nobody_is_asked_where_the_gate_refused() -> None:
-    from airflow.sdk.exceptions import AirflowSkipException
+@pytest.mark.parametrize(
+    ("stage", "task", "params"),
+    [
+        ("promote", "promote", {"decision": "approve", "decided_by": "mallory"}),
+        ("ingest", "flights.extract", {"table": "weather"}),
+        ("retrain", "request_retrain", {"source": "schedule"}),
+        ("score", "score", {"first": "2013-01-01"}),
+    ],
+    ids=["a decision", "another table", "another source", "another stage's"],
+)
+def test_what_the_form_does_not_declare_is_refused_with_what_it_takes(
+    stage: str, task: str, params: dict[str, Any]
+) -> None:
+    takes = ", ".join(["partition", *STAGES[stage].params])
+    with pytest.raises(InputError, match=f"which the form of {stage} has not: it takes {takes}"):
+        operator(stage, task).request(context(params=params))
 
-    from mlcycle.orchestration.joints import approval
 
-    question = approval("flights", PROJECT.approval.within, "compare")
-    with pytest.raises(AirflowSkipException, match="gate refused"):
-        question.execute(context(xcoms={"compare": {"values": {"verdict": "refuse"}}}))
+def test_the_one_who_started_a_run_is_in_its_origin_and_in_no_parameter() -> None:
+    request = operator("rollback", "rollback").request(context(None, {"to": 1}))
+    assert (request.origin.user, request.params) == ("ada", {"to": 1})
+    assert request.decision is None
 
 
 @pytest.mark.parametrize("name", ["kubernets", "no.such.module.Runner"])
@@ -283,14 +322,18 @@ def test_an_unknown_runner_is_refused_with_the_names_there_are(name: str) -> Non
     from mlcycle.orchestration.runners.base import make_runner
 
     with pytest.raises(ConfigError, match=f"MLCYCLE_RUNNER={name}: .*there are process"):
-        make_runner(name)
+        make_runner(name, {})
 
 
 def test_ending_a_task_ends_its_step(script: Any, tmp_path: Path) -> None:
+    from mlcycle.orchestration.placement import place
     from mlcycle.orchestration.runners.base import make_runner
 
     step = operator("score", "score")
     step.on_kill()  # before anything was started
-    step._runner = make_runner(RUNNER)
+    step._runner = make_runner(RUNNER, os.environ)
+    step._handle = step._runner.submit(
+        step.request(context()), place(os.environ, PROJECT, "score"), role="train"
+    )
     step.on_kill()
     assert (tmp_path / "killed").exists()

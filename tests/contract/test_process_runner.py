@@ -9,19 +9,24 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import psutil
 import pytest
 
 from mlcycle.contract import PartitionRange, Request, Result, Status
 from mlcycle.errors import ConfigError, Unavailable
 from mlcycle.local.environment import ONE_THREAD
 from mlcycle.local.processes import started_at, wait_gone
-from mlcycle.orchestration.runners import process as process_runner
+from mlcycle.orchestration.placement import Placement
+from mlcycle.orchestration.runners.base import Handle, run_to_end
 from mlcycle.orchestration.runners.process import ProcessRunner
-from mlcycle.project import Resources
+from mlcycle.orchestration.runners.usage import memory
+from mlcycle.project import Limits
 from mlcycle.project.file import load_named
+from mlcycle.project.limits import DEFAULTS
 from mlcycle.settings import QUIET
 from tests.conftest import ROOT, Platform
 
@@ -62,6 +67,7 @@ class Tried:
 
     runner: ProcessRunner
     request: Request
+    limits: Limits = DEFAULTS["extract"]
     lines: list[str] = field(default_factory=list)
     results: list[Result] = field(default_factory=list)
 
@@ -70,20 +76,40 @@ class Tried:
         self.thread.start()
 
     def _run(self) -> None:
-        self.results.append(
-            self.runner.run(self.request, role="ingest", resources=Resources(), log=self.lines.append)
+        self.results.append(run(self.runner, self.request, self.lines.append, self.limits))
+
+    @property
+    def handle(self) -> Handle:
+        """The step's handle, once it was submitted."""
+        until(lambda: self.runner._running)
+        (pid,) = self.runner._running
+        folder = str(Path(f"/proc/{pid}/cwd").readlink())
+        return Handle(
+            runner="process", id=pid, work=self.request.work, place=folder, started_at=datetime.now(UTC)
         )
 
     @property
     def pid(self) -> int:
-        until(lambda: self.runner._child is not None)
-        assert self.runner._child is not None
-        return self.runner._child.pid
+        return int(self.handle.id)
+
+    def kill(self) -> None:
+        """End the step as Airflow does when it ends the task."""
+        self.runner.cancel(self.handle)
 
     def result(self, seconds: float = 20) -> Result:
         self.thread.join(seconds)
         assert self.results, "the runner did not come back"
         return self.results[0]
+
+
+def run(
+    runner: ProcessRunner,
+    request: Request,
+    log: Callable[[str], None] = print,
+    limits: Limits = DEFAULTS["extract"],
+    role: str = "ingest",
+) -> Result:
+    return run_to_end(runner, request, Placement("process", "", limits), role=role, log=log)
 
 
 def until(true: Callable[[], object], seconds: float = 20) -> None:
@@ -128,9 +154,9 @@ def extract(work: str = "work", **changes: object) -> Request:
     return Request.model_validate(values)
 
 
-def hanging(listener: socket.socket, runner: ProcessRunner | None = None) -> Tried:
+def hanging(listener: socket.socket, limits: Limits = DEFAULTS["extract"]) -> Tried:
     """A step that is in the middle of its work and will not end."""
-    tried = Tried(runner or ProcessRunner(), extract())
+    tried = Tried(ProcessRunner(os.environ), extract(), limits)
     listener.settimeout(20)
     listener.accept()
     return tried
@@ -140,7 +166,7 @@ def test_a_step_runs_and_its_result_and_lines_come_back(environment: Path) -> No
     target = environment / "flights" / "flights" / "2013-01-02.csv"
     target.parent.mkdir(parents=True)
     target.write_text("carrier\nUA\n")
-    tried = Tried(ProcessRunner(), extract())
+    tried = Tried(ProcessRunner(os.environ), extract())
     result = tried.result()
     assert (result.status, result.error) == (Status.OK, None)
     assert result.values["partitions"] == 1
@@ -149,7 +175,7 @@ def test_a_step_runs_and_its_result_and_lines_come_back(environment: Path) -> No
 
 
 def test_a_failed_step_keeps_its_own_error(environment: Path) -> None:
-    result = Tried(ProcessRunner(), extract(params={"table": "nosuch"})).result()
+    result = Tried(ProcessRunner(os.environ), extract(params={"table": "nosuch"})).result()
     assert result.error is not None
     assert (result.error.kind, result.error.retryable) == ("input", False)
 
@@ -163,7 +189,7 @@ def test_a_step_sees_its_own_environment_no_input_and_its_own_session(silent_sou
     assert PLANTED.encode() not in environ
     assert b"MLCYCLE_DSN_" not in environ
     assert b"postgresql://" not in (proc / "cmdline").read_bytes()
-    tried.runner.kill()
+    tried.kill()
     tried.result()
 
 
@@ -179,13 +205,61 @@ def test_a_killed_step_is_retryable_and_says_how_it_ended(silent_source: socket.
 
 def test_kill_ends_the_step_and_is_harmless_twice(silent_source: socket.socket) -> None:
     tried = hanging(silent_source)
-    pid, began = tried.pid, time.monotonic()
-    tried.runner.kill()
-    tried.runner.kill()
+    handle, pid, began = tried.handle, tried.pid, time.monotonic()
+    tried.kill()
+    tried.runner.cancel(handle)
     assert time.monotonic() - began < 5
     assert not wait_gone([pid], 1)
     assert "stopped" in tried.result().message
-    tried.runner.kill()
+    tried.runner.cancel(handle)
+
+
+def test_a_step_over_its_time_is_ended_with_a_line_that_says_so(silent_source: socket.socket) -> None:
+    tried = hanging(silent_source, replace(DEFAULTS["extract"], time=timedelta(seconds=3)))
+    pid = tried.pid
+    result = tried.result()
+    assert result.error is not None
+    assert (result.error.kind, result.error.retryable) == ("timeout", True)
+    assert "ended after 0:00:03, the time it may take" in result.message
+    assert not wait_gone([pid], 1)
+
+
+def test_a_step_over_its_memory_is_ended_and_named_as_such(silent_source: socket.socket) -> None:
+    tried = hanging(silent_source, replace(DEFAULTS["extract"], memory=1024**2))
+    pid = tried.pid
+    result = tried.result()
+    assert result.error is not None
+    assert (result.error.kind, result.error.retryable) == ("memory", False)
+    assert "GiB of the 0.00 GiB it may use" in result.message
+    assert not wait_gone([pid], 1)
+
+
+@pytest.mark.parametrize("transport", ["forked"], indirect=True)
+def test_memory_shared_with_the_step_server_is_not_the_steps(silent_source: socket.socket) -> None:
+    tried = hanging(silent_source)
+    process = psutil.Process(tried.pid)
+    resident, own = process.memory_info().rss, memory(tried.pid, over=0)
+    assert 0 < own < 0.8 * resident
+    assert memory(tried.pid, over=10 * resident) == pytest.approx(resident, rel=0.1)
+    tried.kill()
+    tried.result()
+
+
+def test_a_handle_of_another_worker_says_that_its_step_is_gone(environment: Path) -> None:
+    """Process steps die with their worker: the next try starts anew."""
+    handle = Handle(
+        runner="process", id="1", work="work", place=str(environment / "gone"), started_at=datetime.now(UTC)
+    )
+    runner = ProcessRunner(os.environ)
+    assert not runner.durable
+    assert runner.poll(handle, 0)
+    assert runner.logs(handle, 0) == ([], 0)
+    runner.cancel(handle)
+    runner = ProcessRunner(os.environ)
+    result = runner.result(handle, extract())
+    assert result.error is not None
+    assert (result.error.kind, result.error.retryable) == ("killed", True)
+    assert "gone with the worker" in result.message
 
 
 def test_a_step_that_ignores_sigterm_is_killed(silent_source: socket.socket) -> None:
@@ -193,7 +267,7 @@ def test_a_step_that_ignores_sigterm_is_killed(silent_source: socket.socket) -> 
     pid = tried.pid
     os.kill(pid, signal.SIGSTOP)  # takes no SIGTERM until it is continued
     until(lambda: Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T")
-    tried.runner.kill()
+    tried.kill()
     assert not wait_gone([pid], 2)
     tried.result()
 
@@ -204,16 +278,20 @@ def test_a_step_dies_with_the_task_that_runs_it(silent_source: socket.socket, tm
     code = textwrap.dedent(f"""
         from mlcycle.contract import Request
         from mlcycle.orchestration.runners.process import ProcessRunner
-        from mlcycle.project import Resources
+        from mlcycle.orchestration.placement import place
+        from mlcycle.orchestration.runners.base import run_to_end
+        from mlcycle.project import Project
+        import os
         request = Request.model_validate_json(open({str(request)!r}).read())
-        runner = ProcessRunner()
+        runner = ProcessRunner(os.environ)
         start = runner._start
         def told(*args):
             child = start(*args)
             print(child.pid, flush=True)
             return child
         runner._start = told
-        runner.run(request, role="ingest", resources=Resources(), log=print)
+        placement = place(os.environ, Project.model_validate(request.project), "extract")
+        run_to_end(runner, request, placement, role="ingest", log=print)
     """)
     task = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     assert task.stdout is not None
@@ -240,7 +318,7 @@ def test_steps_die_with_the_server_and_the_next_starts_without_it(
         assert result.error is not None
         assert result.error.kind == "killed"
         assert "step server" in result.message
-        again = Tried(ProcessRunner(), extract("other", params={"table": "nosuch"})).result()
+        again = Tried(ProcessRunner(os.environ), extract("other", params={"table": "nosuch"})).result()
         assert again.error is not None
         assert again.error.kind == "input"
 
@@ -316,18 +394,19 @@ def test_a_light_step_is_forked_by_the_light_server(
     with step_server(tmp_path) as (path, heavy), step_server(tmp_path / "light") as (light_path, light):
         monkeypatch.setenv("MLCYCLE_STEP_SOCKET", str(path))
         monkeypatch.setenv("MLCYCLE_LIGHT_STEP_SOCKET", str(light_path))
+        monkeypatch.setenv("MLCYCLE_LIGHT_STEPS", "publish,extract")
         assert _parent_of(hanging(silent_source)) == light.pid
         monkeypatch.setenv("MLCYCLE_LIGHT_STEP_SOCKET", str(tmp_path / "nobody.sock"))
         assert _parent_of(hanging(silent_source)) == heavy.pid
         monkeypatch.setenv("MLCYCLE_LIGHT_STEP_SOCKET", str(light_path))
-        monkeypatch.setattr(process_runner, "LIGHT", frozenset())
+        monkeypatch.setenv("MLCYCLE_LIGHT_STEPS", "publish,labels")
         assert _parent_of(hanging(silent_source)) == heavy.pid
 
 
 def _parent_of(tried: Tried) -> int:
     """The parent of a hanging step, which is then ended."""
     parent = int(Path(f"/proc/{tried.pid}/stat").read_text().rpartition(")")[2].split()[1])
-    tried.runner.kill()
+    tried.kill()
     tried.result()
     return parent
 
@@ -338,12 +417,12 @@ def test_a_request_that_cannot_be_written_is_one_line_and_a_retry(
     (tmp_path / "full").write_text("a file where the folder should be")
     monkeypatch.setenv("MLCYCLE_SCRATCH", str(tmp_path / "full"))
     with pytest.raises(Unavailable, match=r"request cannot be written below .*/full: File exists"):
-        ProcessRunner().run(extract(), role="ingest", resources=Resources(), log=print)
+        run(ProcessRunner(os.environ), extract())
 
 
 def test_a_role_without_a_dsn_is_refused_before_anything_starts(environment: Path) -> None:
     with pytest.raises(ConfigError, match="MLCYCLE_DSN_PROMOTE is not set"):
-        ProcessRunner().run(extract(), role="promote", resources=Resources(), log=print)
+        run(ProcessRunner(os.environ), extract(), role="promote")
 
 
 def test_what_is_no_request_is_refused_and_the_server_goes_on(server: Path) -> None:

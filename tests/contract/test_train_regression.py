@@ -20,7 +20,7 @@ def trained(platform: Platform, mlflow_url: str) -> Trained:
 def test_a_number_is_predicted_compared_and_crowned(trained: Trained) -> None:
     dataset = trained.snapshot(weather(), BOUNDS)
     entries = [trained.ok(trained.train(dataset, name)).handover for name in ("table", "boosting", "network")]
-    evaluated = trained.ok(trained.step("evaluate", inputs={"dataset": [dataset], "train": entries}))
+    evaluated = trained.ok(trained.evaluate(dataset, entries))
     errors = {
         name: evaluated.metrics[f"{name}_rmse"] for name in ("zero_rule", "table", "boosting", "network")
     }

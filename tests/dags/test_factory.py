@@ -92,7 +92,7 @@ def test_each_candidate_is_a_task_that_reads_the_dataset_and_evaluate_reads_them
         assert dag.get_task(task_id).upstream_task_ids == {"dataset"}
         assert dag.get_task(task_id).variant == task_id.removeprefix("train.")
     assert dag.get_task("evaluate").reads == {"dataset": ["dataset"], "train": trained}
-    assert dag.get_task("train.boosting").step_resources.cpu == 2
+    assert dag.get_task("train.boosting").project.limits("train", "boosting").cpu == 2
 
 
 def test_a_candidate_with_gpus_waits_in_the_gpu_pool(bag: Bag, tmp_path: Path) -> None:
@@ -135,19 +135,17 @@ def test_assets_lead_from_raw_to_promote_and_each_stage_waits_for_one_asset_alon
     assert "flights/retrain" in emits["flights_retrain"]
 
 
-def test_approval_stands_between_compare_and_promote_where_the_project_asks(bag: Bag, tmp_path: Path) -> None:
+def test_the_task_that_promotes_is_the_one_that_asks_where_the_project_wants_that(
+    bag: Bag, tmp_path: Path
+) -> None:
     file = copy_project(tmp_path, "gated")
     file.write_text(file.read_text() + "\napproval: {required: true, within: 2 days}\n")
     copy_project(tmp_path, "free")
     dags = bag(tmp_path).dags
-    assert edges(dags["gated_promote"]) == {
-        "compare": set(),
-        "approve": {"compare"},
-        "promote": {"compare", "approve"},
-        "reconcile": {"promote"},
-    }
-    assert dags["gated_promote"].get_task("promote").trigger_rule == "none_failed"
-    assert "approve" not in edges(dags["free_promote"])
+    steps = {"compare": set(), "promote": {"compare"}, "reconcile": {"promote"}}
+    assert edges(dags["gated_promote"]) == edges(dags["free_promote"]) == steps
+    kinds = {name: dags[f"{name}_promote"].get_task("promote").task_type for name in ("gated", "free")}
+    assert kinds == {"gated": "ApprovedStepOperator", "free": "StepOperator"}
 
 
 def test_a_closed_history_is_never_scheduled_but_backfills_any_range_with_keys(bag: Bag) -> None:

@@ -22,6 +22,9 @@ from mlcycle.local.postgres import Postgres
 HOST = "127.0.0.1"
 SOCKET_FOLDER_BYTES = 80  # the kernel takes 107 bytes for a socket's whole path
 DATABASES = ("mlcycle", "airflow", "mlflow", "evidently")  # the last three belong to a role of that name
+#: Steps that work with SQL and files alone: the platform forks them from a server without the ML
+#: libraries, which is quicker the less it holds. Another step would import what it misses.
+LIGHT_STEPS = ("extract", "publish", "absent", "features", "labels", "alert", "request_retrain")
 USERS = {"admin": "admin", "engineer": "op", "viewer": "viewer"}  # people in Airflow, and their roles
 
 
@@ -166,6 +169,7 @@ def platform_env(state: Path) -> dict[str, str]:
         "MLCYCLE_RUNNER": "process",
         "MLCYCLE_STEP_SOCKET": str(platform.socket),
         "MLCYCLE_LIGHT_STEP_SOCKET": str(platform.light_socket),
+        "MLCYCLE_LIGHT_STEPS": ",".join(LIGHT_STEPS),
         "MLCYCLE_ARTIFACTS_URL": f"file://{state}/artifacts",
         "MLCYCLE_SCRATCH": str(state / "scratch"),
         "MLCYCLE_MLFLOW_URL": platform.url("mlflow"),

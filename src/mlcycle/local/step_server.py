@@ -30,7 +30,7 @@ from mlcycle.local.own_code import LIGHT_PACKAGES, PACKAGES, OwnCode
 from mlcycle.local.processes import die_with_parent, send, send_group, threads
 from mlcycle.local.step_child import Job, become_step, leave, prepare_threads
 
-#: What the steps of ``cycle.LIGHT`` import.
+#: What the steps of ``config.LIGHT_STEPS`` import.
 LIGHT = ("psycopg2", "numpy", "httpx", "fsspec.implementations.local", "fsspec.implementations.http")
 
 #: What steps import, in the order in which a batch travels; then mlcycle's own code.

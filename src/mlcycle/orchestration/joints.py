@@ -1,12 +1,11 @@
 # mypy: allow-subclassing-any
-"""The tasks of a DAG that run no step: where tables meet, and where a person decides."""
+"""The task of a DAG that runs no step: where tables meet."""
 
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from airflow.providers.standard.operators.hitl import ApprovalOperator, HITLOperator
-from airflow.sdk import BaseOperator, Param
+from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
 from mlcycle.domain.partitions import Partition, Unit
@@ -27,7 +26,7 @@ class AnnounceOperator(BaseOperator):
     def __init__(
         self, *, watches: Sequence[str], of_entity: str = "", lag: int = 0, unit: str = "day", **kwargs: Any
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(execution_timeout=timedelta(minutes=5), **kwargs)
         self.watches = list(watches)
         self.of_entity = of_entity
         self.lag = lag
@@ -56,43 +55,3 @@ class AnnounceOperator(BaseOperator):
         keys = (handover or {}).get("values", {}).get("caught_up") or []
         unit = Unit(self.unit)
         return sorted(Partition.parse(str(key), unit).shift(self.lag).key for key in keys)
-
-
-class PromotionApproval(ApprovalOperator):
-    """Asks a person, once the gate said yes. The step behind it records the answer, a no as well."""
-
-    def __init__(self, *, compared_by: str, **kwargs: Any) -> None:
-        super().__init__(
-            params={"reason": Param("", type="string", title="Reason", description="Kept in the ledger.")},
-            **kwargs,
-        )
-        self.compared_by = compared_by
-
-    def execute(self, context: Any) -> Any:
-        """Wait for an answer; skipped where the gate refused, for there is nothing to decide then."""
-        compared = context["ti"].xcom_pull(task_ids=self.compared_by) or {}
-        if compared.get("values", {}).get("verdict") != "promote":
-            raise AirflowSkipException("the gate refused the challenger: nobody needs to be asked")
-        return super().execute(context)
-
-    def execute_complete(self, context: Any, event: dict[str, Any]) -> Any:
-        """Hand the answer on. ApprovalOperator's own would skip the step that records a no."""
-        return HITLOperator.execute_complete(self, context, event)
-
-
-def approval(project: str, within: timedelta, compared_by: str) -> PromotionApproval:
-    """The approval of a project's promotion, to be given within this time."""
-    pull = f"ti.xcom_pull(task_ids={compared_by!r})"
-    return PromotionApproval(
-        task_id="approve",
-        compared_by=compared_by,
-        subject=f"{project}: promote challenger version {{{{ {pull}['values']['challenger'] }}}}?",
-        body=(
-            "The gate said **{{ " + pull + "['values']['verdict'] }}**: "
-            "{{ " + pull + "['values'].get('reasons', []) | join('; ') }}\n\n"
-            "[Comparison with the champion]({{ ti.xcom_pull(task_ids='" + compared_by + "', "
-            "key='link_comparison') or '/' }})"
-        ),
-        response_timeout=within,
-        retries=0,
-    )

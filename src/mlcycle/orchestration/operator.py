@@ -2,12 +2,14 @@
 """The one operator: makes a step's request, lets a runner run it, and acts on its result.
 
 No work happens here. What a step hands over to the next travels as XCom, the contract's
-``Handover`` in JSON: URIs, digests and small values.
+``Handover`` in JSON: URIs, digests and small values. Nothing that a person may write into a run (its
+conf, an XCom) reaches a step as a parameter unless the stage's form declares it.
 """
 
 import os
+import time
 from collections.abc import Collection, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.sdk import BaseOperator, BaseOperatorLink
@@ -17,23 +19,30 @@ from airflow.sdk.exceptions import (
     AirflowRescheduleException,
     AirflowSkipException,
 )
+from pydantic import ValidationError
 
 from mlcycle.console.links import all_links
-from mlcycle.contract import ExitCode, Handover, Origin, PartitionRange, Request, Result, Status
-from mlcycle.cycle import ROLES, Step
+from mlcycle.contract import Decision, ExitCode, Handover, Origin, PartitionRange, Request, Result, Status
+from mlcycle.cycle import ROLES, STAGES, Step
 from mlcycle.domain.partitions import Partition
 from mlcycle.errors import InputError, MlcycleError
 from mlcycle.orchestration.forms import PARTITION, WITHOUT_PARTITION
+from mlcycle.orchestration.placement import place
 from mlcycle.orchestration.presence import newest_partition
-from mlcycle.orchestration.runners.base import Runner, make_runner
-from mlcycle.project import Project, Resources
+from mlcycle.orchestration.runners.base import LOOK, Handle, Runner, hand_on, make_runner
+from mlcycle.project import Project
 
 RETRY = {
-    "retries": 2,
     "retry_delay": timedelta(seconds=2),
     "retry_exponential_backoff": 3.0,
     "max_retry_delay": timedelta(minutes=1),
 }
+#: What Airflow leaves the runner to end a step that is over its time by itself, and to say so.
+MARGIN = timedelta(minutes=2)
+HANDLE = "step"  # key of the handle in the task's state
+PATIENCE = timedelta(minutes=10)  # that Airflow may take to read an edited project file
+STAY = 20.0  # seconds that a task stays with a step before it lets go of its slot
+AGAIN = timedelta(days=1)  # a step that waits longer is looked at once a day
 
 
 class StepFailed(AirflowException):
@@ -58,68 +67,132 @@ class StepOperator(BaseOperator):
         step: Step,
         variant: str = "",
         reads: dict[str, Sequence[str]] | None = None,
-        resources: Resources | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**{**RETRY, **kwargs})
+        limits = project.limits(step.name, variant)
+        ours = {**RETRY, "retries": limits.retries, "execution_timeout": limits.time + MARGIN}
+        super().__init__(**{**ours, **kwargs})
         self.project = project
         self.stage = stage
         self.step = step
         self.variant = variant
         self.reads = reads or {}
-        self.step_resources = resources or Resources()
         self.links: dict[str, str] = {}
         self._runner: Runner | None = None
+        self._handle: Handle | None = None
 
     def execute(self, context: Any) -> dict[str, Any]:
         """Run the step and return its handover."""
+        return self._execute(context, None)
+
+    def _execute(self, context: Any, decision: Decision | None) -> dict[str, Any]:
         self.operator_extra_links = ()
         try:
-            request = self.request(context)
-            self._runner = make_runner(os.environ.get("MLCYCLE_RUNNER", ""))
-            result = self._runner.run(
-                request, role=ROLES[self.step.name], resources=self.step_resources, log=self.log.info
-            )
+            request = self.request(context, decision)
+            result = self._run(request, context)
         except MlcycleError as error:
             raise _failure(f"{self.step.name}: {error.message}", retryable=error.retryable) from None
         return self._conclude(result, request, context)
 
     def on_kill(self) -> None:
         """End the step when its task is ended: by a person, a time-out, or the platform's stop."""
-        if self._runner is not None:
-            self._runner.kill()
+        if self._runner is not None and self._handle is not None:
+            self._runner.cancel(self._handle)
 
-    def request(self, context: Any) -> Request:
-        """The contract's request of this try. Raises InputError for a partition that is none."""
+    def _wait_for_its_tasks(self, context: Any) -> None:
+        """Let a run begin once it has a task for each candidate that the project file names now.
+
+        A worker reads the file itself, Airflow's DAG processor some seconds later: a run in between
+        would train the candidates of before the edit, and end well.
+        """
+        ti = context["ti"]
+        known = ti.get_task_states(dag_id=ti.dag_id, run_ids=[ti.run_id]).get(ti.run_id, {})
+        present = {task for task, state in known.items() if state != "removed"}
+        wanted = set(self.get_dag().task_ids)
+        if present == wanted:
+            return
+        differs = ", ".join(sorted(present ^ wanted))
+        since = ti.get_first_reschedule_date(context)
+        if since is not None and datetime.now(UTC) - since > PATIENCE:
+            raise AirflowFailException(
+                f"the project file and this run differ in {differs} since {since:%H:%M:%S} UTC: Airflow does "
+                "not read the file any more; look at its import errors and at the DAG processor"
+            )
+        self.log.info("waits until Airflow has read the project file: it and this run differ in %s", differs)
+        raise AirflowRescheduleException(datetime.now(UTC) + timedelta(seconds=5))
+
+    def _run(self, request: Request, context: Any) -> Result:
+        """The step's result: of one that an earlier try of this work left running, or of a new one.
+
+        Raises AirflowRescheduleException where the runner lets go of the slot while the step runs.
+        """
+        placement = place(os.environ, self.project, self.step.name, self.variant)
+        self._runner = runner = make_runner(placement.runner, os.environ)
+        # One request more for each task: only for a step that can be found again at all.
+        kept = context["task_state_store"] if runner.durable else None
+        found = _found(kept, request, runner)
+        try:
+            if found is None:
+                if not self.step.after and any(one.each == "candidate" for one in STAGES[self.stage].steps):
+                    self._wait_for_its_tasks(context)
+                self._handle = found = runner.submit(request, placement, role=ROLES[self.step.name])
+                if kept is not None:
+                    kept.set(HANDLE, found.model_dump(mode="json"))
+            else:
+                self.log.info("going on with %s, which an earlier worker started", found.id)
+                self._handle = found
+            began, seen = time.monotonic(), 0
+            while not runner.poll(found, LOOK):
+                seen = hand_on(runner, found, seen, self.log.info)
+                if runner.away is not None and time.monotonic() - began > STAY:
+                    self.log.info("%s goes on without a slot of Airflow's", found.id)
+                    raise AirflowRescheduleException(datetime.now(UTC) + runner.away)
+            hand_on(runner, found, seen, self.log.info)
+            result = runner.result(found, request)
+        finally:
+            runner.close()
+        if kept is not None:
+            kept.delete(HANDLE)
+        return result
+
+    def request(self, context: Any, decision: Decision | None = None) -> Request:
+        """The contract's request of this try. Raises InputError for what the stage's form has not."""
         ti, run = context["ti"], context["dag_run"]
         params = {name: value for name, value in dict(context["params"]).items() if value not in (None, "")}
         params.pop(PARTITION, None)
-        if run.triggering_user_name:
-            params["decided_by"] = run.triggering_user_name
+        declared = STAGES[self.stage].params
+        if unknown := sorted(set(params) - set(declared)):
+            takes = ", ".join([*([] if self.stage in WITHOUT_PARTITION else [PARTITION]), *declared])
+            raise InputError(
+                f"the run's configuration holds {unknown[0]!r}, which the form of {self.stage} has not: "
+                f"it takes {takes or 'nothing'}"
+            )
         if self.stage == "retrain" and run.run_type == "scheduled":
             params["source"] = "schedule"
         if run.run_type == "backfill":
             params["run_type"] = "backfill"
         if self.step.each:
             params[self.step.each] = self.variant
-        params.update(self._decision(ti))
         return Request(
             step=self.step.name,
-            work=self._work(ti),
+            work=self.work(ti),
             project=self.project.document(),
             partitions=self._partitions(context, str(params.get("first", ""))),
             params=params,
             inputs={name: self._handovers(ti, tasks) for name, tasks in self.reads.items()},
+            decision=decision,
             origin=Origin(
                 dag_id=ti.dag_id,
                 run_id=ti.run_id,
                 task_id=ti.task_id,
                 map_index=_map_index(ti),
                 try_number=ti.try_number,
+                user=run.triggering_user_name or "",
             ),
         )
 
-    def _work(self, ti: Any) -> str:
+    def work(self, ti: Any) -> str:
+        """The name of this task's work, the same for all its retries."""
         # Airflow leaves max_tries alone over a task's retries, and sets it to the tries so far plus
         # the retries allowed when a person clears the task: so it tells a retry from new work.
         return f"{ti.dag_id}/{ti.run_id}/{ti.task_id}/{_map_index(ti)}/{ti.max_tries}"
@@ -152,19 +225,6 @@ class StepOperator(BaseOperator):
         found = ti.xcom_pull(task_ids=list(tasks))
         return [Handover.model_validate(value) for value in found or [] if value is not None]
 
-    def _decision(self, ti: Any) -> dict[str, str]:
-        """A person's answer for the step behind an approval."""
-        asked = self.upstream_task_ids & {"approve"}
-        answer = ti.xcom_pull(task_ids="approve") if asked else None
-        if not answer:
-            return {}
-        user = answer.get("responded_by_user") or {}
-        return {
-            "decision": str(answer["chosen_options"][0]).lower(),
-            "decided_by": str(user.get("name") or user.get("id") or "unknown"),
-            "decision_reason": str((answer.get("params_input") or {}).get("reason") or ""),
-        }
-
     def _conclude(self, result: Result, request: Request, context: Any) -> dict[str, Any]:
         """Return the handover of a step that went well; raise what tells Airflow the rest."""
         self.links = result.links
@@ -175,19 +235,28 @@ class StepOperator(BaseOperator):
         )
         for name, value in sorted(result.metrics.items()):
             self.log.info("%s = %.6g", name, value)
-        if result.status is Status.WAITING and result.again_at is not None:
-            self.log.info("%s", text)
-            raise AirflowRescheduleException(result.again_at)
         if result.status is Status.SKIPPED:
             raise AirflowSkipException(text)
+        if result.status is Status.WAITING:
+            again_at = _again(result.again_at)
+            self.log.info("%s (no failure: looked at again at %s)", text, again_at.isoformat(" ", "seconds"))
+            raise AirflowRescheduleException(again_at)
         if result.exit_code is not ExitCode.OK:
-            raise _failure(text, retryable=result.exit_code is ExitCode.RETRY)
+            raise _failure(
+                text, retryable=result.exit_code is ExitCode.RETRY and not self._hung_again(result, context)
+            )
         self.log.info(
             "%s (%.1f s%s)", text, result.seconds, ", done by an earlier try" if result.replayed else ""
         )
         self._name_partition(request, context)
         handover: dict[str, Any] = result.handover.model_dump(mode="json")
         return handover
+
+    def _hung_again(self, result: Result, context: Any) -> bool:
+        """The step went over its time for the second time: a third try would hold the project for as long."""
+        ti = context["ti"]
+        first = ti.try_number + self.retries <= ti.max_tries + 1
+        return result.error is not None and result.error.kind == "timeout" and not first
 
     def _name_partition(self, request: Request, context: Any) -> None:
         """Let the assets of a run without a key carry one all the same, so that the cycle goes on."""
@@ -201,6 +270,30 @@ def _failure(text: str, *, retryable: bool) -> Exception:
     """The exception that Airflow retries, or the one it does not."""
     failure: Exception = (StepFailed if retryable else AirflowFailException)(text)
     return failure
+
+
+def _found(kept: Any, request: Request, runner: Runner) -> Handle | None:
+    """The handle that an earlier try of the same work kept with the task; a step of other work ends."""
+    document = None if kept is None else kept.get(HANDLE)
+    if document is None:
+        return None
+    try:
+        handle = Handle.model_validate(document)
+    except ValidationError:
+        return None
+    if handle.work == request.work:
+        return handle
+    runner.cancel(handle)  # the task was cleared while it had no worker
+    return None
+
+
+def _again(asked: datetime | None) -> datetime:
+    """When to look again: as the step says, from a second on to a day."""
+    now = datetime.now(UTC)
+    moment = asked or now
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return min(max(moment, now + timedelta(seconds=1)), now + AGAIN)
 
 
 def _map_index(ti: Any) -> int:

@@ -11,9 +11,10 @@ from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, BaseOperator, TaskGroup, TriggerRule
 
 from mlcycle.cycle import Stage, Step
+from mlcycle.orchestration.approval import ApprovedStepOperator
 from mlcycle.orchestration.assets import asset
 from mlcycle.orchestration.forms import form
-from mlcycle.orchestration.joints import AnnounceOperator, approval
+from mlcycle.orchestration.joints import AnnounceOperator
 from mlcycle.orchestration.operator import StepOperator
 from mlcycle.orchestration.schedules import schedule
 from mlcycle.project import Project
@@ -57,7 +58,7 @@ def stage_dag(project: Project, stage: Stage) -> DAG:
         made = tasks[step.name] = {}
         for variant in _variants(step, project):
             upstream = {name: _upstream(tasks[name], step, variant) for name in step.after}
-            operator = StepOperator(
+            operator = _operator(project, step)(
                 dag=dag,
                 project=project,
                 stage=stage.name,
@@ -66,7 +67,7 @@ def stage_dag(project: Project, stage: Stage) -> DAG:
                 reads={name: [task.task_id for task in found] for name, found in upstream.items()},
                 **_placing(dag, groups, stage, step, variant),
                 **_emitting(project, step, variant),
-                **_resources(project, step, variant),
+                **_pool(project, step, variant),
                 trigger_rule=RULES[step.runs_after],
             )
             for name, found in upstream.items():
@@ -74,9 +75,12 @@ def stage_dag(project: Project, stage: Stage) -> DAG:
             made[variant] = operator
     if stage.name == "ingest":
         _settle(dag, project, tasks["publish"])
-    if stage.name == "promote" and project.approval.required:
-        _ask(dag, project, tasks["compare"][""], tasks["promote"][""])
     return dag
+
+
+def _operator(project: Project, step: Step) -> type[StepOperator]:
+    """What runs the step; a promotion asks a person first where the project wants that."""
+    return ApprovedStepOperator if step.name == "promote" and project.approval.required else StepOperator
 
 
 def _variants(step: Step, project: Project) -> list[str]:
@@ -117,12 +121,9 @@ def _emitting(project: Project, step: Step, variant: str) -> dict[str, Any]:
     return {"outlets": [asset(project.name, step.emits, variant)]} if step.emits else {}
 
 
-def _resources(project: Project, step: Step, variant: str) -> dict[str, Any]:
-    if step.each != "candidate":
-        return {}
-    resources = project.candidates[variant].resources
-    gpu = {"pool": GPU_POOL, "pool_slots": resources.gpu} if resources.gpu else {}
-    return {"resources": resources, **gpu}
+def _pool(project: Project, step: Step, variant: str) -> dict[str, Any]:
+    gpu = project.limits(step.name, variant).gpu
+    return {"pool": GPU_POOL, "pool_slots": gpu} if gpu else {}
 
 
 def _settle(dag: DAG, project: Project, published: dict[str, BaseOperator]) -> None:
@@ -152,14 +153,6 @@ def _settle(dag: DAG, project: Project, published: dict[str, BaseOperator]) -> N
         announce.set_upstream(gathered)
     done = EmptyOperator(dag=dag, task_id="all-tables", trigger_rule=TriggerRule.NONE_FAILED)
     done.set_upstream([announce, *published.values()])
-
-
-def _ask(dag: DAG, project: Project, compare: BaseOperator, promote: BaseOperator) -> None:
-    question = approval(project.name, project.approval.within, compare.task_id)
-    question.dag = dag
-    question.set_upstream(compare)
-    question.set_downstream(promote)
-    promote.trigger_rule = TriggerRule.NONE_FAILED  # skipped where the gate refused: promote says why
 
 
 def _about(project: Project, stage: Stage) -> str:

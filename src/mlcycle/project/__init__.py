@@ -7,6 +7,7 @@ write elsewhere. Unknown keys are errors. :func:`mlcycle.project.file.load` read
 """
 
 from mlcycle.project.learning import Entity, FeatureView, Inputs, Label, Split
+from mlcycle.project.limits import Limits, StepLimits
 from mlcycle.project.operation import Alerts, Channel, Monitors, Retrain
 from mlcycle.project.part import Fraction, Name, Part, Severity, Text
 from mlcycle.project.project import Project
@@ -29,6 +30,7 @@ __all__ = [
     "Gate",
     "Inputs",
     "Label",
+    "Limits",
     "Monitors",
     "Name",
     "Part",
@@ -39,6 +41,7 @@ __all__ = [
     "Severity",
     "Source",
     "Split",
+    "StepLimits",
     "Table",
     "Text",
     "Value",

@@ -1,5 +1,6 @@
 """One use case, whole: what its file says, and that its parts agree."""
 
+from dataclasses import replace
 from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -7,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 from mlcycle.domain.partitions import Unit
 from mlcycle.errors import ConfigError
 from mlcycle.project.learning import Entity, FeatureView, Inputs, Label, Split
+from mlcycle.project.limits import DEFAULTS, Limits, StepLimits, changed
 from mlcycle.project.operation import Alerts, Monitors, Retrain
 from mlcycle.project.part import Name, Part
 from mlcycle.project.promotion import Approval, Gate
@@ -35,6 +37,14 @@ class Project(Part):
     monitors: Monitors
     alerts: Alerts = Alerts()
     retrain: Retrain
+    steps: dict[str, StepLimits] = {}
+
+    @field_validator("steps")
+    @classmethod
+    def _steps_are_there(cls, steps: dict[str, StepLimits]) -> dict[str, StepLimits]:
+        if unknown := sorted(set(steps) - set(DEFAULTS)):
+            raise ValueError(f"no step {unknown[0]!r}: there are {', '.join(DEFAULTS)}")
+        return steps
 
     @field_validator("name")
     @classmethod
@@ -94,6 +104,15 @@ class Project(Part):
     def unit(self) -> Unit:
         """Length of the project's partitions."""
         return self.source.partition
+
+    def limits(self, step: str, candidate: str = "") -> Limits:
+        """What a step may use: its defaults, then the project's ``steps``, then the candidate's resources."""
+        found = changed(DEFAULTS[step], self.steps.get(step, StepLimits()))
+        if step == "train" and candidate:
+            own = self.candidates[candidate].resources
+            found = changed(found, StepLimits(cpu=own.cpu, memory=own.memory))
+            found = replace(found, gpu=own.gpu)
+        return found
 
     def reading(self, categorical: list[str], numeric: list[str]) -> Self:
         """The project with other inputs: those of a model that was trained before they were changed.

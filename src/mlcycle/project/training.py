@@ -4,14 +4,15 @@ from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue
 
+from mlcycle.project.limits import Cpu, Memory
 from mlcycle.project.part import Name, Part
 
 
 class Resources(Part):
-    """What one training of a candidate may use."""
+    """What one training of a candidate may use; what is not given is as ``steps.train`` says."""
 
-    cpu: Annotated[float, Field(gt=0, le=256)] = 1
-    memory: Annotated[str, Field(pattern=r"^\d+(Mi|Gi)$")] = "2Gi"
+    cpu: Cpu | None = None
+    memory: Memory | None = None
     gpu: Annotated[int, Field(ge=0, le=64)] = 0
 
 

@@ -101,6 +101,12 @@ def _trained(context: StepContext) -> list[Handover]:
     entries = context.request.inputs.get("train", [])
     if not entries:
         raise InputError("step 'evaluate' expects the results of 'train', got none")
+    trained = {str(entry.values.get("candidate")) for entry in entries}
+    if missing := [name for name in context.project.candidates if name not in trained]:
+        raise InputError(
+            f"candidate {missing[0]!r} of the project was not trained in this run: the project file changed "
+            "after the run began, so start train again"
+        )
     return entries
 
 

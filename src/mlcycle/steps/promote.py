@@ -3,7 +3,7 @@
 from typing import Any
 
 from mlcycle.adapters.tracking.model_check import check_again
-from mlcycle.contract import Status
+from mlcycle.contract import Decision, Status
 from mlcycle.errors import Conflict, InputError
 from mlcycle.ledger import champion as champions
 from mlcycle.ledger import comparisons, models
@@ -26,23 +26,22 @@ def run(context: StepContext) -> Outcome:
             f"the gate refused version {challenger.version}: {'; '.join(comparison.reasons)}",
             values={"verdict": comparison.verdict, "reasons": comparison.reasons},
         )
-    decision = _decision(context)
-    if decision == "reject":
-        return _rejected(context, challenger.version)
+    decision = _decision(context, challenger.version)
+    if decision is not None and decision.choice == "reject":
+        return _rejected(context, challenger.version, decision)
     note = check_again(context.settings, context.artifacts, challenger, context.scratch / "promoted")
     if note:
         context.progress(note)
-    actor, said = _actor(context), str(context.param("decision_reason", ""))
+    origin = context.request.origin
+    actor, said = (decision.user, decision.reason) if decision else (origin.user or origin.dag_id, "")
     with context.publication("champion") as publication:
-        if decision:
-            champions.record_approval(publication.cursor, project, challenger.version, decision, actor, said)
         seq = champions.crown(
             publication.cursor,
             project,
             challenger.version,
             expected_seq=comparison.champion_seq,
             action="promote",
-            actor=actor,
+            actor=actor or "mlcycle",
             reason="; ".join(filter(None, [comparison.reasons[0], said])),
             comparison_id=comparison.comparison_id,
         )
@@ -60,28 +59,38 @@ def _outcome(values: dict[str, Any], *, replayed: bool = False) -> Outcome:
     )
 
 
-def _rejected(context: StepContext, version: int) -> Outcome:
-    """Record a person's no."""
-    actor, said = _actor(context), str(context.param("decision_reason", ""))
-    message = f"{actor} rejected version {version}" + (f": {said}" if said else "")
+def _rejected(context: StepContext, version: int, decision: Decision) -> Outcome:
+    """A person's no: nothing changes."""
+    message = f"{decision.user} rejected version {version}" + (
+        f": {decision.reason}" if decision.reason else ""
+    )
     with context.publication("champion") as publication:
-        champions.record_approval(publication.cursor, context.project.name, version, "reject", actor, said)
         publication.outputs.update(decision="reject", message=message)
     return _outcome(publication.outputs)
 
 
-def _decision(context: StepContext) -> str:
-    """What a person decided: ``approve``, ``reject``, or nothing where nobody needed to be asked."""
-    given = str(context.param("decision", "")).lower()
-    if given not in ("", "approve", "reject"):
-        raise InputError(f"param decision {given!r} is neither 'approve' nor 'reject'")
-    if not given and context.project.approval.required:
-        raise Conflict(f"{context.project.name} asks for an approval before a promotion, and none was given")
-    return given
+def _decision(context: StepContext, version: int) -> Decision | None:
+    """What a person decided, kept before anything follows from it: a retry does not ask again.
 
-
-def _actor(context: StepContext) -> str:
-    return str(context.param("decided_by", "")) or context.request.origin.dag_id or "mlcycle"
+    Raises Conflict where the project wants a person asked and nobody's answer came with the request.
+    """
+    before = context.published("decision")
+    if before is not None:
+        return Decision.model_validate(before)
+    decision, project = context.request.decision, context.project
+    if decision is None:
+        if project.approval.required:
+            raise Conflict(
+                f"{project.name} asks for an approval before a promotion, and there is no record of one: "
+                f"start {project.name}_promote in Airflow and answer its question"
+            )
+        return None
+    with context.publication("decision") as publication:
+        champions.record_approval(
+            publication.cursor, project.name, version, decision.choice, decision.user, decision.reason
+        )
+        publication.outputs.update(decision.model_dump(mode="json"))
+    return decision
 
 
 def _number(value: Any) -> int:

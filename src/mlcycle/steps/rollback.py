@@ -41,7 +41,7 @@ def run(context: StepContext) -> Outcome:
             target.version,
             expected_seq=now.seq,
             action="rollback",
-            actor=str(context.param("decided_by", "")) or origin.dag_id or "mlcycle",
+            actor=origin.user or origin.dag_id or "mlcycle",
             reason=reason,
         )
         publication.outputs.update(

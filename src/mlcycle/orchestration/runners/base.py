@@ -1,54 +1,118 @@
 """What a runner is, and which ones there are.
 
-A runner starts one step somewhere and brings back its result. Every transport runs the same
-argv, ``mlcycle step NAME --request URI --result PATH``, and is imported only when it is chosen.
+A runner starts a step somewhere and brings back its result: ``submit`` gives a handle, plain JSON
+that names the step wherever it runs; all else is asked by the handle, by whoever holds it. Every
+transport runs the same argv, ``mlcycle step NAME --request URI --result PATH``, and is imported only
+when it is chosen.
+
+A *durable* runner's steps outlive the worker that started them. Its handles are kept with the task
+(Airflow's task state, which tries share), so that the next try finds its step again: running, ended,
+or gone. The process runner is not durable: its steps die with their worker, on purpose.
 """
 
 import importlib
-from collections.abc import Callable
-from typing import Protocol, cast
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import ClassVar, Protocol, cast
 
-from mlcycle.contract import Request, Result
+from mlcycle.contract import Document, Request, Result
 from mlcycle.errors import ConfigError
-from mlcycle.project import Resources
+from mlcycle.orchestration.placement import DEFAULT, Placement
 
 #: Runners by the name that ``MLCYCLE_RUNNER`` may hold. A class of somebody else's is written as
 #: its dotted path, ``package.module.Class``.
 RUNNERS = {"process": "mlcycle.orchestration.runners.process.ProcessRunner"}
-DEFAULT = "process"
+LOOK = 1.0  # seconds that one poll may wait
+
+
+class Handle(Document):
+    """A step that was submitted, as whoever comes later finds it again.
+
+    It holds no secret, and it is not to be trusted: who may edit tasks in Airflow may edit it. A runner
+    checks that what it names carries the work's label.
+    """
+
+    runner: str
+    id: str  # the runner's own name for it: a process, a container, a pod
+    work: str  # of the request: a handle of other work is nobody's any more
+    place: str  # folder or URL that request and result lie in
+    started_at: datetime
 
 
 class Runner(Protocol):
-    """Runs one step; made anew, without arguments, for each try of a task."""
+    """Starts steps in one kind of place; made anew for each try of a task."""
 
-    def run(self, request: Request, *, role: str, resources: Resources, log: Callable[[str], None]) -> Result:
-        """Run the step to its end and return its result.
+    #: Its steps outlive the worker. ``submit`` may then be told twice of one work (its worker died
+    #: before it could keep the handle) and must find what it started the first time by the work's name.
+    durable: ClassVar[bool]
+    #: How long the task lets go of Airflow's slot between two looks at a running step; None: it stays.
+    away: ClassVar[timedelta | None]
 
-        Args:
-            request: what to do.
-            role: database role whose DSN the step gets (``settings.step_environment``).
-            resources: what it may use.
-            log: called with each line the step prints, as it comes.
+    def __init__(self, env: Mapping[str, str]) -> None:
+        """``env`` is the starter's environment: the settings, and a DSN for each role."""
 
-        A step that died without a result is a FAILED result of kind ``killed``, retryable.
-        Raises an MlcycleError where the step could not be started at all.
+    def submit(self, request: Request, placement: Placement, *, role: str) -> Handle:
+        """Start the step, as this database role (``step_environment``) and within the placement's limits.
+
+        Raises an MlcycleError where it cannot be started at all.
         """
 
-    def kill(self) -> None:
-        """End the step and everything it started; called from a signal handler, and more than once."""
+    def poll(self, handle: Handle, seconds: float) -> bool:
+        """Wait for the step's end, at most so long, or until it said something; True once it ended.
+
+        A step over its time or memory is ended here.
+        """
+
+    def logs(self, handle: Handle, since: int) -> tuple[Sequence[str], int]:
+        """The lines that the step printed after the first ``since``, and how many there are by now."""
+
+    def cancel(self, handle: Handle) -> None:
+        """End the step and all it started; from a signal handler too, more than once, and if it is gone."""
+
+    def result(self, handle: Handle, request: Request) -> Result:
+        """The result of a step that ended, and clear up after it.
+
+        One that left none is FAILED: of kind ``timeout`` or ``memory`` where it went over its limits,
+        else of kind ``killed``, which is retryable.
+        """
+
+    def close(self) -> None:
+        """Let go of what this worker holds. A step that is not durable ends."""
 
 
-def make_runner(name: str) -> Runner:
+def make_runner(name: str, env: Mapping[str, str]) -> Runner:
     """The runner of this name or dotted path. Raises ConfigError that lists the names there are."""
     path = RUNNERS.get(name or DEFAULT, name)
     module, _, attribute = path.rpartition(".")
     try:
         if not module:
             raise ImportError(f"{name!r} is no name of a runner")
-        made = getattr(importlib.import_module(module), attribute)()
+        made = getattr(importlib.import_module(module), attribute)(env)
     except (ImportError, AttributeError) as error:
         raise ConfigError(
             f"MLCYCLE_RUNNER={name}: {error}; there are {', '.join(RUNNERS)}, "
             "or write a class as package.module.Class"
         ) from None
     return cast("Runner", made)
+
+
+def run_to_end(
+    runner: Runner, request: Request, placement: Placement, *, role: str, log: Callable[[str], None]
+) -> Result:
+    """Submit a step, hand on its lines as they come, wait for its end and return its result."""
+    handle, seen, ended = runner.submit(request, placement, role=role), 0, False
+    try:
+        while not ended:
+            ended = runner.poll(handle, LOOK)
+            seen = hand_on(runner, handle, seen, log)
+        return runner.result(handle, request)
+    finally:
+        runner.close()
+
+
+def hand_on(runner: Runner, handle: Handle, since: int, log: Callable[[str], None]) -> int:
+    """Hand on the lines that are new; returns how many there are by now."""
+    lines, now = runner.logs(handle, since)
+    for line in lines:
+        log(line)
+    return now

@@ -27,6 +27,7 @@ class Child(ABC):
     def __init__(self, pid: int, output: int) -> None:
         self.pid = pid
         self._output = output
+        self._open = True  # the output; a step may close it before it ends
         self._rest = b""
 
     @abstractmethod
@@ -45,21 +46,27 @@ class Child(ABC):
         """End what is left of the step and let go of it."""
         os.close(self._output)
 
-    def wait(self, log: Log) -> int | None:
-        """Hand on each line of output as it comes; return the wait status once the step ended."""
-        open_output = True
-        while True:
-            watched = [self.fileno(), *([self._output] if open_output else [])]
-            readable, _, _ = select.select(watched, [], [])
-            if self._output in readable:
-                open_output = self._pump(log)
-            elif self.fileno() in readable:
-                break
+    def follow(self, log: Log, seconds: float) -> bool:
+        """Wait for the end, at most so long, or for the next lines, and hand them on; True once it ended."""
+        watched = [self.fileno(), *([self._output] if self._open else [])]
+        readable, _, _ = select.select(watched, [], [], seconds)
+        if self._output in readable:
+            self._open = self._pump(log)
+            return False
+        if self.fileno() not in readable:
+            return False
         # Something the step left running may hold the pipe: take what is there, wait for nothing.
-        while open_output and select.select([self._output], [], [], 0)[0]:
-            open_output = self._pump(log)
+        while self._open and select.select([self._output], [], [], 0)[0]:
+            self._open = self._pump(log)
         if self._rest:
             log(self._rest.decode(errors="replace"))
+            self._rest = b""
+        return True
+
+    def wait(self, log: Log) -> int | None:
+        """Hand on each line of output as it comes; return the wait status once the step ended."""
+        while not self.follow(log, 60.0):
+            pass
         return self.status()
 
     def _pump(self, log: Log) -> bool:
