@@ -7,13 +7,19 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mlcycle.contract import ExitCode, Request, Result
+from mlcycle.contract import ExitCode, PartitionRange, Request, Result
 from mlcycle.cycle import ALL_ROLES
 from mlcycle.errors import MlcycleError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mlcycle.ledger.attempts import Left
+    from mlcycle.stage_run import LastLeft
 
 app = typer.Typer(
     help="The production cycle of machine learning on Apache Airflow.",
@@ -117,13 +123,18 @@ def run(
     partition: Annotated[str | None, typer.Option(help="Key of the partition, e.g. 2013-06-01.")] = None,
     first: Annotated[str | None, typer.Option(help="First of a range that ends with --partition.")] = None,
     param: Annotated[list[str] | None, typer.Option(help="Parameter as NAME=VALUE; may be repeated.")] = None,
-    only: Annotated[str | None, typer.Option("--step", help="This step of the stage alone.")] = None,
+    only: Annotated[
+        str | None,
+        typer.Option(
+            "--step", help="This step alone, e.g. score or train.boosting; reads what was last left."
+        ),
+    ] = None,
     projects: Projects = DEFAULT_PROJECTS,
     state: State = DEFAULT_STATE,
 ) -> None:
-    """Run one stage here and now, without Airflow."""
+    """Run one stage here and now, without Airflow; by the platform's step servers while it is up."""
     from mlcycle.project.file import load_named
-    from mlcycle.stage_run import in_this_process, run_stage
+    from mlcycle.stage_run import run_stage
 
     params: dict[str, Any] = {}
     for item in param or []:
@@ -132,10 +143,15 @@ def run(
             raise typer.BadParameter(f"{item!r} is not NAME=VALUE")
         params[key] = value
     worst = ExitCode.OK
-    spec = load_named(projects, project)
-    execute = in_this_process(_platform_env(state))
+    spec, env = load_named(projects, project), _platform_env(state)
     for name, result in run_stage(
-        spec, stage, execute, first=first, last=partition, params=params, only=only
+        *(spec, stage, _executor(state, env)),
+        first=first,
+        last=partition,
+        params=params,
+        only=only,
+        last_left=_last_left(env, project),
+        say=lambda text: print(text, file=sys.stderr),
     ):
         print(f"{name:24} {result.status:9} {result.seconds:7.2f} s  {result.message}")
         worst = max(worst, result.exit_code)
@@ -176,9 +192,9 @@ def rollback(
 ) -> None:
     """Make an earlier champion the champion again."""
     from mlcycle.project.file import load_named
-    from mlcycle.stage_run import in_this_process, run_stage
+    from mlcycle.stage_run import run_stage
 
-    spec, execute = load_named(projects, project), in_this_process(_platform_env(state))
+    spec, execute = load_named(projects, project), _executor(state, _platform_env(state))
     params = {"to": "" if to is None else str(to), "reason": reason}
     worst = ExitCode.OK
     for _name, result in run_stage(spec, "rollback", execute, params=params):
@@ -306,6 +322,21 @@ def status(state: State = DEFAULT_STATE) -> None:
     raise typer.Exit(commands.status(state))
 
 
+@app.command(
+    "airflow",
+    add_help_option=False,
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+)
+def airflow_command(context: typer.Context) -> None:
+    """Run an airflow command on the local platform's Airflow, e.g. mlcycle airflow backfill create ..."""
+    from mlcycle.local.config import load
+    from mlcycle.local.environment import airflow_env
+
+    state = Path(os.environ.get("MLCYCLE_STATE") or DEFAULT_STATE)
+    program = str(Path(sys.executable).parent / "airflow")
+    os.execve(program, [program, *context.args], {**os.environ, **airflow_env(load(state))})  # noqa: S606 - becomes it
+
+
 @app.command()
 def demo(state: State = DEFAULT_STATE) -> None:
     """The reference project's whole life, on real data; the platform stays up afterwards."""
@@ -346,6 +377,36 @@ def _platform_env(state: Path) -> dict[str, str]:
     if not is_configured(state) and any(name.startswith("MLCYCLE_DSN_") for name in os.environ):
         return dict(os.environ)
     return {**platform_env(state), **os.environ}
+
+
+def _executor(state: Path, env: dict[str, str]) -> "Callable[[Request], Result]":
+    """How steps are started here: as tasks start them while the platform is up, else in this process."""
+    from mlcycle.local.commands import running
+
+    if running(state.absolute()) is not None:
+        from mlcycle.orchestration.runners.here import through_runner
+
+        return through_runner(env, log=lambda line: print(line, file=sys.stderr))
+    from mlcycle.stage_run import in_this_process
+
+    return in_this_process(env)
+
+
+def _last_left(env: dict[str, str], project: str) -> "LastLeft":
+    """Finds what steps of the project last left, in the ledger."""
+    from mlcycle.adapters.warehouse.connection import Warehouse
+    from mlcycle.ledger import attempts
+    from mlcycle.settings import Settings, step_env
+
+    def find(step: str, variant: str, partitions: PartitionRange | None) -> "Left | None":
+        warehouse = Warehouse(Settings.from_env(step_env(env, "serve")), name="mlcycle:run")
+        try:
+            with warehouse.transaction() as cursor:
+                return attempts.left_by(cursor, project, step, variant, partitions)
+        finally:
+            warehouse.close()
+
+    return find
 
 
 def _select(state: Path, query: str, params: tuple[Any, ...] | None = None) -> list[dict[str, Any]]:

@@ -1,22 +1,40 @@
 """One stage of a project, here and now, without Airflow: how a scientist debugs.
 
-Runs the same steps with the same requests as the stage's DAG would, one after the other, in this
-process. Each run is new work: nothing is replayed from an earlier one.
+Runs the same steps with the same requests as the stage's DAG would, one after the other. Each run is
+new work: nothing is replayed from an earlier one. A step asked for alone takes what the steps before
+it last left, by the ledger.
 """
 
 import getpass
 import uuid
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 
 from pydantic import JsonValue
 
-from mlcycle.contract import ExitCode, Origin, PartitionRange, Request, Result, Status
-from mlcycle.cycle import ROLES, STAGES, Step
+from mlcycle.contract import ExitCode, Handover, Origin, PartitionRange, Request, Result, Status
+from mlcycle.cycle import ROLES, STAGES, Stage, Step
 from mlcycle.domain.partitions import Partition
 from mlcycle.errors import InputError
+from mlcycle.ledger.attempts import Left
 from mlcycle.project import Project
 from mlcycle.settings import Settings, step_env
-from mlcycle.steps.runtime import run_step
+
+#: What a step (and its variant) last left in the ledger for these partitions, if it ever did.
+LastLeft = Callable[[str, str, PartitionRange | None], Left | None]
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A step of a stage and the variant it runs as."""
+
+    step: Step
+    variant: str
+
+    @property
+    def name(self) -> str:
+        """As it is printed, and as ``--step`` takes it: ``publish.flights``, ``score``."""
+        return f"{self.step.name}.{self.variant}" if self.variant else self.step.name
 
 
 def run_stage(
@@ -28,51 +46,78 @@ def run_stage(
     last: str | None = None,
     params: Mapping[str, JsonValue] | None = None,
     only: str | None = None,
+    last_left: LastLeft | None = None,
+    say: Callable[[str], None] = lambda _: None,
 ) -> Iterator[tuple[str, Result]]:
     """Yield each step's name (``publish.flights`` for a table's) and result as it ends.
 
     ``execute`` runs one request: :func:`in_this_process`, or any other way to start a step.
-    A step whose upstream step did not end ok is left out, as Airflow would. Raises InputError for
-    a stage or a partition there is none of.
+    A step whose upstream step did not end ok is left out, as Airflow would. ``only`` names one step,
+    or one variant of it, as it is printed; ``last_left`` finds what it reads, and ``say`` is told
+    what that is. Raises InputError for a stage, step, parameter or partition there is none of.
     """
     stage = STAGES.get(stage_name)
     if stage is None:
         raise InputError(f"no stage {stage_name!r}: there are {', '.join(STAGES)}")
-    steps = [step for step in stage.steps if only is None or step.name == only]
-    if not steps:
-        raise InputError(f"stage {stage_name!r} has no step {only!r}")
+    _check_params(stage, params or {})
+    steps = _chosen(stage, project, only)
     partitions = None
     if last is not None:
         keys = [Partition.parse(key, project.unit).key for key in (first or last, last)]
         partitions = PartitionRange(first=keys[0], last=keys[1])
     run_id = f"here/{getpass.getuser()}/{uuid.uuid4().hex}"
     results: dict[tuple[str, str], Result] = {}
-    for step in steps:
-        for variant in _variants(step, project):
+    for chosen in steps:
+        step, variant = chosen.step, chosen.variant
+        if only is not None and last_left is not None:
+            inputs = {
+                name: _left(project, last_left, step, name, variant, partitions, say) for name in step.after
+            }
+        else:
             upstream = {name: _upstream(results, name, step, variant) for name in step.after}
-            if not _may_run(step, upstream, only):
+            if only is None and not _may_run(step, upstream):
                 continue
-            extra = {step.each: variant} if step.each else {}
-            request = Request(
-                step=step.name,
-                work=f"{run_id}/{step.name}/{variant}",
-                project=project.document(),
-                partitions=partitions,
-                params={**(params or {}), **extra},
-                inputs={
-                    name: [result.handover for result in found if result.exit_code is ExitCode.OK]
-                    for name, found in upstream.items()
-                },
-                origin=Origin(run_id=run_id, task_id=step.name),
-            )
-            result = execute(request)
-            results[step.name, variant] = result
-            yield (f"{step.name}.{variant}" if variant else step.name), result
+            inputs = {
+                name: [result.handover for result in found if result.exit_code is ExitCode.OK]
+                for name, found in upstream.items()
+            }
+        extra = {step.each: variant} if step.each else {}
+        request = Request(
+            step=step.name,
+            work=f"{run_id}/{step.name}/{variant}",
+            project=project.document(),
+            partitions=partitions,
+            params={**(params or {}), **extra},
+            inputs=inputs,
+            origin=Origin(run_id=run_id, task_id=step.name, user=getpass.getuser()),
+        )
+        result = execute(request)
+        results[step.name, variant] = result
+        yield chosen.name, result
 
 
 def in_this_process(env: Mapping[str, str]) -> Callable[[Request], Result]:
     """Runs steps in this process, each with the settings of its own role out of ``env``."""
+    from mlcycle.steps.runtime import run_step
+
     return lambda request: run_step(request, Settings.from_env(step_env(env, ROLES[request.step])))
+
+
+def _check_params(stage: Stage, params: Mapping[str, JsonValue]) -> None:
+    """The form's parameters and no others, as Airflow's side takes them."""
+    if unknown := sorted(set(params) - set(stage.params)):
+        takes = ", ".join(stage.params) or "none"
+        raise InputError(f"stage {stage.name!r} has no parameter {unknown[0]!r}: it takes {takes}")
+
+
+def _chosen(stage: Stage, project: Project, only: str | None) -> list[Chosen]:
+    """The stage's steps with their variants; those that ``only`` names. Raises InputError."""
+    every = [Chosen(step, variant) for step in stage.steps for variant in _variants(step, project)]
+    found = [one for one in every if only in (None, one.step.name, one.name)]
+    if not found:
+        names = dict.fromkeys(name for one in every for name in (one.step.name, one.name))
+        raise InputError(f"stage {stage.name!r} has no step {only!r}: there are {', '.join(names)}")
+    return found
 
 
 def _variants(step: Step, project: Project) -> list[str]:
@@ -81,6 +126,34 @@ def _variants(step: Step, project: Project) -> list[str]:
     if step.each == "candidate":
         return list(project.candidates)
     return [""]
+
+
+def _left(
+    project: Project,
+    last_left: LastLeft,
+    step: Step,
+    upstream: str,
+    variant: str,
+    partitions: PartitionRange | None,
+    say: Callable[[str], None],
+) -> list[Handover]:
+    """What an upstream step last left, all its variants or this one's. Raises InputError for a gap."""
+    before = next(one for stage in STAGES.values() for one in stage.steps if one.name == upstream)
+    names = [variant] if variant and before.each == step.each else _variants(before, project)
+    handovers = []
+    for name in names:
+        found, shown = last_left(upstream, name, partitions), Chosen(before, name).name
+        if found is not None:
+            what = f" of {found.partitions}" if found.partitions else ""
+            say(f"takes {shown}{what} as {found.work} left it at {found.finished_at:%Y-%m-%d %H:%M:%S} UTC")
+            handovers.append(found.handover)
+        elif step.runs_after == "ok":
+            where = f" for {partitions.last}" if partitions else ""
+            raise InputError(
+                f"step {step.name!r} reads what {shown} leaves, and that has not ended ok{where} yet: "
+                "run it first"
+            )
+    return handovers
 
 
 def _upstream(results: dict[tuple[str, str], Result], name: str, step: Step, variant: str) -> list[Result]:
@@ -92,9 +165,7 @@ def _upstream(results: dict[tuple[str, str], Result], name: str, step: Step, var
     ]
 
 
-def _may_run(step: Step, upstream: dict[str, list[Result]], only: str | None) -> bool:
-    if only is not None:
-        return True
+def _may_run(step: Step, upstream: dict[str, list[Result]]) -> bool:
     for found in upstream.values():
         if step.runs_after == "anything":
             continue

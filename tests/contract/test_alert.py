@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mlcycle.contract import Handover, Result, Status
+from mlcycle.contract import Handover, Origin, Result, Status
 from mlcycle.ledger import attempts
 from mlcycle.project import Project
 from mlcycle.steps.runtime import run_step
@@ -41,7 +41,13 @@ def tell(platform: Platform) -> Tell:
 
     def run(project: Project, day: str, *alerts: dict[str, str], **fields: Any) -> Result:
         handover = Handover(values={"alerts": list(alerts), "ok": fields.pop("ok", [])})
-        values = {"inputs": {"monitor": [handover]}, "work": f"alert-{next(runs)}", **fields}
+        origin = Origin(dag_id=f"{project.name}_monitor", run_id="r", task_id="alert")
+        values = {
+            "inputs": {"monitor": [handover]},
+            "origin": origin,
+            "work": f"alert-{next(runs)}",
+            **fields,
+        }
         return run_step(request("alert", project, day, **values), platform.settings(timeout=2.0))
 
     return run

@@ -5,13 +5,25 @@ older attempt of the same work (a worker that was stopped and woke up) cannot pu
 """
 
 import socket
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from psycopg2.extensions import cursor as Cursor
 
-from mlcycle.contract import Request, Result
+from mlcycle.contract import Handover, PartitionRange, Request, Result
 from mlcycle.errors import Superseded
 from mlcycle.ledger.document import as_json
+
+
+@dataclass(frozen=True)
+class Left:
+    """What a piece of work handed over, and when; ``partitions`` as people write them."""
+
+    work: str
+    finished_at: datetime
+    partitions: str
+    handover: Handover
 
 
 def open_attempt(cursor: Cursor, request: Request, project: str) -> int:
@@ -82,6 +94,39 @@ def finished(cursor: Cursor, work: str) -> Result | None:
     )
     row = cursor.fetchone()
     return Result.model_validate(row[0]) if row else None
+
+
+def left_by(
+    cursor: Cursor, project: str, step: str, variant: str, partitions: PartitionRange | None
+) -> Left | None:
+    """What the step last left for these partitions, or for any; None where it never ended ok.
+
+    The variant, a table or a candidate, is read off the work's name: ``<dag>/<run>/<task>/...`` with the
+    task ``flights.extract`` or ``train.boosting``, or ``here/<user>/<run>/<step>/<variant>``.
+    """
+    cursor.execute(
+        """select work, finished_at, first_partition, last_partition, result from ledger.attempt
+           where project = %(project)s and step = %(step)s and state = 'done' and result->>'status' = 'ok'
+             and (%(first)s::text is null or (first_partition, last_partition) = (%(first)s, %(last)s))
+             and (%(variant)s = '' or strpos(work, '/' || %(variant)s || '.' || %(step)s || '/') > 0
+                  or strpos(work, '/' || %(step)s || '.' || %(variant)s || '/') > 0
+                  or right(work, length(%(ending)s)) = %(ending)s)
+           order by token desc limit 1""",
+        {
+            "project": project,
+            "step": step,
+            "variant": variant,
+            "ending": f"/{step}/{variant}",
+            "first": partitions.first if partitions else None,
+            "last": partitions.last if partitions else None,
+        },
+    )
+    row = cursor.fetchone()
+    if row is None:
+        return None
+    work, finished_at, first, last, result = row
+    where = "" if last is None else last if first == last else f"{first} to {last}"
+    return Left(work, finished_at, where, Result.model_validate(result).handover)
 
 
 def finish(cursor: Cursor, token: int, result: Result) -> None:

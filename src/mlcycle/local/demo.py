@@ -81,7 +81,7 @@ class Demo:
             if act is None:
                 return
             last = HISTORY[1]
-            begin = self._start("retrain", last, {"reason": "the project's first model", "source": "person"})
+            begin = self._start("retrain", last, {"reason": "the project's first model"})
             self._expect("retrain", begin, last, "success")
             act.rows, act.verdict = self._trained(last, begin)
 

@@ -128,9 +128,11 @@ def sqlalchemy_url(platform: Platform, database: str) -> str:
 
 
 def write_files(platform: Platform) -> None:
-    """Write the files that services read their secrets from."""
-    for path in (passwords_file(platform), evidently_config(platform)):
+    """Write the files that services read their secrets from, and Airflow's cluster policy."""
+    policy = platform.state / "airflow" / "config" / "airflow_local_settings.py"
+    for path in (passwords_file(platform), evidently_config(platform), policy):
         path.parent.mkdir(mode=0o700, exist_ok=True)
+    write_private(policy, "from mlcycle.orchestration.policy import dag_policy\n\n__all__ = ['dag_policy']\n")
     people = {user: platform.secrets[f"airflow_{user}"] for user in USERS}
     write_private(passwords_file(platform), json.dumps(people))
     database = "evidently.ui.service.storage.sql.components.DatabaseComponent"

@@ -72,6 +72,8 @@ def _found(context: StepContext) -> tuple[list[Alert], list[str]]:
     """What the monitor step handed over. That it handed over nothing is an alert, never good news."""
     partition, project = context.partitions[-1].key, context.project.name
     if not context.request.inputs.get("monitor"):
+        if not context.request.origin.dag_id:  # nobody ran a monitor that could have died
+            raise InputError(f"no result of step 'monitor' for {partition}: run monitor first, then alert")
         body = "The monitor step ended without a result: nothing is known about drift or performance."
         return [Alert(DIED, "page", f"{project} {partition}: monitoring died", body)], []
     values = context.handover("monitor").values

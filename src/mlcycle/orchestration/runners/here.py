@@ -1,0 +1,22 @@
+"""Steps through a runner, for whoever has no Airflow task around them: the command line."""
+
+from collections.abc import Callable, Mapping
+
+from mlcycle.contract import Request, Result
+from mlcycle.cycle import ROLES
+from mlcycle.orchestration.placement import place
+from mlcycle.orchestration.runners.base import make_runner, run_to_end
+from mlcycle.project import Project
+
+
+def through_runner(env: Mapping[str, str], log: Callable[[str], None]) -> Callable[[Request], Result]:
+    """Runs requests as tasks do: with the runner, the limits and the step servers that ``env`` names."""
+
+    def execute(request: Request) -> Result:
+        project = Project.model_validate(request.project)
+        candidate = str(request.params.get("candidate", "")) if request.step == "train" else ""
+        placement = place(env, project, request.step, candidate)
+        runner = make_runner(placement.runner, env)
+        return run_to_end(runner, request, placement, role=ROLES[request.step], log=log)
+
+    return execute
