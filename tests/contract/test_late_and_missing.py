@@ -81,6 +81,19 @@ def test_what_comes_after_all_is_taken_by_the_next_run_and_closes_gap_and_alert(
     assert events == [("missing", "extract"), ("delivered", "the source")]
 
 
+def test_many_that_come_at_once_close_the_alert(platform: Platform) -> None:
+    """They are published side by side, and each sees the others as missing."""
+    hourly, newest = Hourly(platform), now_hour()
+    hourly.come(newest.shift(-30), newest.shift(-2))
+    for hour in (newest.shift(-30), newest.shift(-2)):
+        hourly.tick(hour)
+    assert (len(hourly.gaps()), hourly.alerts()) == (24, [("late:weather", "open")])
+    hourly.come(*newest.shift(-29).to(newest.shift(-1)))
+    hourly.tick(newest.shift(-1))
+    assert set(hourly.gaps().values()) == {"delivered"}
+    assert hourly.alerts() == [("late:weather", "closed")]
+
+
 def test_ten_days_late_is_not_too_late(platform: Platform) -> None:
     hourly, newest = Hourly(platform, start=now_hour().shift(-400).key), now_hour()
     old = newest.shift(-240)

@@ -18,13 +18,13 @@ def due(partition: Partition, lag: int) -> datetime:
     return partition.shift(lag).end
 
 
-def next_look(due: datetime, deadline: datetime, now: datetime) -> datetime:
-    """When to look for a late delivery again: after a quarter of the time waited so far.
+def next_look(began: datetime, deadline: datetime, now: datetime) -> datetime:
+    """When to look for a late delivery again: after a quarter of the time waited since ``began``.
 
     Between a minute and an hour from now, and at the deadline at the latest. So a delivery is
     found with at most a quarter of its delay on top, and a day of waiting costs some forty looks.
     """
-    pause = min(max((now - due) / 4, SHORTEST), LONGEST)
+    pause = min(max((now - began) / 4, SHORTEST), LONGEST)
     return max(min(now + pause, deadline), now + timedelta(seconds=1))
 
 

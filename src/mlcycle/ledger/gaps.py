@@ -99,17 +99,15 @@ def note(
     return fresh
 
 
-def taken(cursor: Cursor, project: str, table: str, key: str) -> bool:
-    """Close a partition's gap, missing or declared, because it was delivered. Whether there was one."""
+def taken(cursor: Cursor, project: str, table: str, key: str) -> None:
+    """Close a partition's gap, missing or declared, because it was delivered."""
     cursor.execute(
         """update ledger.gap set state = 'delivered', reason = 'delivered after all'
            where project = %s and table_name = %s and partition = %s and state <> 'delivered'""",
         (project, table, key),
     )
-    if not cursor.rowcount:
-        return False
-    _tell(cursor, project, table, [key], "delivered", "the source", "delivered after all")
-    return True
+    if cursor.rowcount:
+        _tell(cursor, project, table, [key], "delivered", "the source", "delivered after all")
 
 
 def open_keys(cursor: Cursor, project: str, table: str, keys: Sequence[str]) -> set[str]:
@@ -120,6 +118,15 @@ def open_keys(cursor: Cursor, project: str, table: str, keys: Sequence[str]) -> 
         (project, table, list(keys)),
     )
     return {key for (key,) in cursor.fetchall()}
+
+
+def alerted(cursor: Cursor, project: str, table: str) -> bool:
+    """Whether an alert of the table's late deliveries is open."""
+    cursor.execute(
+        "select exists (select from ledger.alert where project = %s and key = %s and state = 'open')",
+        (project, alert_key(table)),
+    )
+    return cursor.fetchone() == (True,)
 
 
 def settle_alert(cursor: Cursor, project: str, table: str) -> None:

@@ -142,7 +142,9 @@ def _wait(
             f"{asked[0].key} is not due before {moment:%Y-%m-%d %H:%M} UTC: ask for an earlier one"
         )
     deadline = moment + context.project.source.lateness
-    again = gaps.next_look(moment, deadline, now)
+    with context.warehouse.transaction() as cursor:
+        began = past.began(cursor, context.request.work) or now
+    again = gaps.next_look(began, deadline, now)
     raise NotYet(
         f"{unsettled[asked[0].key]}; it is waited for until {deadline:%Y-%m-%d %H:%M} UTC, "
         f"the next look is at {again:%H:%M:%S}",

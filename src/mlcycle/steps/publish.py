@@ -53,6 +53,7 @@ def run(context: StepContext) -> Outcome:
         keys = [entry["partition"] for entry in accepted]
         current = batches.current(cursor, context.project.name, name, keys)
         open_gaps = gaps.open_keys(cursor, context.project.name, name, keys)
+        alerted = gaps.alerted(cursor, context.project.name, name)
     count: dict[str, int] = dict.fromkeys(("published", "replayed", "unchanged", "outdated", "rows"), 0)
     todo, there_now = [], set[str]()
     for entry in accepted:
@@ -69,6 +70,9 @@ def run(context: StepContext) -> Outcome:
         count[how] += 1
         count["rows"] += rows
         there_now |= {delivery.partition} if how == "published" else set()
+    if alerted and there_now:  # once all of them are there: side by side, each would still miss the others
+        with context.warehouse.transaction() as cursor:
+            gaps.settle_alert(cursor, context.project.name, name)
     if count["rows"] >= ANALYZE_FROM:
         with context.warehouse.transaction() as cursor:
             raw_tables.analyze(cursor, context.project.name, name)
@@ -143,10 +147,8 @@ def _publish(
     ):
         how = _write(publication.cursor, context, table, delivery, rows, bad, last=last)
         publication.outputs["how"] = how
-        if closes_gap and gaps.taken(
-            publication.cursor, delivery.project, delivery.table, delivery.partition
-        ):
-            gaps.settle_alert(publication.cursor, delivery.project, delivery.table)
+        if closes_gap:
+            gaps.taken(publication.cursor, delivery.project, delivery.table, delivery.partition)
     return how, delivery.rows if how == "published" else 0
 
 
