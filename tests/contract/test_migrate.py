@@ -134,6 +134,21 @@ def test_a_view_has_a_login_of_its_own_on_such_a_server_too(server: Postgres, en
         cursor.execute("select count(*) from raw.flights__flights")
 
 
+def test_an_owner_who_lost_the_right_to_make_roles_is_one_line_without_a_password(
+    server: Postgres, env: dict[str, str]
+) -> None:
+    assert run(env).returncode == 0
+    settings = Settings.model_validate(
+        {"warehouse_dsn": env["MLCYCLE_DSN_TRAIN"], "artifacts_url": "file:///"}
+    )
+    project = load(ROOT / "projects" / "flights" / "project.yaml")
+    as_superuser(server, "postgres", "alter role dba nocreaterole")
+    with pytest.raises(ConfigError, match="permission denied to create role") as caught:
+        view_sql.reading(settings, project, "carrier_hour").__enter__()
+    assert "\n" not in caught.value.message
+    assert not re.search("[0-9a-f]{64}", caught.value.message)
+
+
 def test_a_server_that_logs_statements_learns_no_password(server: Postgres, env: dict[str, str]) -> None:
     as_superuser(server, "postgres", f"alter database {database_of(env)} set log_statement = 'all'")
     assert run(env).returncode == 0

@@ -90,7 +90,13 @@ language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
     if not exists (select from pg_roles where rolname = login) then
         begin
-            execute format('create role %I login password %L', login, password);
+            execute format('create role %I login', login);
+            begin
+                execute format('alter role %I password %L', login, password);
+            exception when others then -- an error's context would tell the statement, and the password
+                raise exception 'the server takes no password for %: %', login, sqlerrm
+                    using errcode = sqlstate;
+            end;
             execute format('grant mlcycle_view to %I', login);
             execute format('comment on role %I is %L', login, purpose);
             execute format('alter role %I set default_transaction_read_only = on', login);
