@@ -19,7 +19,8 @@ from mlcycle.adapters.datasets.training_data import labels_of, read_manifest, re
 from mlcycle.adapters.warehouse.connection import Warehouse
 from mlcycle.domain.dataset import Split
 from mlcycle.domain.examples import Rows
-from mlcycle.domain.metrics import business_value, measure
+from mlcycle.domain.metrics import measure
+from mlcycle.domain.value import constants, worth
 from mlcycle.models.base import Job
 from mlcycle.project import Project
 from mlcycle.settings import Settings
@@ -64,7 +65,8 @@ def _measure(project: Project, settings: dict[str, Settings], folder: Path, thre
     )
     for split, bounds in manifest.splits.items():
         print(f"{split:11}{bounds.start:%Y-%m-%d} to {bounds.end:%Y-%m-%d}{bounds.rows:9} rows")
-    currency = f"value, {project.value.currency}"
+    currency = f"gain, {project.value.currency}"  # over the constant answer that was best in training
+    usual = constants(project.value, project.label.task, job.train.labels)
     print(f"\n{'October':22}{'AUC':>8}{'log loss':>10}{currency:>14}{'fit, s':>8}")
     reached = False
     for name in ("zero rule", *project.candidates):
@@ -78,9 +80,9 @@ def _measure(project: Project, settings: dict[str, Settings], folder: Path, thre
             predicted = model.predict(holdout.frame)
         seconds = time.perf_counter() - began
         found = measure(project.label.task, holdout.labels, predicted)
-        worth = business_value(project.value, project.label.task, holdout.labels, predicted)
+        gained = worth(project.value, project.label.task, holdout.labels, predicted, usual).gain
         reached |= found["roc_auc"] >= AUC and found["log_loss"] <= LOG_LOSS
-        print(f"{name:22}{found['roc_auc']:8.4f}{found['log_loss']:10.4f}{worth:14,.0f}{seconds:8.1f}")
+        print(f"{name:22}{found['roc_auc']:8.4f}{found['log_loss']:10.4f}{gained:+14,.0f}{seconds:8.1f}")
     verdict = "reached" if reached else "NOT reached"
     print(f"goal: AUC >= {AUC} and log loss <= {LOG_LOSS} for the better candidate: {verdict}")
     return reached

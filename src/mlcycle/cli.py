@@ -13,7 +13,7 @@ import typer
 
 from mlcycle.contract import ExitCode, PartitionRange, Request, Result
 from mlcycle.cycle import ALL_ROLES
-from mlcycle.errors import MlcycleError
+from mlcycle.errors import ConfigError, MlcycleError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,6 +93,7 @@ def schema_result() -> None:
 @app.command()
 def check(projects: Projects = DEFAULT_PROJECTS) -> None:
     """Check every project file; says what is wrong by file, line and key."""
+    from mlcycle.adapters.monitoring.registry import watching
     from mlcycle.project.file import check_sql, find, load
 
     files = find(projects)
@@ -104,6 +105,10 @@ def check(projects: Projects = DEFAULT_PROJECTS) -> None:
         try:
             project = load(path)
             check_sql(path, project)
+            try:
+                watching(project)
+            except ConfigError as error:
+                raise ConfigError(f"{path}: monitors.watch: {error.message}") from None
             print(
                 f"ok      {name}: {len(project.source.tables)} tables, {len(project.candidates)} candidates"
             )

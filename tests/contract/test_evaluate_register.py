@@ -51,7 +51,12 @@ def test_the_best_on_the_holdout_is_registered_with_its_numbers(trained: Trained
 
     value = trained.project.value  # nothing reaches the threshold under the zero rule
     assert labels["train"].mean() < value.threshold
-    assert evaluated.metrics["zero_rule_business_value"] == value.false_negative * holdout.sum()
+    always = value.true_positive * holdout.sum() + value.false_positive * (1 - holdout).sum()
+    assert evaluated.metrics["zero_rule_value_over_never"] == 0
+    assert evaluated.metrics["zero_rule_value_over_always"] == value.false_negative * holdout.sum() - always
+    assert evaluated.metrics["table_value_over_heuristic"] == 0
+    assert evaluated.metrics["boosting_value_over_never"] > 0
+    assert not any("business_value" in name for name in evaluated.metrics)
 
     recorded = dict(
         trained.rows("select candidate, metrics from ledger.evaluation where project = %s")  # type: ignore[arg-type]
@@ -68,6 +73,9 @@ def test_the_best_on_the_holdout_is_registered_with_its_numbers(trained: Trained
     for entry in trains:
         run = client.get_run(str(entry.values["run_id"]))
         assert run.data.metrics["holdout_log_loss"] == losses[str(entry.values["candidate"])]
+        assert {name for name in run.data.metrics if "value" in name} == {
+            *("holdout_value_over_never", "holdout_value_over_always", "holdout_value_over_heuristic")
+        }
         assert "plots/holdout_comparison.png" in {
             file.path for file in client.list_artifacts(run.info.run_id, "plots")
         }

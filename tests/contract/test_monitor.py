@@ -85,6 +85,14 @@ def results(platform: Platform, day: str) -> dict[tuple[str, str], tuple[str, st
     return {(monitor, subject): (status, message) for monitor, subject, status, message in rows}
 
 
+def earned(platform: Platform) -> list[tuple[Any, ...]]:
+    """What the predictions served up to 28 February earned, and on how many rows."""
+    return platform.owner().query(
+        """select details ->> 'total', details ->> 'rows' from ledger.monitor_result
+           where monitor = 'value' and partition = '2013-02-28'"""
+    )
+
+
 def keys(result: Result) -> set[str]:
     """Keys of the alerts handed over."""
     alerts = result.values["alerts"]
@@ -152,10 +160,11 @@ def test_a_lost_reference_is_an_error_and_the_other_monitors_go_on(life: Platfor
         if aside:
             aside.rename(sample)
     found = results(life, "2013-02-28")
-    assert found["drift", ""][0] == "error"
-    assert "not in the ledger" in found["drift", ""][1]
+    for monitor in ("missing", "drift", "value"):
+        assert found[monitor, ""][0] == "error"
+        assert "not in the ledger" in found[monitor, ""][1]
     assert found["performance", ""][0] == "ok"
-    assert keys(result) == {"error:drift"}
+    assert keys(result) == {"error:drift", "error:missing", "error:value"}
 
 
 def test_a_model_that_got_worse_pages_and_asks_for_a_retrain(life: Platform, watch: Watch) -> None:
@@ -196,12 +205,65 @@ def test_what_is_not_known_yet_is_left_out_and_said(life: Platform, watch: Watch
     assert {monitor for monitor, _ in results(life, "2013-02-08")} == {
         *("volume", "gaps", "missing", "drift", "report", "estimate")
     }
-    for monitor in ("prediction_drift", "performance", "value"):
+    for monitor in ("prediction_drift (", "performance (", "value ("):
         assert monitor in result.message.partition("not measured yet")[2]
     life.owner().query("truncate ledger.champion")
     without = watch("2013-02-09")
     assert "no champion yet" in without.message
     assert {monitor for monitor, _ in results(life, "2013-02-09")} == {"volume", "gaps"}
+
+
+def test_a_run_for_an_old_day_says_what_was_known_then(life: Platform, watch: Watch) -> None:
+    """Labels that came later leave their rows in the window; what was predicted later is not seen."""
+    first = watch("2013-02-28")
+    served = earned(life)
+    life.owner().query("update serving.label set known_at = '2013-06-01' where event_time >= '2013-02-26'")
+    later = watch("2013-02-28", work="labels late")
+    assert "not measured yet: performance (" in later.message
+    assert later.metrics["estimate"] == first.metrics["estimate"]  # on every row, labelled or not
+    life.owner().query("update serving.label set known_at = partition::date + interval '2 days'")
+    crown(life, PROJECT, "2013-01-12", "2013-02-26", version=2)
+    assert (
+        run_step(request("score", PROJECT, "2013-02-06", "2013-02-28"), life.settings()).status is Status.OK
+    )
+    again = watch("2013-02-28", work="after a promotion")
+    assert earned(life) == served  # of what was served, by whomever
+    assert "prediction_drift (no prediction of the champion)" in again.message
+
+
+def test_value_counts_no_row_that_the_model_was_trained_on(life: Platform, watch: Watch) -> None:
+    watch("2013-02-28")
+    rows = int(results(life, "2013-02-28")["value", ""][1].split(" gained on ")[1].split()[0])
+    life.owner().query(
+        """update ledger.dataset
+           set manifest = jsonb_set(manifest, '{splits,train,end}', '"2013-02-25T00:00:00Z"')"""
+    )
+    watch("2013-02-28")
+    counted = life.owner().query(
+        "select count(*) from serving.label where event_time >= '2013-02-25' and event_time < '2013-02-28'"
+    )
+    told = results(life, "2013-02-28")["value", ""][1]
+    assert f"gained on {counted[0][0]} predictions" in told
+    assert counted[0][0] < rows
+    assert "over never" in told
+    assert "over always" in told
+
+
+def test_a_project_says_levels_and_who_asks_for_a_retrain(life: Platform, watch: Watch) -> None:
+    spoil(life, "distance = null", "2013-02-28", share=0.3)
+    document = PROJECT.document()
+    document["monitors"]["watch"] |= {
+        "missing": {"params": {"increase": 0.1}, "severity": "warn", "retrain": True},
+        "value": {"enabled": False},
+    }
+    result = watch("2013-02-28", Project.model_validate(document))
+    assert results(life, "2013-02-28")["missing", "distance"][0] == "warn"
+    assert "value" not in {monitor for monitor, _ in results(life, "2013-02-28")}
+    assert result.values["retrain"]["wanted"]  # type: ignore[index,call-overload]
+    document["monitors"]["watch"]["vigilance"] = {}
+    refused = watch("2013-02-28", Project.model_validate(document))
+    assert refused.error is not None
+    assert "no monitor 'vigilance': there are drift, estimate" in refused.error.message
 
 
 def test_a_kill_between_publication_and_result_replays(
@@ -238,7 +300,7 @@ def test_the_report_is_shown_in_evidentlys_ui_and_its_absence_fails_nothing(
         assert [panel["title"] for panel in panels] == ["Drift of the inputs", "Missing values"]
         refused = watch("2013-02-28", **{**place, "evidently_secret": "wrong"})
         assert refused.status is Status.OK
-        assert results(life, "2013-02-28")["report", ""][0] == "warn"
+        assert results(life, "2013-02-28")["report", ""][0] == "info"
     away = watch("2013-02-28", **place)
     assert away.status is Status.OK
     assert away.links["drift"].startswith("reports/flights/drift/2013-02-28-")

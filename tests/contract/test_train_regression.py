@@ -26,9 +26,12 @@ def test_a_number_is_predicted_compared_and_crowned(trained: Trained) -> None:
     }
     assert errors["boosting"] < 0.8 * errors["zero_rule"]
     assert errors["network"] < 0.8 * errors["zero_rule"]
-    assert evaluated.metrics["zero_rule_business_value"] < evaluated.metrics["boosting_business_value"] < 0
+    for before in ("median", "mean", "heuristic"):
+        assert evaluated.metrics[f"boosting_value_over_{before}"] > 0
+    assert evaluated.metrics["zero_rule_value_over_mean"] == 0  # it is the training mean
     trained.ok(trained.step("register", inputs={"evaluate": [evaluated.handover]}))
     compared = trained.ok(trained.step("compare"))
     assert compared.values["verdict"] == "promote", compared.values["reasons"]
+    assert compared.metrics["value_gain"] == compared.metrics["challenger_value_over_mean"] > 0
     champion = trained.ok(trained.step("promote", "promote", inputs={"compare": [compared.handover]}))
     assert champion.values["seq"] == 1

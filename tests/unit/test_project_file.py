@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from mlcycle.adapters.warehouse.connection import feature_table, raw_table
 from mlcycle.errors import ConfigError
-from mlcycle.project import Name, Project
+from mlcycle.project import Monitors, Name, Project
 from mlcycle.project.file import load
 from tests.conftest import ROOT
 
@@ -101,3 +101,24 @@ def _valid(names: TypeAdapter[str], name: str) -> bool:
     except ValidationError:
         return False
     return True
+
+
+def test_an_older_files_monitors_are_read(tmp_path: Path) -> None:
+    """The keys that flights had before monitors had names."""
+    flat = {
+        "window": "7 days",
+        "volume_ratio": [0.4, 2.0],
+        "drift_effect": 0.35,
+        "performance_increase": 0.12,
+        "performance_min_rows": 5000,
+        "watch": {"drift": {"severity": "page"}},
+    }
+    found = Monitors.model_validate(flat).watch
+    assert {name: said.params for name, said in found.items()} == {
+        "volume": {"ratio": [0.4, 2.0]},
+        "drift": {"effect": 0.35},
+        "performance": {"increase": 0.12, "min_rows": 5000},
+        "estimate": {"increase": 0.12},
+    }
+    assert found["drift"].severity == "page"
+    assert Monitors.model_validate(Monitors.model_validate(flat).model_dump(mode="json")).watch == found

@@ -1,39 +1,33 @@
 """From measurements to what people are told: one alert for each monitor, and a wish for a retrain."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from mlcycle.domain.monitors import Measurement
 
-TITLES = {
-    "volume": "row count is unusual",
-    "missing": "values are missing",
-    "gaps": "deliveries are missing",
-    "drift": "inputs drift",
-    "prediction_drift": "predictions have changed",
-    "performance": "the model got worse",
-    "estimate": "the model is expected to get worse",
-    "value": "business value could not be told",
-    "report": "the drift report could not be shown",
-}
-SEVERITY = {"warn": "warn", "page": "page", "error": "page"}
+SEVERITY = {"info": "info", "warn": "warn", "page": "page", "error": "page"}
+RISING = ["info", "warn", "page"]
 
 
-def alerts(project: str, partition: str, found: Sequence[Measurement], link: str) -> list[dict[str, Any]]:
+def alerts(
+    project: str, partition: str, found: Sequence[Measurement], link: str, titles: Mapping[str, str]
+) -> list[dict[str, Any]]:
     """One alert for each monitor with a finding, and one for each that could not measure.
+
+    ``titles`` says by monitor what is wrong where it finds something.
 
     Columns are listed in one alert's body: fourteen drifting columns are one matter, not fourteen.
     """
     told = []
     for (monitor, failing), items in _grouped(found).items():
         subjects = ", ".join(item.subject for item in items if item.subject)
-        what = f"the {monitor} monitor failed" if failing else TITLES.get(monitor, monitor)
-        level = max((SEVERITY[item.status] for item in items), key=["warn", "page"].index)
+        what = f"the {monitor} monitor failed" if failing else titles.get(monitor, monitor)
+        level = max((SEVERITY[item.status] for item in items), key=RISING.index)
         lines = [f"{item.subject}: {item.message}" if item.subject else item.message for item in items]
         told.append(
             {
                 "key": f"error:{monitor}" if failing else monitor,
-                "severity": "info" if monitor == "report" else level,
+                "severity": level,
                 "title": f"{project} {partition}: {what}" + (f" ({subjects})" if subjects else ""),
                 "body": "\n".join(lines),
                 "link": link,
@@ -54,9 +48,9 @@ def settled(found: Sequence[Measurement]) -> list[str]:
     return settled
 
 
-def retrain(found: Iterable[Measurement]) -> dict[str, Any]:
-    """Whether a retrain is wanted, and why: measured performance alone asks for one."""
-    reasons = [item.message for item in found if item.monitor == "performance" and item.status == "page"]
+def retrain(found: Iterable[Measurement], asking: Collection[str]) -> dict[str, Any]:
+    """Whether a retrain is wanted, and why: what the ``asking`` monitors measured and found wrong."""
+    reasons = [item.message for item in found if item.monitor in asking and item.status in ("warn", "page")]
     return {"wanted": bool(reasons), "reason": "; ".join(reasons)}
 
 

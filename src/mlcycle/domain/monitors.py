@@ -17,7 +17,7 @@ from mlcycle.domain.performance import relative_increase
 from mlcycle.domain.persistence import streak
 
 Array = NDArray[np.float64]
-Level = Literal["ok", "warn", "page", "error"]
+Level = Literal["ok", "info", "warn", "page", "error"]
 Column = Array | Sequence[str]  # numbers, NaN where absent; or the categories that are there
 
 CHANGED_POPULATION = 0.2  # a stability index from which a population counts as changed

@@ -1,5 +1,12 @@
-"""What predictions earned, beside what the best constant policy would have earned on the same rows."""
+"""What predictions are worth: not a sum by itself, but the gain over acting as before.
 
+As before is what would be done without the model: acting on no row (never) or on every row (always);
+for a number, answering with the training labels' mean or median; and the project's heuristic. Which
+constant answer one would have given is decided on the training labels, never on the rows that are
+measured: in hindsight there is always a better one.
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,36 +18,76 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Earned:
-    """``total`` and ``without`` in the payoff's currency; ``outcomes`` counts a classification's rows."""
+class Constants:
+    """The constant answers to compare with, by name; ``usual`` earned most on the training labels."""
+
+    answers: dict[str, float]
+    usual: str
+
+
+@dataclass(frozen=True)
+class Worth:
+    """In the payoff's currency, over ``rows`` rows; ``outcomes`` counts a classification's rows."""
 
     total: float
-    without: float  # the better of acting on all rows and on none; a regression: predicting the median
+    before: dict[str, float]  # what each way of acting as before earned on the same rows
+    usual: str
     rows: int
     outcomes: dict[str, int]
 
     @property
+    def gains(self) -> dict[str, float]:
+        """How much more than each way of acting as before."""
+        return {name: self.total - other for name, other in self.before.items()}
+
+    @property
     def gain(self) -> float:
-        """What the model is worth on these rows."""
-        return self.total - self.without
+        """How much more than the usual constant answer."""
+        return self.gains[self.usual]
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The gains as metrics."""
+        return {f"value_over_{name}": gain for name, gain in self.gains.items()}
 
 
-def earned(payoff: Payoff, task: str, labels: Array, predictions: Array) -> Earned:
-    """Earnings of predictions whose labels are known; all zero where there are no rows."""
-    if len(labels) == 0:
-        return Earned(0.0, 0.0, 0, {})
-    total = business_value(payoff, task, labels, predictions)
+def constants(payoff: Payoff, task: str, learnt: Array) -> Constants:
+    """The constant answers of a task, and which of them was best on the training labels (n,), n > 0."""
     if task == "regression":
-        constants = [np.full_like(labels, np.median(labels))]
-        outcomes = {}
+        answers = {"median": float(np.median(learnt)), "mean": float(np.mean(learnt))}
     else:
-        constants = [np.full_like(labels, np.inf), np.full_like(labels, -np.inf)]
-        positive, acted = labels > 0.5, predictions >= payoff.threshold
-        outcomes = {
-            "true_positive": int(np.count_nonzero(positive & acted)),
-            "false_positive": int(np.count_nonzero(~positive & acted)),
-            "true_negative": int(np.count_nonzero(~positive & ~acted)),
-            "false_negative": int(np.count_nonzero(positive & ~acted)),
-        }
-    without = max(business_value(payoff, task, labels, constant) for constant in constants)
-    return Earned(total, without, len(labels), outcomes)
+        answers = {"never": -np.inf, "always": np.inf}
+    earned = {name: _of_constant(payoff, task, learnt, answer) for name, answer in answers.items()}
+    return Constants(answers, max(earned, key=earned.__getitem__))
+
+
+def worth(
+    payoff: Payoff,
+    task: str,
+    labels: Array,
+    predictions: Array,
+    known: Constants,
+    totals: Mapping[str, float] | None = None,
+) -> Worth:
+    """What predictions (n,) with these labels (n,) earned, beside the constants and others' ``totals``."""
+    before = {
+        name: _of_constant(payoff, task, labels, answer) for name, answer in known.answers.items()
+    } | dict(totals or {})
+    total = business_value(payoff, task, labels, predictions)
+    return Worth(total, before, known.usual, len(labels), _outcomes(payoff, task, labels, predictions))
+
+
+def _of_constant(payoff: Payoff, task: str, labels: Array, answer: float) -> float:
+    return business_value(payoff, task, labels, np.full_like(labels, answer))
+
+
+def _outcomes(payoff: Payoff, task: str, labels: Array, predictions: Array) -> dict[str, int]:
+    if task == "regression":
+        return {}
+    positive, acted = labels > 0.5, predictions >= payoff.threshold
+    return {
+        "true_positive": int(np.count_nonzero(positive & acted)),
+        "false_positive": int(np.count_nonzero(~positive & acted)),
+        "true_negative": int(np.count_nonzero(~positive & ~acted)),
+        "false_negative": int(np.count_nonzero(positive & ~acted)),
+    }

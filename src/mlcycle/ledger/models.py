@@ -1,6 +1,6 @@
 """Registered model versions, and the evaluations they came from."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -82,17 +82,29 @@ def newest(cursor: Cursor, project: str) -> ModelVersion | None:
     return ModelVersion(*row) if row else None
 
 
-def learnt_until(cursor: Cursor, project: str) -> dict[int, datetime]:
-    """For each version the end of the data it was trained and tuned on, where its dataset is known."""
+def learnt_until(cursor: Cursor, project: str, versions: Iterable[int]) -> dict[int, datetime]:
+    """For each of the versions the end of the data it was trained and tuned on, where that is known."""
     cursor.execute(
         """select v.version, greatest((d.manifest #>> '{splits,train,end}')::timestamptz,
                                       (d.manifest #>> '{splits,validation,end}')::timestamptz)
            from ledger.model_version v
            join ledger.dataset d on d.project = v.project and d.digest = v.dataset_digest
-           where v.project = %s""",
-        (project,),
+           where v.project = %s and v.version = any(%s)""",
+        (project, list(versions)),
     )
     return {version: moment for version, moment in cursor.fetchall() if moment is not None}
+
+
+def value_total(cursor: Cursor, project: str, dataset_digest: str, candidate: str) -> float | None:
+    """What acting on a candidate earned on a dataset's holdout, or None where it was not measured."""
+    cursor.execute(
+        """select (metrics ->> 'value_total')::float from ledger.evaluation
+           where project = %s and dataset_digest = %s and candidate = %s
+           order by evaluated_at desc limit 1""",
+        (project, dataset_digest, candidate),
+    )
+    (found,) = cursor.fetchone() or (None,)
+    return None if found is None else float(found)
 
 
 def record_evaluation(

@@ -1,8 +1,8 @@
 """What monitors measured, one row for each partition, monitor and subject."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import execute_values
@@ -64,17 +64,26 @@ def note_moment(cursor: Cursor, project: str, partition: str, when: datetime) ->
     )
 
 
-def drifted_before(
-    cursor: Cursor, project: str, partitions: Iterable[str], monitor: str = "drift"
-) -> dict[str, list[bool]]:
-    """For each subject whether it drifted on each measured one of these partitions, newest first."""
+def details_before(
+    cursor: Cursor, project: str, monitor: str, partitions: Sequence[str]
+) -> dict[str, list[dict[str, Any]]]:
+    """A monitor's measurements at these partitions, by subject: their details, newest first; no errors."""
+    if not partitions:
+        return {}
     cursor.execute(
-        """select subject, coalesce((details ->> 'drifted')::boolean, false) from ledger.monitor_result
-           where project = %s and monitor = %s and status <> 'error' and partition = any(%s)
+        """select subject, details from ledger.monitor_result
+           where project = %(project)s and monitor = %(monitor)s and status <> 'error'
+             and partition >= %(first)s and partition <= %(last)s and partition = any(%(partitions)s)
            order by subject, partition desc""",
-        (project, monitor, list(partitions)),
+        {
+            "project": project,
+            "monitor": monitor,
+            "first": min(partitions),  # a range, so that the planner reads its months alone
+            "last": max(partitions),
+            "partitions": list(partitions),
+        },
     )
-    history: dict[str, list[bool]] = {}
-    for subject, drifted in cursor.fetchall():
-        history.setdefault(subject, []).append(drifted)
+    history: dict[str, list[dict[str, Any]]] = {}
+    for subject, details in cursor.fetchall():
+        history.setdefault(subject, []).append(details)
     return history

@@ -8,7 +8,7 @@ write elsewhere. Unknown keys are errors. :func:`mlcycle.project.file.load` read
 
 from mlcycle.project.learning import Entity, FeatureView, Inputs, Label, Split
 from mlcycle.project.limits import Limits, StepLimits
-from mlcycle.project.operation import Alerts, Channel, Monitors, Retrain
+from mlcycle.project.operation import Alerts, Channel, Monitors, Retrain, Watched
 from mlcycle.project.part import Fraction, Name, Part, Severity, Text
 from mlcycle.project.project import Project
 from mlcycle.project.promotion import Approval, Gate
@@ -45,4 +45,5 @@ __all__ = [
     "Table",
     "Text",
     "Value",
+    "Watched",
 ]

@@ -2,28 +2,61 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, JsonValue, model_validator
 
 from mlcycle.domain.durations import Duration
-from mlcycle.project.part import Fraction, Part
+from mlcycle.project.part import Name, Part
+
+
+class Watched(Part):
+    """One monitor of the project. What is not said is the monitor's own default.
+
+    ``severity`` is that of what it finds wrong, ``retrain`` lets it ask for a retrain then.
+    """
+
+    params: dict[Name, JsonValue] = {}
+    enabled: bool = True
+    severity: Literal["info", "warn", "page"] | None = None
+    retrain: bool | None = None
+
+
+#: How a file of before monitors had names says their parameters: key -> monitors, parameter.
+FLAT: dict[str, tuple[tuple[str, ...], str]] = {
+    "volume_ratio": (("volume",), "ratio"),
+    "missing_increase": (("missing",), "increase"),
+    "drift_effect": (("drift",), "effect"),
+    "drift_fdr": (("drift",), "rate"),
+    "drift_persistence": (("drift",), "persistence"),
+    "performance_increase": (("performance", "estimate"), "increase"),
+    "performance_min_rows": (("performance",), "min_rows"),
+}
 
 
 class Monitors(Part):
-    """What is watched on every partition; a window reaches back from it.
+    """What is watched on every partition; a window of this length reaches back from it.
 
-    drift: a column drifts where its effect size reaches ``drift_effect`` and its p-value passes
-    false-discovery control at ``drift_fdr``, ``drift_persistence`` partitions in a row.
+    Every monitor there is runs; ``watch`` says by name what is other than its default. ``sample`` is
+    how many rows of a window are compared with as many of the training data.
     """
 
     window: Duration
-    volume_ratio: tuple[float, float] = (0.5, 2.0)  # rows against the median of the window
-    missing_increase: Fraction = 0.05
-    drift_effect: Annotated[float, Field(gt=0)] = 0.2
-    drift_fdr: Annotated[float, Field(gt=0, lt=1)] = 0.01
-    drift_persistence: Annotated[int, Field(ge=1)] = 3
     sample: Annotated[int, Field(ge=100)] = 20_000
-    performance_increase: Annotated[float, Field(gt=0)] = 0.1  # of the metric's loss, relative
-    performance_min_rows: Annotated[int, Field(ge=1)] = 500
+    watch: dict[Name, Watched] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _flat_keys(cls, data: Any) -> Any:
+        """Read the keys of an older file: ``drift_effect: 0.3`` is ``watch.drift.params.effect``."""
+        if not isinstance(data, dict) or not FLAT.keys() & data.keys():
+            return data
+        given = {key: value for key, value in data.items() if key not in FLAT}
+        said = dict(given.get("watch") or {})
+        for key in FLAT.keys() & data.keys():
+            monitors, parameter = FLAT[key]
+            for name in monitors:
+                own = dict(said.get(name) or {})
+                said[name] = {**own, "params": {parameter: data[key], **(own.get("params") or {})}}
+        return {**given, "watch": said}
 
 
 class Channel(Part):

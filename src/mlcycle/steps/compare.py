@@ -14,11 +14,12 @@ from mlcycle.adapters.pages.comparison_page import Compared, Rival
 from mlcycle.adapters.tracking import model_cache
 from mlcycle.adapters.tracking.server import Tracking
 from mlcycle.contract import Output, Status
-from mlcycle.domain.bootstrap import paired_blocks
+from mlcycle.domain.bootstrap import Paired, paired_blocks
 from mlcycle.domain.dataset import Bounds, DatasetManifest
-from mlcycle.domain.gate import decide
-from mlcycle.domain.metrics import Array, business_value, check_metric
-from mlcycle.domain.slices import compare_slices
+from mlcycle.domain.gate import Decision, decide
+from mlcycle.domain.metrics import Array, check_metric
+from mlcycle.domain.slices import SliceChange, compare_slices
+from mlcycle.domain.value import constants, worth
 from mlcycle.errors import InputError
 from mlcycle.ledger import champion as champions
 from mlcycle.ledger import comparisons, datasets, models
@@ -46,13 +47,18 @@ def run(context: StepContext) -> Outcome:
             return Outcome(Status.SKIPPED, f"version {challenger.version} is the champion already")
         manifest = datasets.manifest(cursor, project.name, challenger.dataset_digest)
         learnt = datasets.manifest(cursor, project.name, champion.dataset_digest) if champion else None
+        heuristic = models.value_total(
+            cursor, project.name, challenger.dataset_digest, project.evaluation.heuristic
+        )
     columns = [*project.inputs.all, *project.evaluation.slices, "entity_key", "event_time", "label"]
     holdout = read_split(context.artifacts, manifest, "holdout", columns, context.scratch)
     labels = labels_of(holdout, "holdout", project.label.task)
     context.progress(f"version {challenger.version} predicts {len(labels)} rows")
     new = _predict(context, challenger, holdout)
+    train = read_split(context.artifacts, manifest, "train", ["label"], context.scratch)
+    seen = labels_of(train, "train", project.label.task)
     if champion is None or learnt is None:
-        rival = Rival("the zero rule", None, 0, _zero_rule(context, manifest, len(labels)))
+        rival = Rival("the zero rule", None, 0, np.full(len(labels), seen.mean()))
     else:
         context.progress(f"champion version {champion.version} predicts the same rows")
         rival = Rival(
@@ -62,7 +68,13 @@ def run(context: StepContext) -> Outcome:
             _predict(context, champion, holdout, manifest),
             _overlap(learnt, manifest),
         )
-    compared = _compare(context, manifest, holdout, labels, rival, new)
+    beside = {} if heuristic is None else {"heuristic": heuristic}
+    known = constants(project.value, project.label.task, seen)
+    worths = tuple(
+        worth(project.value, project.label.task, labels, each, known, beside)
+        for each in (rival.predictions, new)
+    )
+    compared = Compared(rival, manifest, len(labels), *_judge(context, holdout, labels, rival, new), *worths)
     report = context.artifacts.put(
         f"reports/{project.name}/comparison/{challenger.version}-against-{rival.seq}-{context.token}.html",
         comparison_page.render(project, challenger.version, challenger.candidate, compared),
@@ -93,14 +105,10 @@ def run(context: StepContext) -> Outcome:
     return _outcome(publication.outputs)
 
 
-def _compare(
-    context: StepContext,
-    manifest: DatasetManifest,
-    holdout: "pd.DataFrame",
-    labels: Array,
-    rival: Rival,
-    new: Array,
-) -> Compared:
+def _judge(
+    context: StepContext, holdout: "pd.DataFrame", labels: Array, rival: Rival, new: Array
+) -> tuple[Paired, Any, list[SliceChange], Decision]:
+    """The comparison, the blocks of time it drew from, the slices, and the gate's verdict."""
     project, gate = context.project, context.project.gate
     if rival.version is None:  # the zero rule has no fresher data to make up for
         gate = gate.model_copy(update={"min_gain": max(gate.min_gain, 0.0)})
@@ -112,10 +120,7 @@ def _compare(
     columns = {name: holdout[name].astype(str).tolist() for name in project.evaluation.slices}
     slices = compare_slices(metric, labels, rival.predictions, new, columns, gate.min_slice_rows)
     decision = decide(gate, paired, len(labels), slices, rival.name)
-    old_worth, new_worth = (
-        business_value(project.value, project.label.task, labels, each) for each in (rival.predictions, new)
-    )
-    return Compared(rival, manifest, len(labels), paired, blocks, slices, decision, old_worth, new_worth)
+    return paired, blocks, slices, decision
 
 
 def _outcome(published: dict[str, Any], *, replayed: bool = False) -> Outcome:
@@ -191,11 +196,6 @@ def _as_read_by(
     return rows
 
 
-def _zero_rule(context: StepContext, manifest: DatasetManifest, rows: int) -> Array:
-    train = read_split(context.artifacts, manifest, "train", ["label"], context.scratch)
-    return np.full(rows, labels_of(train, "train", context.project.label.task).mean())
-
-
 def _overlap(learnt: DatasetManifest, manifest: DatasetManifest) -> str:
     """What to say where the champion has seen rows of this holdout in its own training."""
     seen_until = max(learnt.splits["train"].end, learnt.splits["validation"].end)
@@ -227,6 +227,7 @@ def _statistics(compared: Compared, min_gain: float) -> dict[str, Any]:
         "probability": paired.probability(min_gain),
         "rows": compared.rows,
         "blocks": paired.blocks,
-        "champion_value": compared.old_worth,
-        "challenger_value": compared.new_worth,
+        "value_gain": compared.new_worth.total - compared.old_worth.total,
+        **{f"champion_{name}": gain for name, gain in compared.old_worth.metrics.items()},
+        **{f"challenger_{name}": gain for name, gain in compared.new_worth.metrics.items()},
     }

@@ -21,6 +21,7 @@ from mlcycle.domain.metrics import (
     measure,
 )
 from mlcycle.domain.slices import Slice, measure_slices
+from mlcycle.domain.value import Constants, constants, worth
 from mlcycle.errors import InputError
 from mlcycle.ledger import models as ledger
 from mlcycle.steps.context import Outcome, StepContext
@@ -47,12 +48,9 @@ def run(context: StepContext) -> Outcome:
     columns = [*project.inputs.all, *project.evaluation.slices, "label"]
     holdout = read_split(context.artifacts, manifest, "holdout", columns, context.scratch)
     labels = labels_of(holdout, "holdout", task)
-    mean = float(
-        labels_of(
-            read_split(context.artifacts, manifest, "train", ["label"], context.scratch), "train", task
-        ).mean()
-    )
-    zero = np.full(len(labels), mean)
+    train = read_split(context.artifacts, manifest, "train", ["label"], context.scratch)
+    learnt = labels_of(train, "train", task)
+    zero = np.full(len(labels), learnt.mean())
     measured = [
         Measured(ZERO_RULE, {}, zero, *_measure(context, holdout, labels, zero)),
         *(_candidate(context, entry, holdout, labels) for entry in _trained(context)),
@@ -60,6 +58,7 @@ def run(context: StepContext) -> Outcome:
     for one in measured:
         if isinstance(found := METRICS[metric](labels, one.predictions, None), NotMeasured):
             raise InputError(f"{metric} of {one.name} on this holdout is {found}: choose a longer holdout")
+    _value(context, measured, labels, constants(project.value, task, learnt))
     best = max(measured[1:], key=lambda one: gain(metric, 0.0, one.metrics[metric]))
     report = context.artifacts.put(
         _report_path(context, best), evaluation_page.render(project, manifest, measured, best, labels)
@@ -124,22 +123,33 @@ def _candidate(context: StepContext, entry: Handover, holdout: "pd.DataFrame", l
 
 def _measure(
     context: StepContext, holdout: "pd.DataFrame", labels: Array, predictions: Array
-) -> tuple[dict[str, float], float, list[Slice]]:
+) -> tuple[dict[str, float], list[Slice]]:
     project = context.project
     check_rows(labels, predictions)
     columns = {name: holdout[name].astype(str).tolist() for name in project.evaluation.slices}
     return (
         measure(project.label.task, labels, predictions),
-        business_value(project.value, project.label.task, labels, predictions),
         measure_slices(project.evaluation.metric, labels, predictions, columns, MIN_SLICE_ROWS),
     )
+
+
+def _value(context: StepContext, measured: list[Measured], labels: Array, known: Constants) -> None:
+    """What acting on each is worth, beside acting on none, on all, and on the heuristic."""
+    project = context.project
+    payoff, task = project.value, project.label.task
+    others = {}
+    for one in measured:
+        if one.name == project.evaluation.heuristic:
+            others["heuristic"] = business_value(payoff, task, labels, one.predictions)
+    for one in measured:
+        one.worth = worth(payoff, task, labels, one.predictions, known, others)
 
 
 def _recorded(one: Measured) -> dict[str, Any]:
     """What the ledger keeps of a candidate."""
     return {
-        **one.metrics,
-        "business_value": one.value,
+        **one.all,
+        "value_total": one.worth.total,
         "slices": [_slice(part) for part in one.slices],
     }
 
@@ -156,8 +166,8 @@ def _values(
     return {
         "best": best.train,
         "dataset_digest": manifest.digest,
-        "metrics": {**best.metrics, "business_value": best.value},
-        "measured": {one.name: {**one.metrics, "business_value": one.value} for one in measured},
+        "metrics": best.all,
+        "measured": {one.name: one.all for one in measured},
         "rows": len(best.predictions),
         "report": report.model_dump(),
         "links": links,
@@ -172,10 +182,7 @@ def _log(context: StepContext, measured: list[Measured], best: Measured) -> dict
     for one in measured[1:]:
         tracking.log(
             one.train["run_id"],
-            metrics=[
-                *((f"holdout_{key}", value, 0) for key, value in one.metrics.items()),
-                ("holdout_business_value", one.value, 0),
-            ],
+            metrics=[(f"holdout_{key}", value, 0) for key, value in one.all.items()],
             tags={"mlcycle.best": str(one is best).lower()},
         )
         tracking.log_file(one.train["run_id"], "plots/holdout_comparison.png", bars)

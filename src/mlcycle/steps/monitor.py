@@ -1,16 +1,21 @@
 """Watch a window that ends with the last partition asked for: inputs, predictions, performance, value."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from mlcycle.adapters.monitoring.watch import Watch, gaps, volume
+from mlcycle.adapters.monitoring import registry
+from mlcycle.adapters.monitoring.watch import watch
+from mlcycle.adapters.monitoring.window import Window
 from mlcycle.contract import Output
 from mlcycle.domain import findings
+from mlcycle.domain.monitors import Measurement
 from mlcycle.domain.partitions import Partition
 from mlcycle.ledger import champion as champions
 from mlcycle.ledger import monitoring
 from mlcycle.steps.context import Outcome, StepContext
 
 KEY = "monitor"
+TOLD = ("performance", "value")  # whose words the step repeats
 
 
 def run(context: StepContext) -> Outcome:
@@ -22,39 +27,35 @@ def run(context: StepContext) -> Outcome:
     first = Partition.containing(last.end - project.monitors.window, project.unit)
     with context.warehouse.transaction() as cursor:
         champion = champions.current(cursor, project.name)
-    watch = Watch(context.settings, project, context.warehouse, context.artifacts, first, last)
-    watch.add("volume", lambda: volume(watch))
-    watch.add("gaps", lambda: gaps(watch))
-    report, link = None, ""
-    if champion is None:
-        watch.left_out.append("all but volume and gaps (no champion yet)")
-    else:
-        from mlcycle.adapters.monitoring import watch_predictions
-        from mlcycle.adapters.monitoring.watch_inputs import watch_inputs
-
-        report, link = watch_inputs(watch, champion.dataset_digest)
-        watch.add("prediction_drift", lambda: watch_predictions.prediction_drift(watch, champion))
-        watch.add("performance", lambda: watch_predictions.performance(watch, champion))
-        watch.add("estimate", lambda: watch_predictions.estimate(watch, champion))
-        watch.add("value", lambda: watch_predictions.value(watch))
+        moment = monitoring.moment(cursor, project.name, last.key)
+    window = Window(
+        *(context.settings, project, context.warehouse, context.artifacts, first, last, moment, champion)
+    )
+    watchers = registry.watching(project)
+    left_out = watch(window, watchers)
+    found = window.found
+    report = next((item.details for item in found if item.details.get("output")), {})
+    link = report.get("link", "")
+    titles = {watcher.name: watcher.monitor.title for watcher in watchers}
     with context.publication(KEY) as publication:
-        monitoring.replace(publication.cursor, project.name, last, watch.found)
+        monitoring.replace(publication.cursor, project.name, last, found)
+        monitoring.note_moment(publication.cursor, project.name, last.key, moment)
         publication.outputs.update(
-            message=_message(watch),
-            alerts=findings.alerts(project.name, last.key, watch.found, link),
-            ok=findings.settled(watch.found),
-            retrain=findings.retrain(watch.found),
-            metrics=_metrics(watch),
+            message=_message(window, left_out),
+            alerts=findings.alerts(project.name, last.key, found, link, titles),
+            ok=findings.settled(found),
+            retrain=findings.retrain(found, {watcher.name for watcher in watchers if watcher.retrain}),
+            metrics=_metrics(found),
             link=link,
-            report=report.model_dump() if report else None,
+            report=report.get("output"),
         )
     return _outcome(publication.outputs)
 
 
-def _metrics(watch: Watch) -> dict[str, float]:
+def _metrics(found: Sequence[Measurement]) -> dict[str, float]:
     """Each monitor's value; of the columns the largest."""
     values: dict[str, float] = {}
-    for item in watch.found:
+    for item in found:
         if item.value is not None:
             values[item.monitor] = max(item.value, values.get(item.monitor, item.value))
         if item.monitor == "performance" and "now" in item.details:
@@ -62,15 +63,15 @@ def _metrics(watch: Watch) -> dict[str, float]:
     return values
 
 
-def _message(watch: Watch) -> str:
-    counts = dict.fromkeys(("page", "warn", "error", "ok"), 0)
-    for item in watch.found:
+def _message(window: Window, left_out: Sequence[str]) -> str:
+    counts = dict.fromkeys(("page", "warn", "info", "error", "ok"), 0)
+    for item in window.found:
         counts[item.status] += 1
     parts = [f"{count} {level}" for level, count in counts.items() if count]
-    parts += [item.message for item in watch.found if item.monitor in ("performance", "value")]
-    if watch.left_out:
-        parts.append(f"not measured yet: {', '.join(watch.left_out)}")
-    return f"{watch.first.key} to {watch.last.key}: {'; '.join(parts)}"
+    parts += [item.message for item in window.found if item.monitor in TOLD]
+    if left_out:
+        parts.append(f"not measured yet: {', '.join(left_out)}")
+    return f"{window.first.key} to {window.last.key}: {'; '.join(parts)}"
 
 
 def _outcome(published: dict[str, Any], *, replayed: bool = False) -> Outcome:

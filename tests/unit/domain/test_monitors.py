@@ -92,6 +92,7 @@ def test_changed_predictions_warn() -> None:
     assert monitors.prediction_drift(REFERENCE, MOVED).status == "warn"
 
 
+TITLES = {"drift": "inputs drift"}
 FOUND = [
     Measurement("drift", "warn", "effect 0.9", "wind"),
     Measurement("drift", "warn", "effect 0.7", "rain"),
@@ -102,7 +103,7 @@ FOUND = [
 
 
 def test_columns_of_one_monitor_are_one_alert_and_errors_are_their_own() -> None:
-    told = {item["key"]: item for item in findings.alerts("p", "2013-01-01", FOUND, "link")}
+    told = {item["key"]: item for item in findings.alerts("p", "2013-01-01", FOUND, "link", TITLES)}
     assert {key: item["severity"] for key, item in told.items()} == {
         "drift": "warn",
         "error:drift": "page",
@@ -118,6 +119,8 @@ def test_an_alert_closes_only_when_its_monitor_measured_everything_and_all_was_w
     assert "missing" not in findings.settled(FOUND)  # not measured: nothing is known of it
 
 
-def test_measured_performance_alone_asks_for_a_retrain() -> None:
-    assert findings.retrain(FOUND) == {"wanted": True, "reason": "log_loss 0.6"}
-    assert not findings.retrain(FOUND[:4])["wanted"]
+def test_only_what_a_monitor_found_wrong_and_may_ask_for_asks_for_a_retrain() -> None:
+    assert findings.retrain(FOUND, {"performance"}) == {"wanted": True, "reason": "log_loss 0.6"}
+    assert not findings.retrain(FOUND, set())["wanted"]
+    assert not findings.retrain(FOUND[:4], {"performance"})["wanted"]
+    assert not findings.retrain(FOUND[2:4], {"drift", "volume"})["wanted"]  # an error and an ok

@@ -8,7 +8,7 @@ import pytest
 from mlcycle.domain.metrics import METRICS, ONE_CLASS, NotMeasured
 from mlcycle.domain.performance import expected, relative_increase
 from mlcycle.domain.retrain_policy import refusal
-from mlcycle.domain.value import earned
+from mlcycle.domain.value import constants, worth
 from mlcycle.project import Value
 
 RANDOM = np.random.default_rng(5)
@@ -42,10 +42,12 @@ def test_worse_is_positive_whichever_way_the_metric_points(
 
 
 VALUE = Value(currency="EUR", threshold=0.5, true_positive=60, false_positive=-15, false_negative=-80)
+LABELS, PREDICTIONS = np.array([1.0, 1, 0, 0, 0]), np.array([0.9, 0.1, 0.8, 0.2, 0.3])
 
 
-def test_earned_value_counts_outcomes_and_compares_with_acting_always_or_never() -> None:
-    found = earned(VALUE, "classification", np.array([1.0, 1, 0, 0, 0]), np.array([0.9, 0.1, 0.8, 0.2, 0.3]))
+def test_worth_is_the_gain_over_acting_as_before() -> None:
+    known = constants(VALUE, "classification", LABELS)
+    found = worth(VALUE, "classification", LABELS, PREDICTIONS, known, {"heuristic": -40.0})
     assert found.outcomes == {
         "true_positive": 1,
         "false_positive": 1,
@@ -53,15 +55,32 @@ def test_earned_value_counts_outcomes_and_compares_with_acting_always_or_never()
         "false_negative": 1,
     }
     assert found.total == 60 - 15 - 80
-    assert found.without == 2 * 60 - 3 * 15
-    assert found.gain == -35 - 75
+    assert found.before == {"never": -160, "always": 2 * 60 - 3 * 15, "heuristic": -40}
+    assert found.metrics == {
+        "value_over_never": -35 + 160,
+        "value_over_always": -35 - 75,
+        "value_over_heuristic": 5,
+    }
+    assert found.gain == found.gains["always"]
 
 
-def test_a_regression_is_compared_with_the_median_and_no_rows_earn_nothing() -> None:
+@pytest.mark.parametrize(("share", "usual"), [(0.02, "never"), (0.5, "always")], ids=["rare", "common"])
+def test_the_usual_answer_is_decided_on_the_training_labels_and_not_on_the_window(
+    share: float, usual: str
+) -> None:
+    learnt = (np.arange(1000) < 1000 * share).astype(float)
+    known = constants(VALUE, "classification", learnt)
+    assert known.usual == usual
+    assert worth(VALUE, "classification", LABELS, PREDICTIONS, known).usual == usual
+
+
+def test_a_number_is_compared_with_the_training_labels_median_and_mean() -> None:
     value = Value(currency="EUR", per_unit_error=-4)
     labels = np.array([1.0, 2, 9])
-    assert earned(value, "regression", labels, labels).gain == pytest.approx(32)
-    assert earned(value, "regression", labels[:0], labels[:0]).rows == 0
+    known = constants(value, "regression", labels)
+    assert known.usual == "median"
+    found = worth(value, "regression", np.array([2.0, 4]), np.array([2.0, 4]), known)
+    assert found.gains == {"median": pytest.approx(8), "mean": pytest.approx(8)}
 
 
 def test_cooldown_and_budget_refuse_at_their_edges() -> None:

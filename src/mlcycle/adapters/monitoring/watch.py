@@ -1,79 +1,57 @@
-"""A monitored window, and what was found in it.
+"""Every monitor of a project on one window.
 
 A monitor that cannot measure is a finding of its own; it never counts as a good answer. What is
 merely not known yet (labels, a baseline) is left out, with the reason.
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
-from mlcycle.adapters.artifacts.store import ArtifactStore
-from mlcycle.adapters.warehouse.connection import Warehouse
+from mlcycle.adapters.monitoring.registry import Watcher
+from mlcycle.adapters.monitoring.window import Reference, State, Window
 from mlcycle.contract import not_finite
-from mlcycle.domain import gap_monitor, monitors
+from mlcycle.domain import monitors
 from mlcycle.domain.monitors import Measurement
-from mlcycle.domain.partitions import Partition
 from mlcycle.errors import MlcycleError
-from mlcycle.ledger import batches
-from mlcycle.ledger import gaps as gap_ledger
-from mlcycle.project import Project
-from mlcycle.settings import Settings
 
 
-@dataclass
-class Watch:
-    """The window from ``first`` to ``last``, and where to read it."""
+def watch(window: Window, watchers: Sequence[Watcher]) -> list[str]:
+    """Let each measure; what they find is in ``window.found``. Returns what was left out, and why.
 
-    settings: Settings
-    project: Project
-    warehouse: Warehouse
-    artifacts: ArtifactStore
-    first: Partition
-    last: Partition
-    found: list[Measurement] = field(default_factory=list)
-    left_out: list[str] = field(default_factory=list)
-
-    def add(self, monitor: str, measure: Callable[[], Iterable[Measurement] | str]) -> None:
-        """Take in what a monitor measured; a text says what it waits for, an error is a finding."""
-        try:
-            answer = measure()
-        except MemoryError:
-            raise
-        except Exception as error:
-            if isinstance(error, MlcycleError) and error.retryable:
-                raise
-            reason = error.message if isinstance(error, MlcycleError) else f"{type(error).__name__}: {error}"
-            self.found.append(monitors.failed(monitor, reason[:300]))
+    Raises an error that can pass (the warehouse does not answer): then the step is tried again.
+    """
+    reference, left_out, idle = Reference(window), list[str](), list[str]()
+    for watcher in watchers:
+        if watcher.monitor.needs_champion and window.champion is None:
+            idle.append(watcher.name)
+            continue
+        answer = _measure(watcher, window, reference)
+        if isinstance(answer, str):
+            left_out.append(f"{watcher.name} ({answer})")
         else:
-            if isinstance(answer, str):
-                self.left_out.append(answer)
-            else:
-                self.found.extend(map(_told, answer))
+            window.found.extend(_told(item, watcher) for item in answer)
+    if idle:
+        left_out.append(f"{', '.join(idle)} (no champion yet)")
+    return left_out
 
 
-def _told(item: Measurement) -> Measurement:
-    """The measurement, or an error in its place where it holds a number that is none."""
+def _measure(watcher: Watcher, window: Window, reference: Reference) -> Iterable[Measurement] | str:
+    try:
+        answer = watcher.monitor.measure(window, reference, State(window, watcher.name))
+        return answer if isinstance(answer, str) else list(answer)
+    except MemoryError:
+        raise
+    except Exception as error:
+        if isinstance(error, MlcycleError) and error.retryable:
+            raise
+        reason = error.message if isinstance(error, MlcycleError) else f"{type(error).__name__}: {error}"
+        return [monitors.failed(watcher.name, reason[:300])]
+
+
+def _told(item: Measurement, watcher: Watcher) -> Measurement:
+    """The measurement at the project's level; an error in its place where it holds a number that is none."""
     if problem := not_finite({"value": item.value, "threshold": item.threshold, **item.details}):
         return monitors.failed(item.monitor, problem, item.subject)
+    if watcher.level and item.status in ("info", "warn", "page"):
+        return replace(item, status=watcher.level)
     return item
-
-
-def volume(watch: Watch) -> list[Measurement] | str:
-    """Rows of the last partition against the others of the window."""
-    project = watch.project
-    with watch.warehouse.transaction() as cursor:
-        rows = batches.rows(cursor, project.name, project.entity.table, watch.first, watch.last)
-    own = rows.pop(watch.last.key, None)
-    if own is None:
-        return [
-            monitors.failed("volume", f"{project.entity.table} has no published partition {watch.last.key}")
-        ]
-    found = monitors.volume(own, list(rows.values()), project.monitors.volume_ratio)
-    return [found] if found else "volume (fewer than 3 other partitions in the window)"
-
-
-def gaps(watch: Watch) -> list[Measurement] | str:
-    """Partitions of the window, of any table, that were never delivered."""
-    with watch.warehouse.transaction() as cursor:
-        missing = gap_ledger.missing(cursor, watch.project, watch.first, watch.last)
-    return [gap_monitor.gaps(missing)]

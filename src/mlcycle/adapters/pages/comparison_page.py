@@ -13,6 +13,7 @@ from mlcycle.domain.dataset import DatasetManifest
 from mlcycle.domain.gate import Decision
 from mlcycle.domain.metrics import Array, NotMeasured, shown
 from mlcycle.domain.slices import SliceChange
+from mlcycle.domain.value import Worth
 from mlcycle.project import Project
 
 
@@ -38,8 +39,8 @@ class Compared:
     blocks: NDArray[np.int64]
     slices: list[SliceChange]
     decision: Decision
-    old_worth: float
-    new_worth: float
+    old_worth: Worth
+    new_worth: Worth
 
     @property
     def reasons(self) -> list[str]:
@@ -64,11 +65,12 @@ def render(project: Project, version: int, candidate: str, compared: Compared) -
         ),
         pages.Section(
             "What it is worth",
-            f"Acting on the predictions for these rows, in {project.value.currency}.",
-            head=["", paired.metric, "value"],
+            f"Version {version} gains {compared.new_worth.total - compared.old_worth.total:+,.0f} "
+            f"{project.value.currency} over {rival.name} on these rows. Beside acting as before:",
+            head=["", paired.metric, *(f"over {pages.BEFORE[name]}" for name in compared.new_worth.before)],
             rows=[
-                [rival.name, f"{paired.old:.4f}", f"{compared.old_worth:,.0f}"],
-                [f"version {version} ({candidate})", f"{paired.new:.4f}", f"{compared.new_worth:,.0f}"],
+                _row(rival.name, paired.old, compared.old_worth),
+                _row(f"version {version} ({candidate})", paired.new, compared.new_worth),
             ],
         ),
     ]
@@ -98,3 +100,7 @@ def render(project: Project, version: int, candidate: str, compared: Compared) -
         good=compared.decision.verdict == "promote",
         points=compared.reasons,
     )
+
+
+def _row(name: str, metric: float, worth: Worth) -> list[str]:
+    return [name, f"{metric:.4f}", *(f"{amount:+,.0f}" for amount in worth.gains.values())]

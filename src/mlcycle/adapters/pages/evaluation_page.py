@@ -1,6 +1,6 @@
 """The page that shows how the candidates of a training did on the holdout."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from mlcycle.adapters.pages import html as pages
@@ -8,19 +8,28 @@ from mlcycle.adapters.pages import plots
 from mlcycle.domain.dataset import DatasetManifest
 from mlcycle.domain.metrics import Array, gain
 from mlcycle.domain.slices import Slice
+from mlcycle.domain.value import Worth
 from mlcycle.project import Project
 
 
 @dataclass
 class Measured:
-    """One candidate on the holdout. ``train`` is what its train step handed over."""
+    """One candidate on the holdout. ``train`` is what its train step handed over.
+
+    ``worth`` is known once the heuristic among them is measured.
+    """
 
     name: str
     train: dict[str, Any]
     predictions: Array
     metrics: dict[str, float]
-    value: float
     slices: list[Slice]
+    worth: Worth = field(init=False)
+
+    @property
+    def all(self) -> dict[str, float]:
+        """Metrics, and the value gained over each way of acting as before."""
+        return {**self.metrics, **self.worth.metrics}
 
 
 def render(
@@ -35,7 +44,7 @@ def render(
         [
             one.name,
             *(f"{one.metrics[n]:.4f}" if n in one.metrics else "not measured" for n in names),
-            f"{one.value:,.0f}",
+            *(f"{amount:+,.0f}" for amount in one.worth.gains.values()),
         ]
         for one in sorted(measured, key=lambda m: -gain(metric, 0.0, m.metrics[metric]))
     ]
@@ -44,19 +53,32 @@ def render(
         f"{best.name} has the best {metric}: {best.metrics[metric]:.4f}, against {zero.metrics[metric]:.4f} "
         "of the zero rule (the training mean for every row)"
         + (f" and {heuristic.metrics[metric]:.4f} of the heuristic {heuristic.name}." if heuristic else "."),
-        f"Acting on it is worth {best.value:,.0f} {project.value.currency} on these rows, "
-        f"{best.value - zero.value:+,.0f} against the zero rule.",
+        pages.gained(best.worth, project.value.currency),
     ]
     calibrated = [
         (one.name, plots.fit_quality(task, labels, one.predictions, one.name)) for one in measured[1:]
     ]
-    currency = project.value.currency
+    against, beside = _beside(best, heuristic)
     bars = [
         (metric, plots.bars({m.name: m.metrics[metric] for m in measured}, metric, metric, best.name)),
-        ("value", plots.bars({m.name: m.value for m in measured}, "Business value", currency, best.name)),
+        (
+            "value",
+            plots.bars(
+                {m.name: m.worth.gains[beside] for m in measured},
+                f"Value gained over {against}",
+                project.value.currency,
+                best.name,
+            ),
+        ),
     ]
     sections = [
-        pages.Section("Candidates", "", bars, ["candidate", *names, f"value, {currency}"], table),
+        pages.Section(
+            "Candidates",
+            "",
+            bars,
+            ["candidate", *names, *(f"{project.value.currency} over {name}" for name in best.worth.gains)],
+            table,
+        ),
         pages.Section("Calibration" if task == "classification" else "Fit", "", calibrated),
     ]
     if best.slices:
@@ -69,3 +91,10 @@ def render(
         sections,
         points=points,
     )
+
+
+def _beside(best: Measured, heuristic: Measured | None) -> tuple[str, str]:
+    """What the bars of value are measured from: in words, and its name among the gains."""
+    if heuristic is not None:
+        return f"the heuristic ({heuristic.name})", "heuristic"
+    return pages.BEFORE[best.worth.usual], best.worth.usual

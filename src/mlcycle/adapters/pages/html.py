@@ -5,6 +5,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from mlcycle.adapters.pages.templating import template
+from mlcycle.domain.value import Worth
+
+#: The ways of acting as before, in words.
+BEFORE = {
+    "never": "never acting",
+    "always": "acting on every row",
+    "median": "answering with the training median",
+    "mean": "answering with the training mean",
+    "heuristic": "the heuristic",
+}
+
+
+def gained(worth: Worth, currency: str) -> str:
+    """What acting on predictions gained over acting as before, as a sentence."""
+    gains = ", ".join(f"{amount:+,.0f} over {BEFORE[name]}" for name, amount in worth.gains.items())
+    return (
+        f"Acting on it gains, in {currency} on these {worth.rows:,} rows: {gains}. On the training data "
+        f"the better constant answer was {BEFORE[worth.usual]}."
+    )
 
 
 @dataclass

@@ -58,6 +58,7 @@ def bars(values: Mapping[str, float], title: str, unit: str, best: str) -> bytes
     axes.bar_label(drawn, fmt="{:,.0f}" if large else "{:.4f}", padding=4, color=INK)
     axes.margins(x=0.22)
     axes.xaxis.set_major_formatter("{x:,.0f}" if large else "{x:g}")
+    axes.locator_params(axis="x", nbins=5)
     axes.set(title=title, xlabel=unit)
     return _png(figure)
 
@@ -101,7 +102,9 @@ def block_gains(paired: Paired, starts: Sequence[datetime]) -> bytes:
     axes.bar(range(len(starts)), gains, color=[ACCENT if value > 0 else OTHER for value in gains])
     axes.axhline(0, color=INK, linewidth=1)
     if gaps := [at for at, value in enumerate(paired.block_gains) if _gap(value)]:
-        axes.plot(gaps, [0.0] * len(gaps), "x", color=MUTED, label="not measured: one class only")
+        axes.plot(
+            gaps, [0.0] * len(gaps), "x", color=INK, clip_on=False, label="not measured: one class only"
+        )
         axes.legend(frameon=False)
     every = max(1, len(starts) // 14)
     ticks = list(range(0, len(starts), every))

@@ -169,10 +169,11 @@ def filled(cursor: Cursor, project: str, partitions: list[str]) -> list[str]:
 def first_in_force(cursor: Cursor, project: str, version: int, unit: Unit) -> Partition | None:
     """The first partition whose rows a version was the first to predict, or None."""
     cursor.execute(
-        """select min(s.partition) from serving.scoring s
+        """select s.partition from serving.scoring s
            where s.project = %(project)s and s.version = %(version)s and s.rows > 0 and not exists (
                select from serving.scoring e where e.project = s.project and e.partition = s.partition
-                 and e.rows > 0 and e.scoring_id < s.scoring_id)""",
+                 and e.rows > 0 and e.scoring_id < s.scoring_id)
+           order by s.partition limit 1""",
         {"project": project, "version": version},
     )
     (key,) = cursor.fetchone() or (None,)
@@ -195,6 +196,10 @@ class Scored:
     def known(self) -> NDArray[np.bool_]:
         """Which rows have a label."""
         return np.isfinite(self.labels)
+
+    def only(self, rows: NDArray[np.bool_]) -> "Scored":
+        """These rows of it."""
+        return Scored(self.predictions[rows], self.labels[rows], self.versions[rows], self.times[rows])
 
     def unlearnt(self, learnt_until: Mapping[int, datetime]) -> NDArray[np.bool_]:
         """Which rows lie after what their own model was trained on; ``learnt_until`` by version."""
@@ -232,6 +237,7 @@ def scored(
                  from serving.prediction_log p
                  join serving.scoring s on s.project = p.project and s.scoring_id = p.scoring_id
                  where p.project = %(project)s and p.event_time >= %(start)s and p.event_time < %(end)s
+                   and s.partition between %(first)s and %(last)s
                    and (%(made_until)s::timestamptz is null or s.scored_at <= %(made_until)s)
                  order by p.event_time, p.entity_key, p.scoring_id) served
            left join serving.label l
@@ -244,6 +250,8 @@ def scored(
             "project": project,
             "start": first.start,
             "end": last.end,
+            "first": first.key,
+            "last": last.key,
             "version": version,
             "as_of": as_of,
             "made_until": made_until,

@@ -67,6 +67,7 @@ create table serving.scoring (
 );
 create unique index scoring_current on serving.scoring (project, partition) where current;
 create index on serving.scoring (project, partition, scoring_id);
+create index on serving.scoring (project, version, partition);
 
 -- The key is the order in which windows are read, and the first scoring of a row stands first.
 create table serving.prediction_log (

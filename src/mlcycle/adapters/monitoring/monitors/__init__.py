@@ -1,0 +1,1 @@
+"""The monitors: a module each, which bears the name that projects know it by."""

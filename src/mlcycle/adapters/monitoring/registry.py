@@ -1,0 +1,71 @@
+"""Monitors by name. A new monitor is one module in ``adapters/monitoring/monitors`` with one class."""
+
+import importlib
+import pkgutil
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from mlcycle.adapters.monitoring import monitors
+from mlcycle.adapters.monitoring.base import Monitor
+from mlcycle.domain.monitors import Level
+from mlcycle.errors import ConfigError
+from mlcycle.project import Project, Watched
+
+
+@dataclass(frozen=True)
+class Watcher:
+    """A monitor as a project has it."""
+
+    name: str
+    monitor: Monitor
+    level: Level | None  # of what it finds wrong; None: its own
+    retrain: bool
+
+
+def names() -> list[str]:
+    """The monitors there are."""
+    return sorted(module.name for module in pkgutil.iter_modules(monitors.__path__))
+
+
+def kind(name: str) -> type[Monitor]:
+    """The class of a monitor. Raises ConfigError that lists the monitors there are."""
+    if name not in names():
+        raise ConfigError(f"no monitor {name!r}: there are {', '.join(names())}")
+    module = importlib.import_module(f"{monitors.__name__}.{name}")
+    (found,) = (
+        each
+        for each in vars(module).values()
+        if isinstance(each, type) and issubclass(each, Monitor) and each.__module__ == module.__name__
+    )
+    return found
+
+
+def watching(project: Project) -> list[Watcher]:
+    """The project's monitors in the order in which they measure: all there are, but those switched off.
+
+    Raises ConfigError for a monitor or a parameter that does not exist, one line.
+    """
+    asked = project.monitors.watch
+    watchers = []
+    for name in dict.fromkeys([*names(), *asked]):
+        monitor, said = kind(name), asked.get(name, Watched())
+        if said.enabled:
+            retrain = monitor.asks_for_retrain if said.retrain is None else said.retrain
+            watchers.append(Watcher(name, monitor(_params(name, monitor, said)), said.severity, retrain))
+    return sorted(watchers, key=lambda watcher: (watcher.monitor.order, watcher.name))
+
+
+def _params(name: str, monitor: type[Monitor], said: Watched) -> object:
+    try:
+        return monitor.Parameters.model_validate(said.params)
+    except ValidationError as error:
+        problems = []
+        for item in error.errors(include_url=False):
+            key = ".".join(map(str, item["loc"])) or "params"
+            if item["type"] == "extra_forbidden":
+                known = ", ".join(monitor.Parameters.model_fields) or "none"
+                problems.append(f"no parameter {key!r}: there are {known}")
+            else:
+                problems.append(f"{key}: {item['msg']}")
+        raise ConfigError(f"monitor {name!r}: {'; '.join(problems)}") from None
