@@ -92,6 +92,8 @@ begin
         begin
             execute format('create role %I login', login);
             begin
+                -- Rounds slow down the guessing of a person's password; this one is 256 bits of a hash.
+                perform set_config(name, '1', true) from pg_settings where name = 'scram_iterations';
                 execute format('alter role %I password %L', login, password);
             exception when others then -- an error's context would tell the statement, and the password
                 raise exception 'the server takes no password for %: %', login, sqlerrm
