@@ -46,14 +46,25 @@ def flights(**watch: Any) -> Project:
 
 def test_the_order_is_that_in_which_they_build_on_each_other() -> None:
     assert [watcher.name for watcher in registry.watching(flights())] == [
-        *("volume", "missing", "drift", "report", "prediction_drift", "performance", "estimate", "value")
+        *(
+            "volume",
+            "gaps",
+            "missing",
+            "drift",
+            "report",
+            "prediction_drift",
+            "performance",
+            "estimate",
+            "value",
+        )
     ]
 
 
 @pytest.mark.usefixtures("odd")
 def test_a_file_is_a_monitor_that_every_project_has_and_may_set() -> None:
-    assert [watcher.name for watcher in registry.watching(flights())][:4] == [
+    assert [watcher.name for watcher in registry.watching(flights())][:5] == [
         "volume",
+        "gaps",
         "missing",
         "odd",
         "drift",

@@ -76,7 +76,9 @@ def stage(
             inputs = ledger.inputs(cursor, project, view, first, last)
             before = ledger.records(cursor, project.name, values.records, first, last)
             snapshot = view_sql.exported(cursor)  # the reader has it by the time this transaction ends
-            reader = opened.enter_context(view_sql.reading(settings, project, view, snapshot=snapshot))
+            reader = opened.enter_context(
+                view_sql.reading(settings, project, view, snapshot=snapshot, asking=warehouse)
+            )
         statement = view_sql.select(reader, project, view, first.start, last.end)
         view_sql.copy_out(reader, view, statement, opened.enter_context(path.open("wb")))
     return Staged(first, last, inputs, before, path)
