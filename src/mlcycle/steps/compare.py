@@ -13,7 +13,7 @@ from mlcycle.adapters.pages import comparison_page
 from mlcycle.adapters.pages.comparison_page import Compared, Rival
 from mlcycle.adapters.tracking import model_cache
 from mlcycle.adapters.tracking.server import Tracking
-from mlcycle.contract import Output, Status
+from mlcycle.contract import Status
 from mlcycle.domain.bootstrap import Paired, paired_blocks
 from mlcycle.domain.dataset import Bounds, DatasetManifest
 from mlcycle.domain.gate import Decision, decide
@@ -35,9 +35,6 @@ SEED = 20130101
 
 def run(context: StepContext) -> Outcome:
     """Compare. The verdict is an answer, not a failure: the step is ok either way."""
-    before = context.published("comparison")
-    if before is not None:
-        return _outcome(before, replayed=True)
     project = context.project
     check_metric(project.evaluation.metric, project.label.task)
     with context.warehouse.transaction() as cursor:
@@ -91,7 +88,7 @@ def run(context: StepContext) -> Outcome:
         "champion": rival.version,
         "champion_seq": rival.seq,
     }
-    with context.publication("comparison") as publication:
+    with context.publication() as publication:
         values["comparison_id"] = comparisons.record(
             publication.cursor,
             project.name,
@@ -99,10 +96,14 @@ def run(context: StepContext) -> Outcome:
             statistics={**statistics, "report": links["comparison"]},
             **values,
         )
-        publication.outputs.update(
-            values=values, statistics=statistics, report=report.model_dump(), links=links
+        outcome = publication.outcome = Outcome(
+            message=f"{values['verdict']} version {challenger.version}: {compared.reasons[0]}",
+            values=values,
+            metrics={key: value for key, value in statistics.items() if isinstance(value, int | float)},
+            outputs={"report": report},
+            links=links,
         )
-    return _outcome(publication.outputs)
+    return outcome
 
 
 def _judge(
@@ -121,18 +122,6 @@ def _judge(
     slices = compare_slices(metric, labels, rival.predictions, new, columns, gate.min_slice_rows)
     decision = decide(gate, paired, len(labels), slices, rival.name)
     return paired, blocks, slices, decision
-
-
-def _outcome(published: dict[str, Any], *, replayed: bool = False) -> Outcome:
-    values, statistics = published["values"], published["statistics"]
-    return Outcome(
-        message=f"{values['verdict']} version {values['challenger']}: {values['reasons'][0]}",
-        values=values,
-        metrics={key: value for key, value in statistics.items() if isinstance(value, int | float)},
-        outputs={"report": Output.model_validate(published["report"])},
-        links=published["links"],
-        replayed=replayed,
-    )
 
 
 def _challenger(context: StepContext, cursor: Any) -> models.ModelVersion:

@@ -35,9 +35,6 @@ MIN_SLICE_ROWS = 30
 
 def run(context: StepContext) -> Outcome:
     """Evaluate the candidates of one training."""
-    before = context.published("evaluation")
-    if before is not None:
-        return _outcome(context, before, replayed=True)
     project = context.project
     metric, task = project.evaluation.metric, project.label.task
     check_metric(metric, task)
@@ -64,8 +61,8 @@ def run(context: StepContext) -> Outcome:
         _report_path(context, best), evaluation_page.render(project, manifest, measured, best, labels)
     )
     links = _log(context, measured, best)
-    values = _values(measured, best, manifest, report, links)
-    with context.publication("evaluation") as publication:
+    outcome = _outcome(metric, measured, best, manifest, report, links)
+    with context.publication() as publication:
         for one in measured[1:]:
             ledger.record_evaluation(
                 publication.cursor,
@@ -76,23 +73,31 @@ def run(context: StepContext) -> Outcome:
                 metrics=_recorded(one),
                 best=one is best,
             )
-        publication.outputs.update(values)
-    return _outcome(context, values)
+        publication.outcome = outcome
+    return outcome
 
 
-def _outcome(context: StepContext, values: dict[str, Any], *, replayed: bool = False) -> Outcome:
-    metric = context.project.evaluation.metric
-    measured: dict[str, dict[str, float]] = values["measured"]
-    best = values["best"]["candidate"]
-    others = ", ".join(f"{name} {each[metric]:.4f}" for name, each in measured.items() if name != best)
-    score = f"{metric} {measured[best][metric]:.4f} on {values['rows']} rows"
+def _outcome(
+    metric: str,
+    measured: list[Measured],
+    best: Measured,
+    manifest: DatasetManifest,
+    report: Output,
+    links: dict[str, str],
+) -> Outcome:
+    others = ", ".join(f"{one.name} {one.all[metric]:.4f}" for one in measured if one is not best)
+    rows = len(best.predictions)
     return Outcome(
-        message=f"best is {best} with {score} ({others})",
-        values={key: values[key] for key in ("best", "dataset_digest", "metrics", "rows")},
-        metrics={f"{name}_{key}": value for name, each in measured.items() for key, value in each.items()},
-        outputs={"report": Output.model_validate(values["report"])},
-        links=values["links"],
-        replayed=replayed,
+        message=f"best is {best.name} with {metric} {best.all[metric]:.4f} on {rows} rows ({others})",
+        values={
+            "best": best.train,
+            "dataset_digest": manifest.digest,
+            "metrics": best.all,
+            "rows": rows,
+        },
+        metrics={f"{one.name}_{key}": value for one in measured for key, value in one.all.items()},
+        outputs={"report": report},
+        links=links,
     )
 
 
@@ -158,20 +163,6 @@ def _slice(part: Slice) -> dict[str, Any]:
     if isinstance(part.metric, NotMeasured):
         return {"name": part.name, "rows": part.rows, "not_measured": part.metric.reason}
     return {"name": part.name, "rows": part.rows, "metric": part.metric}
-
-
-def _values(
-    measured: list[Measured], best: Measured, manifest: DatasetManifest, report: Output, links: dict[str, str]
-) -> dict[str, Any]:
-    return {
-        "best": best.train,
-        "dataset_digest": manifest.digest,
-        "metrics": best.all,
-        "measured": {one.name: one.all for one in measured},
-        "rows": len(best.predictions),
-        "report": report.model_dump(),
-        "links": links,
-    }
 
 
 def _log(context: StepContext, measured: list[Measured], best: Measured) -> dict[str, str]:

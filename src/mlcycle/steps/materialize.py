@@ -30,8 +30,6 @@ def run(context: StepContext) -> Outcome:
     project, settings = context.project, context.settings
     if not project.features:
         return Outcome(Status.SKIPPED, "the project has no feature views")
-    if (before := context.published("online")) is not None:
-        return _outcome(before["written"], replayed=True)
     asked = context.partitions[-1].end
     with (
         online_writer.lock(settings, project.name, context.request.work, context.token) as still_held,
@@ -45,10 +43,16 @@ def run(context: StepContext) -> Outcome:
             view: sum(writer.write(view, values) for values in spool.tables(segment))
             for view, segment in newest.items()
         }
-    with context.publication("online") as publication:
+    total = sum(written.values())
+    outcome = Outcome(
+        message=f"{total} entities moved forward online" if total else "everything online was the newest",
+        values={"written": written},
+        metrics={"written": total},
+    )
+    with context.publication() as publication:
         watermarks.advance(publication.cursor, project.name, STREAM, asked)
-        publication.outputs["written"] = written
-    return _outcome(written)
+        publication.outcome = outcome
+    return outcome
 
 
 def _copy(context: StepContext, spool: Spool, asked: datetime) -> dict[str, Segment]:
@@ -84,11 +88,3 @@ def _newest(cursor: Cursor, spool: Spool, project: Project, view_name: str, as_o
     )
     window = {"since": as_of - view.ttl, "as_of": as_of}
     return spool.copy(cursor, query, window, pa.schema(list(fields.items())))
-
-
-def _outcome(written: dict[str, int], *, replayed: bool = False) -> Outcome:
-    total = sum(written.values())
-    message = f"{total} entities moved forward online" if total else "everything online was the newest"
-    return Outcome(
-        message=message, values={"written": written}, metrics={"written": total}, replayed=replayed
-    )

@@ -1,7 +1,6 @@
 """Watch a window that ends with the last partition asked for: inputs, predictions, performance, value."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from mlcycle.adapters.monitoring import registry
 from mlcycle.adapters.monitoring.watch import watch
@@ -14,15 +13,11 @@ from mlcycle.ledger import champion as champions
 from mlcycle.ledger import monitoring
 from mlcycle.steps.context import Outcome, StepContext
 
-KEY = "monitor"
 TOLD = ("performance", "value")  # whose words the step repeats
 
 
 def run(context: StepContext) -> Outcome:
     """Measure, store, and hand over alerts and the wish for a retrain."""
-    before = context.published(KEY)
-    if before is not None:
-        return _outcome(before, replayed=True)
     project, last = context.project, context.partitions[-1]
     first = Partition.containing(last.end - project.monitors.window, project.unit)
     with context.warehouse.transaction() as cursor:
@@ -37,19 +32,22 @@ def run(context: StepContext) -> Outcome:
     report = next((item.details for item in found if item.details.get("output")), {})
     link = report.get("link", "")
     titles = {watcher.name: watcher.monitor.title for watcher in watchers}
-    with context.publication(KEY) as publication:
+    outcome = Outcome(
+        message=_message(window, left_out),
+        outputs={"report": Output.model_validate(report["output"])} if report else {},
+        values={
+            "alerts": findings.alerts(project.name, last.key, found, link, titles),
+            "ok": findings.settled(found),
+            "retrain": findings.retrain(found, {watcher.name for watcher in watchers if watcher.retrain}),
+        },
+        metrics=_metrics(found),
+        links={"drift": link} if link else {},
+    )
+    with context.publication() as publication:
         monitoring.replace(publication.cursor, project.name, last, found)
         monitoring.note_moment(publication.cursor, project.name, last.key, moment)
-        publication.outputs.update(
-            message=_message(window, left_out),
-            alerts=findings.alerts(project.name, last.key, found, link, titles),
-            ok=findings.settled(found),
-            retrain=findings.retrain(found, {watcher.name for watcher in watchers if watcher.retrain}),
-            metrics=_metrics(found),
-            link=link,
-            report=report.get("output"),
-        )
-    return _outcome(publication.outputs)
+        publication.outcome = outcome
+    return outcome
 
 
 def _metrics(found: Sequence[Measurement]) -> dict[str, float]:
@@ -72,15 +70,3 @@ def _message(window: Window, left_out: Sequence[str]) -> str:
     if left_out:
         parts.append(f"not measured yet: {', '.join(left_out)}")
     return f"{window.first.key} to {window.last.key}: {'; '.join(parts)}"
-
-
-def _outcome(published: dict[str, Any], *, replayed: bool = False) -> Outcome:
-    report = published["report"]
-    return Outcome(
-        message=published["message"],
-        outputs={"report": Output.model_validate(report)} if report else {},
-        values={name: published[name] for name in ("alerts", "ok", "retrain")},
-        metrics=published["metrics"],
-        links={"drift": published["link"]} if published["link"] else {},
-        replayed=replayed,
-    )

@@ -12,9 +12,6 @@ from mlcycle.steps.context import Outcome, StepContext
 
 def run(context: StepContext) -> Outcome:
     """Promote by compare-and-set in the ledger. MLflow's aliases follow in ``reconcile``."""
-    before = context.published("champion")
-    if before is not None:
-        return _outcome(before, replayed=True)
     project = context.project.name
     compared = context.handover("compare").values
     with context.warehouse.transaction() as cursor:
@@ -34,7 +31,7 @@ def run(context: StepContext) -> Outcome:
         context.progress(note)
     origin = context.request.origin
     actor, said = (decision.user, decision.reason) if decision else (origin.user or origin.dag_id, "")
-    with context.publication("champion") as publication:
+    with context.publication() as publication:
         seq = champions.crown(
             publication.cursor,
             project,
@@ -45,18 +42,11 @@ def run(context: StepContext) -> Outcome:
             reason="; ".join(filter(None, [comparison.reasons[0], said])),
             comparison_id=comparison.comparison_id,
         )
-        publication.outputs.update(seq=seq, version=challenger.version, candidate=challenger.candidate)
-    return _outcome(publication.outputs)
-
-
-def _outcome(values: dict[str, Any], *, replayed: bool = False) -> Outcome:
-    if values.get("decision") == "reject":
-        return Outcome(Status.SKIPPED, values["message"], values={"verdict": "reject"}, replayed=replayed)
-    return Outcome(
-        message=f"version {values['version']} ({values['candidate']}) is champion number {values['seq']}",
-        values={"seq": values["seq"], "version": values["version"]},
-        replayed=replayed,
-    )
+        outcome = publication.outcome = Outcome(
+            message=f"version {challenger.version} ({challenger.candidate}) is champion number {seq}",
+            values={"seq": seq, "version": challenger.version},
+        )
+    return outcome
 
 
 def _rejected(context: StepContext, version: int, decision: Decision) -> Outcome:
@@ -64,9 +54,10 @@ def _rejected(context: StepContext, version: int, decision: Decision) -> Outcome
     message = f"{decision.user} rejected version {version}" + (
         f": {decision.reason}" if decision.reason else ""
     )
-    with context.publication("champion") as publication:
-        publication.outputs.update(decision="reject", message=message)
-    return _outcome(publication.outputs)
+    outcome = Outcome(Status.SKIPPED, message, values={"verdict": "reject"})
+    with context.publication() as publication:
+        publication.outcome = outcome
+    return outcome
 
 
 def _decision(context: StepContext, version: int) -> Decision | None:

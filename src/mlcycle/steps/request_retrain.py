@@ -11,19 +11,14 @@ from mlcycle.ledger import batches, past, retrain
 from mlcycle.ledger.retrain import RetrainRequest
 from mlcycle.steps.context import Outcome, StepContext
 
-KEY = "request"
-
 
 def run(context: StepContext) -> Outcome:
     """Decide on one request and note it. Skipped where it is not wanted or refused, with why."""
-    before = context.published(KEY)
-    if before is not None:
-        return _outcome(before, replayed=True)
     source, reason = _asked(context)
     if not reason:
         return Outcome(Status.SKIPPED, "the monitors ask for no retrain")
     as_of, policy, project = _as_of(context), context.project.retrain, context.project.name
-    with context.publication(KEY) as publication:
+    with context.publication() as publication:
         cursor = publication.cursor
         retrain.hold(cursor, project)
         why_not = _of_the_past(context, cursor, source) or refusal(
@@ -36,8 +31,8 @@ def run(context: StepContext) -> Outcome:
         )
         request = RetrainRequest(source, reason, as_of, not why_not, why_not)
         retrain.record(cursor, project, context.request.work, request)
-        publication.outputs.update(as_of=as_of.isoformat(), reason=reason, source=source, refused=why_not)
-    return _outcome(publication.outputs)
+        outcome = publication.outcome = _outcome(request)
+    return outcome
 
 
 def _of_the_past(context: StepContext, cursor: Cursor, source: str) -> str:
@@ -80,10 +75,8 @@ def _as_of(context: StepContext) -> datetime:
     return newest.end
 
 
-def _outcome(decision: dict[str, str], *, replayed: bool = False) -> Outcome:
-    values = {"as_of": decision["as_of"], "reason": decision["reason"]}
-    if decision["refused"]:
-        message = f"no retrain ({decision['reason']}): {decision['refused']}"
-        return Outcome(Status.SKIPPED, message, replayed=replayed)
-    message = f"retrain asked for by {decision['source']}: {decision['reason']}"
-    return Outcome(Status.OK, message, values=values, replayed=replayed)
+def _outcome(request: RetrainRequest) -> Outcome:
+    if request.refused_because:
+        return Outcome(Status.SKIPPED, f"no retrain ({request.reason}): {request.refused_because}")
+    message = f"retrain asked for by {request.source}: {request.reason}"
+    return Outcome(message=message, values={"as_of": request.as_of.isoformat(), "reason": request.reason})

@@ -11,9 +11,6 @@ from mlcycle.steps.context import Outcome, StepContext
 
 def run(context: StepContext) -> Outcome:
     """Roll back to number ``to`` of the history, or to the last version before the current one."""
-    before = context.published("champion")
-    if before is not None:
-        return _outcome(before, replayed=True)
     project = context.project.name
     with context.warehouse.transaction() as cursor:
         now = champions.current(cursor, project)
@@ -34,7 +31,7 @@ def run(context: StepContext) -> Outcome:
         context.progress(note)
     origin = context.request.origin
     reason = str(context.param("reason", f"rollback to number {target.seq}"))
-    with context.publication("champion") as publication:
+    with context.publication() as publication:
         seq = champions.crown(
             publication.cursor,
             project,
@@ -44,19 +41,12 @@ def run(context: StepContext) -> Outcome:
             actor=origin.user or origin.dag_id or "mlcycle",
             reason=reason,
         )
-        publication.outputs.update(
-            seq=seq, version=target.version, candidate=target.candidate, instead_of=now.version
+        outcome = publication.outcome = Outcome(
+            message=f"version {target.version} ({target.candidate}) is champion again, as number {seq}, "
+            f"instead of version {now.version}",
+            values={"seq": seq, "version": target.version},
         )
-    return _outcome(publication.outputs)
-
-
-def _outcome(values: dict[str, Any], *, replayed: bool = False) -> Outcome:
-    return Outcome(
-        message=f"version {values['version']} ({values['candidate']}) is champion again, as number "
-        f"{values['seq']}, instead of version {values['instead_of']}",
-        values={"seq": values["seq"], "version": values["version"]},
-        replayed=replayed,
-    )
+    return outcome
 
 
 def _number(value: Any) -> int:
