@@ -40,6 +40,7 @@ def project(*kinds: str) -> Project:
 def cursor(postgres: Postgres) -> Iterator[Any]:
     """A session in another time zone than UTC."""
     connection = psycopg2.connect(postgres.dsn("postgres"), options="-c timezone=America/New_York")
+    connection.autocommit = True
     with connection.cursor() as found:
         yield found
     connection.close()
@@ -47,7 +48,7 @@ def cursor(postgres: Postgres) -> Iterator[Any]:
 
 def in_sql(cursor: Any, kinds: list[str], values: list[Any]) -> str | None:
     """What PostgreSQL makes of the key."""
-    columns = ", ".join(f"%s::{VALUES[kind][1]} as k{number}" for number, kind in enumerate(kinds))
+    columns = ", ".join(f"(%s)::{VALUES[kind][1]} as k{number}" for number, kind in enumerate(kinds))
     cursor.execute(f"with e as (select {columns}) select {entity_key(project(*kinds), 'e')} from e", values)
     (text,) = cursor.fetchone()
     return text
