@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 GOAL = 10.0  # seconds a statement should take
+MOST = 8192  # items, however quick they are: what one of them takes in memory is bounded as well
 
 
 @dataclass
@@ -15,7 +16,7 @@ class Pace:
         """So many items took so long. The size grows fourfold at the most, and falls as far as it must."""
         fitting = int(items * GOAL / max(seconds, 1e-3))
         if fitting < self.size or items >= self.size:
-            self.size = max(1, min(fitting, 4 * self.size))
+            self.size = max(1, min(fitting, 4 * self.size, MOST))
 
     def too_long(self, items: int) -> None:
         """So many items did not come to an end at all."""

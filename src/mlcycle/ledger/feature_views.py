@@ -56,22 +56,23 @@ def register(
     Waits for the batches that are being published just now: their changes are either seen by whoever
     looks after this transaction, or noted.
     """
-    cursor.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"feature views:{project}",))
+    # One round trip and one transaction, also where each statement is one of its own.
     cursor.execute(
-        """insert into ledger.feature_view (project, view, definition, reads, building)
+        """select pg_advisory_xact_lock(hashtextextended(%s, 0));
+           insert into ledger.feature_view (project, view, definition, reads, building)
            values (%s, %s, %s, %s, %s) on conflict do nothing""",
-        (project, view, definition, list(reads), building),
+        (f"feature views:{project}", project, view, definition, list(reads), building),
     )
 
 
 def redefine(cursor: Cursor, project: str, view: str, definition: str, reads: Sequence[str]) -> None:
     """Have a view that is read looked at anew, whole, by another definition."""
-    cursor.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"feature views:{project}",))
     cursor.execute(
-        """update ledger.feature_view
+        """select pg_advisory_xact_lock(hashtextextended(%s, 0));
+           update ledger.feature_view
            set definition = %s, reads = %s, covered_from = null, covered_to = null
            where project = %s and view = %s and not building""",
-        (definition, list(reads), project, view),
+        (f"feature views:{project}", definition, list(reads), project, view),
     )
 
 

@@ -69,7 +69,7 @@ def look(
     are read before the batches, so that no change is taken up whose batch was not seen.
 
     Args:
-        cursor: reads the ledger.
+        cursor: reads the ledger; best with a transaction for each statement, as much is computed between.
         project: holds the view.
         view: its name.
         asked: partitions that are wanted, with all before them that have data.
@@ -98,15 +98,31 @@ def look(
             if partition in candidates
             and (partition in computed or partition in wanted or (span and span[0] <= partition <= span[1]))
         }
-        found |= stale(_reach(cursor, project, view, first, last), (), here)
+        there = batches(cursor, project, view, first, last)
+        found |= stale(_reach(project, view, there), (), here)
     return Look(known.view_id, found, [change.change_id for change in seen], span, covered)
 
 
-def inputs(
+def batches(
     cursor: Cursor, project: Project, view: str, first: Partition, last: Partition
+) -> list[tuple[str, str, int]]:
+    """Table, partition and id of every batch that partitions of a view from first to last depend on."""
+    spec = project.features[view]
+    since = Partition.containing(first.start - spec.lookback, project.unit)
+    cursor.execute(
+        """select table_name, partition, batch_id from ledger.batch
+           where project = %s and table_name = any(%s) and partition between %s and %s
+             and current and status = 'published'""",
+        (project.name, spec.reads, since.key, last.key),
+    )
+    return cursor.fetchall()
+
+
+def inputs(
+    project: Project, view: str, found: Iterable[tuple[str, str, int]], first: Partition, last: Partition
 ) -> dict[Partition, str]:
-    """What each partition from first to last is to be computed from, as of the cursor's snapshot."""
-    reach = _reach(cursor, project, view, first, last)
+    """What each partition from first to last is computed from, where these are the batches."""
+    reach = _reach(project, view, found)
     return {partition: reach.inputs(partition)[0] for partition in first.to(last)}
 
 
@@ -117,8 +133,8 @@ def stale_within(
     computed = recorded(cursor, project.name, view, project.unit, first, last)
     if not computed:
         return set()
-    reach = _reach(cursor, project, view, min(computed), max(computed))
-    return set(stale(reach, (), computed))
+    there = batches(cursor, project, view, min(computed), max(computed))
+    return set(stale(_reach(project, view, there), (), computed))
 
 
 def recorded(
@@ -283,18 +299,10 @@ def _outside(span: Span | None, covered: Span | None) -> Iterable[Partition]:
     yield from max(first, covered[1].shift(1)).to(last)
 
 
-def _reach(cursor: Cursor, project: Project, view: str, first: Partition, last: Partition) -> Reach:
-    """The reach of a view over the batches that partitions from first to last depend on."""
-    spec = project.features[view]
-    since = Partition.containing(first.start - spec.lookback, project.unit)
-    cursor.execute(
-        """select table_name, partition, batch_id from ledger.batch
-           where project = %s and table_name = any(%s) and partition between %s and %s
-             and current and status = 'published'""",
-        (project.name, spec.reads, since.key, last.key),
-    )
-    batches: defaultdict[str, dict[Partition, int]] = defaultdict(dict)
-    for table, key, batch in cursor.fetchall():
-        batches[table][partition_of(key, project.unit)] = int(batch)
-    tables = {name: Deliveries(project.source.tables[name].lag, batches[name]) for name in spec.reads}
+def _reach(project: Project, view: str, found: Iterable[tuple[str, str, int]]) -> Reach:
+    """The reach of a view over some batches."""
+    spec, by_table = project.features[view], defaultdict[str, dict[Partition, int]](dict)
+    for table, key, batch in found:
+        by_table[table][partition_of(key, project.unit)] = batch
+    tables = {name: Deliveries(project.source.tables[name].lag, by_table[name]) for name in spec.reads}
     return Reach(definition(project, view), project.unit, spec.lookback, tables)

@@ -82,24 +82,23 @@ def _generation(context: StepContext, view: str) -> Generation:
 
 def _settled(context: StepContext, values: Generation) -> bool:
     """Whether there is nothing to compute; what had changed without an effect is settled then."""
-    with context.warehouse.transaction() as cursor:
-        look = _look(context, cursor, values)
-        if look is None or look.stale or values.building:
-            return False
-        feature_views.settle(cursor, look.view_id, look.taken_up, look.covers())
+    look = _look(context, values)
+    if look is None or look.stale or values.building:
+        return False
+    if look.taken_up or look.covers() != look.covered:
+        with context.warehouse.transaction() as cursor:
+            feature_views.settle(cursor, look.view_id, look.taken_up, look.covers())
     return True
 
 
-def _look(context: StepContext, cursor: object, values: Generation) -> Look | None:
+def _look(context: StepContext, values: Generation) -> Look | None:
     """What is stale. Values that are built anew reach as far as those they replace."""
-    from psycopg2.extensions import cursor as Cursor
-
-    assert isinstance(cursor, Cursor)
-    asked = list(context.partitions)
-    if values.building:
-        before = ledger.last_recorded(cursor, context.project.name, values.view, context.project.unit)
-        asked += [before[0]] if before else []
-    return ledger.look(cursor, context.project, values.view, asked, building=values.building)
+    project, asked = context.project, list(context.partitions)
+    with context.warehouse.statements() as cursor:
+        if values.building:
+            before = ledger.last_recorded(cursor, project.name, values.view, project.unit)
+            asked += [before[0]] if before else []
+        return ledger.look(cursor, project, values.view, asked, building=values.building)
 
 
 def _bring_up_to_date(context: StepContext, view: str) -> tuple[int, int]:
@@ -109,8 +108,7 @@ def _bring_up_to_date(context: StepContext, view: str) -> tuple[int, int]:
         values = _generation(context, view)
         if _settled(context, values):
             return partitions, rows
-        with context.warehouse.transaction() as cursor:
-            look = _look(context, cursor, values)
+        look = _look(context, values)
         if look is None:
             continue  # another run has just changed the view
         done, count, complete = _compute(context, values, look)

@@ -15,7 +15,7 @@ from mlcycle.steps.context import Outcome, StepContext
 def run(context: StepContext) -> Outcome:
     """Write the labels of every partition that has new ones. Skipped where there are none."""
     project, as_of = context.project, context.partitions[-1].end
-    with context.warehouse.transaction() as cursor:
+    with context.warehouse.statements() as cursor:
         known = label_sources.due(cursor, project, as_of)
         before = [key for key in published_keys(cursor, context.request.work) if key.startswith("labels:")]
     rows, unlabelled, due = 0, 0, known.partitions

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 RESERVED = ("entity_key", "event_time", "partition", "label")
 CHUNK_ROWS = 100_000
-LOOKUP = 8  # a view's values in the window for each row from which on looking entities up is quicker
+LOOKUP = 50  # so many times a chunk's rows must a view's window hold for a look-up by entity to be quicker
 COUNTS = b"mlcycle.counts"  # key of the schema metadata: unlabelled rows, newest lead of each view
 
 

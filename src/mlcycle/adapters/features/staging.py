@@ -73,7 +73,7 @@ def stage(
     project, view, (first, last) = values.project, values.view, partitions
     with ExitStack() as opened:
         with warehouse.reading() as cursor:
-            inputs = ledger.inputs(cursor, project, view, first, last)
+            batches = ledger.batches(cursor, project, view, first, last)
             before = ledger.records(cursor, project.name, values.records, first, last)
             snapshot = view_sql.exported(cursor)  # the reader has it by the time this transaction ends
             reader = opened.enter_context(
@@ -81,7 +81,7 @@ def stage(
             )
         statement = view_sql.select(reader, project, view, first.start, last.end)
         view_sql.copy_out(reader, view, statement, opened.enter_context(path.open("wb")))
-    return Staged(first, last, inputs, before, path)
+    return Staged(first, last, ledger.inputs(project, view, batches, first, last), before, path)
 
 
 def overtaken(cursor: Cursor, values: Generation, staged: Staged) -> bool:

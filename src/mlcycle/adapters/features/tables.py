@@ -40,9 +40,7 @@ def readable(cursor: Cursor, project: str, view: str) -> bool:
     if found is None:
         return False
     table = feature_table(project, view)
-    cursor.execute("select to_regclass(%s) is not null", (table.as_string(cursor),))
-    if cursor.fetchone() == (True,):
-        cursor.execute(sql.SQL("lock table {} in access share mode").format(table))
+    cursor.execute(sql.SQL("lock table {} in access share mode").format(table))
     cursor.execute("select to_regclass(%s)::oid::bigint", (table.as_string(cursor),))
     if cursor.fetchone() != found:
         raise Unavailable(

@@ -107,6 +107,20 @@ class Warehouse:
             raise _translated(error, ended=bool(connection.closed)) from error
 
     @contextmanager
+    def statements(self) -> Iterator[Cursor]:
+        """A cursor whose every statement is a transaction of its own: between them nothing is held open."""
+        connection = self.connection
+        connection.autocommit = True
+        try:
+            with connection.cursor() as cursor:
+                yield cursor
+        except psycopg2.Error as error:
+            raise _translated(error, ended=bool(connection.closed)) from error
+        finally:
+            if not connection.closed:
+                connection.autocommit = False
+
+    @contextmanager
     def reading(self) -> Iterator[Cursor]:
         """A cursor on a connection of its own: one snapshot, read only, whatever is written meanwhile."""
         connection = connect(self._settings, name=f"{self._name}:read")
