@@ -5,6 +5,7 @@ import os
 import signal
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
@@ -18,6 +19,7 @@ from mlcycle.adapters.warehouse.connection import Warehouse
 from mlcycle.contract import Request, Result, Status
 from mlcycle.errors import InputError
 from mlcycle.local.world_data import day_file
+from mlcycle.project import Project
 from mlcycle.steps.runtime import run_step
 from tests.conftest import Platform
 from tests.raw_data import FLIGHTS, deliver, replace, request
@@ -223,3 +225,20 @@ def test_features_that_were_never_computed_are_named(platform: Platform) -> None
     result = run_step(request("materialize", FLIGHTS, FIRST), platform.settings())
     assert result.status is Status.FAILED
     assert "'carrier_recent' was never computed: run the step features first" in result.message
+
+
+def test_the_first_definitions_of_several_projects_at_once_are_applied(platform: Platform) -> None:
+    """Feast looks for its registry's tables and creates them without a lock."""
+    projects = [Project.model_validate({**FLIGHTS.document(), "name": f"p{number}"}) for number in range(4)]
+
+    def apply(project: Project) -> bool:
+        return feature_store.ensure(Warehouse(platform.settings()), platform.settings(), project)
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(apply, projects)) == [True] * 4
+    began = time.perf_counter()
+    assert not apply(projects[0])
+    assert time.perf_counter() - began < 1, "unchanged definitions cost one query"
+    assert platform.owner().query(
+        "select count(*) from features.feature_views where project_id like 'p%%'"
+    ) == [(4 * len(FLIGHTS.features),)]

@@ -6,7 +6,9 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from mlcycle.adapters.datasets import point_in_time
 from mlcycle.adapters.datasets.point_in_time import counts, equivalent_sql, frames
+from mlcycle.adapters.warehouse import arrow
 from mlcycle.adapters.warehouse.connection import Warehouse
 from mlcycle.errors import ConfigError, InputError
 from mlcycle.project import Project
@@ -95,6 +97,36 @@ def test_chunks_do_not_change_the_rows(warehouse: Warehouse) -> None:
     parts = pa.concat_tables(frames(warehouse, FLIGHTS, START, END, labels=False, chunk_rows=1))
     assert whole.replace_schema_metadata(None).equals(parts.replace_schema_metadata(None))
     assert "label" not in whole.column_names
+
+
+def test_looking_entities_up_gives_the_same_rows_and_reads_these_entities_alone(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hour = START + timedelta(days=40, hours=22)
+    read: list[int] = []
+    real = arrow.Spool.copy
+
+    def copy(self: arrow.Spool, *args: object) -> arrow.Segment:
+        segment = real(self, *args)  # type: ignore[arg-type]
+        read.append(segment.rows)
+        return segment
+
+    monkeypatch.setattr(arrow.Spool, "copy", copy)
+    found = {}
+    for way, factor in {"looked up": 0, "whole window": 10**9}.items():
+        monkeypatch.setattr(point_in_time, "LOOKUP", factor)
+        read.clear()
+        found[way] = (
+            pa.concat_tables(frames(warehouse, FLIGHTS, hour, hour + timedelta(hours=1), labels=False)),
+            list(read),
+        )
+    (looked_up, few), (whole, many) = found.values()
+    assert looked_up.equals(whole)
+    assert looked_up["carrier_late_7d"].null_count < looked_up.num_rows
+    rows = looked_up.num_rows
+    assert few[0] == many[0] == rows
+    assert max(few[1:]) <= 2 * rows  # a value as the hour begins, and those that follow in it
+    assert max(many[1:]) > 20 * rows
 
 
 def test_as_of_knows_no_later_label(warehouse: Warehouse) -> None:
