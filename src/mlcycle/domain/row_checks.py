@@ -38,6 +38,7 @@ class Checked:
     """Rows of several partitions after the checks; every array has one entry a row."""
 
     typed: "pa.Table"  # bad cells are null
+    loads: "pa.Table"  # what is published of the rows: text as it came, and typed values
     reasons: Reasons  # by position
     duplicates: "np.ndarray[Any, Any]"  # exact copies of an earlier row
     event_us: "np.ndarray[Any, Any]"  # event time, microseconds since 1970; meaningless where bad
@@ -53,10 +54,10 @@ class Checked:
 def check(
     cells: "pa.Table", owner: "np.ndarray[Any, Any]", partitions: list[Partition], table: Declared
 ) -> Checked:
-    """Check rows of text.
+    """Check rows of text, or of the types their format has.
 
     Args:
-        cells: n rows; the table's columns in declared order, as text.
+        cells: n rows; the table's columns in declared order.
         owner: for each row the index of its partition.
         partitions: the partitions.
         table: what the project declares.
@@ -69,7 +70,7 @@ def check(
     for name, kind in table.columns.items():
         columns[name], bad = cast(cells.column(name), kind)
         for at in np.flatnonzero(bad).tolist():
-            text = cells.column(name)[at].as_py()
+            text = str(cells.column(name)[at].as_py())
             kind_of = f"column {name}: not {MEANING[kind]}"
             reasons.add(at, kind_of, f"column {name}: {_quoted(text)} is not {MEANING[kind]}")
     typed = pa.table(columns)
@@ -80,7 +81,14 @@ def check(
     event_us = _microseconds(typed.column(table.event_time))
     _inside(event_us, owner, partitions, table.event_time, typed, reasons)
     duplicates = _one_row_per_key(cells, typed, table, reasons)
-    return Checked(typed, reasons, duplicates, event_us)
+    loads = {name: cells.column(name) if _is_text(cells, name) else columns[name] for name in columns}
+    return Checked(typed, pa.table(loads), reasons, duplicates, event_us)
+
+
+def _is_text(cells: "pa.Table", name: str) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_string(cells.schema.field(name).type))
 
 
 def _microseconds(times: "pa.ChunkedArray") -> "np.ndarray[Any, Any]":
@@ -127,7 +135,7 @@ def _one_row_per_key(
         same = texts.index[texts.duplicated(keep="first")]
         copies[same] = True
         for at in again.difference(same).tolist():
-            key = ", ".join(f"{name} {_quoted(cells.column(name)[at].as_py())}" for name in keys.columns)
+            key = ", ".join(f"{name} {_quoted(str(cells.column(name)[at].as_py()))}" for name in keys.columns)
             reasons.add(at, "a second row for a key", f"a second row for {key} with other values")
     return copies
 

@@ -1,4 +1,4 @@
-"""Text cells read as the types a project declares, a whole column at once.
+"""Cells read as the types a project declares, a whole column at once: text, or what a format has typed.
 
 Stricter than PostgreSQL's own input: what passes here COPY takes, and means the same by it. The
 text stays what is published, so that a number is never rewritten.
@@ -34,10 +34,10 @@ _TIME = re.compile(
 
 
 def cast(cells: "pa.ChunkedArray", kind: str) -> "tuple[pa.ChunkedArray, np.ndarray[Any, Any]]":
-    """Read a column of text as a type.
+    """Read a column as a type.
 
     Args:
-        cells: n strings; null is a missing value.
+        cells: n strings, or values of another type; null is a missing value.
         kind: a ``ColumnType`` of the project file.
 
     Returns:
@@ -47,14 +47,17 @@ def cast(cells: "pa.ChunkedArray", kind: str) -> "tuple[pa.ChunkedArray, np.ndar
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    if kind == "text":
+    if kind == "text" and pa.types.is_string(cells.type):
         return cells, np.zeros(len(cells), dtype=bool)
     target = {
+        "text": pa.string(),
         "integer": pa.int64(),
         "double": pa.float64(),
         "boolean": pa.bool_(),
         "timestamp": pa.timestamp("us", tz="UTC"),
     }[kind]
+    if not pa.types.is_string(cells.type):
+        return _convert(cells, target)
     if kind in _COMMON:
         common = pc.fill_null(pc.match_substring_regex(cells, _COMMON[kind]), True)
         if pc.all(common, min_count=0).as_py():
@@ -70,6 +73,33 @@ def cast(cells: "pa.ChunkedArray", kind: str) -> "tuple[pa.ChunkedArray, np.ndar
         bad[at] = text is not None and value is None
         values.append(value)
     return pa.chunked_array([pa.array(values, type=target)]), bad
+
+
+def _convert(
+    cells: "pa.ChunkedArray", target: "pa.DataType"
+) -> "tuple[pa.ChunkedArray, np.ndarray[Any, Any]]":
+    """Typed values as another type; one that would lose something, or is not finite, is bad."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    try:
+        found = cells.cast(target)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        found = pa.chunked_array([[_one(cell, target) for cell in cells]], type=target)
+    if pa.types.is_floating(target):
+        found = pc.if_else(pc.fill_null(pc.is_finite(found), False), found, pa.scalar(None, target))
+    bad: np.ndarray[Any, Any] = pc.and_(cells.is_valid(), pc.invert(found.is_valid())).to_numpy()
+    return found, bad
+
+
+def _one(cell: "pa.Scalar", target: "pa.DataType") -> Any:
+    import pyarrow as pa
+
+    try:
+        return cell.cast(target).as_py()
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return None
 
 
 def _integer(text: str) -> int | None:

@@ -14,6 +14,7 @@ from mlcycle.project.part import Fraction, Name, Part, Severity, Text
 MOST_WAITING = 48  # partitions that may be waited for at once: each is a run of its own that has not ended
 MOST_BEHIND = 2000  # partitions looked back on
 
+Format = Literal["csv"]  # a reader each: adapters/delivery/readers.py; the ending of the files, too
 ColumnType = Literal["text", "integer", "double", "boolean", "timestamp"]
 
 
@@ -52,7 +53,7 @@ class Table(Part):
 
 
 class Source(Part):
-    """Where partitions come from: ``<url>/<table>/<partition>.csv``, any fsspec URL.
+    """Where partitions come from: ``<url>/<table>/<partition>.<format>``, any fsspec URL.
 
     ``{source}`` in the URL stands for the setting ``MLCYCLE_SOURCE_URL``. A delivery is waited for
     until ``lateness`` after it was due; then an alert says so, and later runs look for it, as for
@@ -60,6 +61,7 @@ class Source(Part):
     """
 
     url: Text
+    format: Format = "csv"
     partition: Unit
     start: str  # key of the first partition there is
     live: bool = True  # delivers as time goes by; false: a closed history, ingested by backfill alone

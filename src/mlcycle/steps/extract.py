@@ -220,7 +220,7 @@ def _past(context: StepContext, cursor: Any) -> str:
 
 
 def _store(context: StepContext, folder: str, fetched: Fetched) -> Output:
-    path = f"{folder}/{fetched.digest}.csv"
+    path = f"{folder}/{fetched.digest}.{context.project.source.format}"
     if fetched.file is None:
         return context.artifacts.put(path, fetched.data or b"")
     try:

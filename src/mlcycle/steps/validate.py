@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from mlcycle.adapters.delivery.checking import CHUNK_ROWS, Batch, Checker
+from mlcycle.adapters.delivery.readers import READERS
 from mlcycle.adapters.pages.validation_report import render_report
 from mlcycle.contract import Output
 from mlcycle.domain.partitions import Partition
@@ -33,7 +34,8 @@ def run(context: StepContext) -> Outcome:
     if manifest is None:
         raise InputError(f"extract of {name!r} handed over no manifest")
     deliveries = json.loads(context.artifacts.get(manifest))
-    checker = Checker(name, context.project.source.tables[name])
+    reader = READERS[context.project.source.format]()
+    checker = Checker(name, context.project.source.tables[name], reader)
     checked: list[Batch] = []
     entries: list[dict[str, Any]] = []
     for batch in _check_all(context, checker, deliveries):
@@ -62,7 +64,7 @@ def _check_all(context: StepContext, checker: Checker, deliveries: list[dict[str
         partition = Partition.parse(entry["partition"], context.project.unit)
         delivery = Output.model_validate(entry["object"])
         if (delivery.bytes or 0) > IN_MEMORY:
-            file = context.artifacts.get_file(delivery, context.scratch / "delivery.csv")
+            file = context.artifacts.get_file(delivery, context.scratch / "delivery")
             batch = checker.read(partition, delivery, entry["fetched"], file)
             file.unlink()
         else:

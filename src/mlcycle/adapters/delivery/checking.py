@@ -7,10 +7,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlcycle.adapters.delivery import delimited
 from mlcycle.adapters.delivery.expectations import Finding, Suite, describe
+from mlcycle.adapters.delivery.readers import READERS, Reader, Rows, render
 from mlcycle.contract import Output
-from mlcycle.domain.delivery import Malformed, compare_header, inspect
+from mlcycle.domain.delivery import Malformed, compare_header
 from mlcycle.domain.partitions import Partition
 from mlcycle.domain.quarantine import Counts, Limits, stopped_because
 from mlcycle.domain.row_checks import Checked, Declared, check
@@ -31,7 +31,7 @@ class Batch:
     partition: Partition
     delivery: Output
     fetched: int
-    text: delimited.TextRows | None = None
+    text: Rows | None = None
     as_delivered: bool = False  # COPY can take the delivery's own bytes
     status: str = "accepted"  # or stopped, held
     reasons: list[str] = field(default_factory=list)  # why it was stopped
@@ -72,7 +72,7 @@ class Batch:
             return None
         import pyarrow as pa
 
-        return delimited.render(self.text.cells.filter(pa.array(self.kept)))
+        return render(self.text.cells.filter(pa.array(self.kept)))
 
     def drop_rows(self) -> None:
         """Let go of the rows; the counts stay."""
@@ -81,9 +81,10 @@ class Batch:
 
 
 class Checker:
-    """The checks of one table."""
+    """The checks of one table, whatever the format its deliveries come in."""
 
-    def __init__(self, name: str, table: Table) -> None:
+    def __init__(self, name: str, table: Table, reader: Reader | None = None) -> None:
+        self._reader = reader or READERS["csv"]()
         self._table = table
         self._columns = list(table.columns)
         self._declared = Declared(dict(table.columns), table.key, table.event_time)
@@ -103,8 +104,8 @@ class Checker:
         """Read one delivery; stopped at once where its bytes or header are not what was declared."""
         batch = Batch(partition, delivery, fetched)
         try:
-            shape = inspect(delimited.chunks(data))
-            missing, extra = compare_header(shape.header, self._columns)
+            opened = self._reader.open(data)
+            missing, extra = compare_header(opened.header, self._columns)
             if missing:
                 batch.stop(f"column {', '.join(map(repr, missing))} is missing")
                 if extra:
@@ -115,9 +116,9 @@ class Checker:
             elif extra:
                 batch.notes.append(f"undeclared columns left out: {', '.join(extra[:10])}")
             if not batch.stopped:
-                batch.text = delimited.parse(data, shape, self._columns)
-                batch.as_delivered = shape.plain and shape.header == self._columns
-                if not extra and shape.header != self._columns:
+                batch.text = opened.rows(self._columns)
+                batch.as_delivered = opened.loadable(self._columns)
+                if not extra and opened.header != self._columns:
                     batch.notes.append("columns came in another order; each was taken by its name")
         except Malformed as error:
             batch.stop(str(error))
@@ -174,6 +175,7 @@ class Checker:
         text = batch.text
         assert text is not None
         own = cells.slice(rows.start, rows.stop - rows.start)
+        text.cells = checked.loads.slice(rows.start, rows.stop - rows.start)
         batch.kept = good
         batch.bad = _bad_rows(text, own, rows.start, checked)
         for at in range(rows.start, rows.stop) if checked.reasons.by_row else ():
@@ -204,13 +206,14 @@ class Checker:
                 batch.notes.append(f"no value to check: {finding.rule}")
 
 
-def _bad_rows(text: delimited.TextRows, cells: "pa.Table", start: int, checked: Checked) -> list[BadRow]:
+def _bad_rows(text: Rows, cells: "pa.Table", start: int, checked: Checked) -> list[BadRow]:
     """A batch's bad rows, in the order they came. ``cells`` are its rows, from position ``start``."""
     bad = [BadRow(row, [wrong], {"row": began}) for row, (wrong, began) in text.misfits.items()]
     found = checked.reasons.by_row
     for at in range(start, start + len(cells)) if found else ():
         if at in found:
-            (data,) = cells.slice(at - start, 1).to_pylist()
+            (row,) = cells.slice(at - start, 1).to_pylist()
+            data = {name: value if value is None else str(value) for name, value in row.items()}
             bad.append(BadRow(int(text.numbers[at - start]), list(found[at].values()), data))
     return sorted(bad, key=lambda row: row.number)
 

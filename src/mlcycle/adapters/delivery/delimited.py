@@ -1,31 +1,42 @@
-"""CSV deliveries as columns of text, row numbers kept; and back to bytes that COPY takes."""
+"""CSV deliveries as columns of text, row numbers kept."""
 
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
-from mlcycle.domain.delivery import CHUNK, MAX_LINE, Malformed, Shape, check_quotes
-
-if TYPE_CHECKING:
-    import numpy as np
-    import pyarrow as pa
+from mlcycle.adapters.delivery.readers import Rows
+from mlcycle.domain.delivery import CHUNK, MAX_LINE, Malformed, Shape, check_quotes, inspect
 
 
-@dataclass
-class TextRows:
-    """The rows of one delivery: declared columns in declared order, as text, null where missing."""
+class Delimited:
+    """Reads CSV: UTF-8, a header, commas."""
 
-    cells: "pa.Table"
-    numbers: "np.ndarray[Any, Any]"  # of each row; 1 is the first under the header
-    misfits: dict[int, tuple[str, str]]  # row number -> what is wrong and the start of the row
-    blank: int  # lines without any value: they say nothing and are left out
+    def open(self, data: bytes | Path) -> "Sheet":
+        """Look at every byte once, and at the header. Raises Malformed."""
+        return Sheet(data, inspect(chunks(data)))
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """One inspected CSV delivery."""
+
+    data: bytes | Path
+    shape: Shape
 
     @property
-    def count(self) -> int:
-        """Rows delivered, those with a wrong number of fields included."""
-        return len(self.numbers) + len(self.misfits)
+    def header(self) -> list[str]:
+        """The header's names."""
+        return self.shape.header
+
+    def rows(self, columns: list[str]) -> Rows:
+        """The rows as columns of text. Raises Malformed."""
+        return parse(self.data, self.shape, columns)
+
+    def loadable(self, columns: list[str]) -> bool:
+        """Whether COPY splits the bytes as they came the same way, into these columns."""
+        return self.shape.plain and self.shape.header == columns
 
 
 def chunks(data: bytes | Path) -> Iterator[bytes]:
@@ -39,7 +50,7 @@ def chunks(data: bytes | Path) -> Iterator[bytes]:
             yield chunk
 
 
-def parse(data: bytes | Path, shape: Shape, columns: list[str]) -> TextRows:
+def parse(data: bytes | Path, shape: Shape, columns: list[str]) -> Rows:
     """Split an inspected delivery into cells. Raises Malformed where quoting never ends.
 
     An empty cell is a missing value, a quoted empty one is the empty text.
@@ -90,19 +101,10 @@ def parse(data: bytes | Path, shape: Shape, columns: list[str]) -> TextRows:
         for name in columns:
             said |= table.column(name).is_valid().to_numpy()
         blank = int((~said).sum())
-        return TextRows(table.filter(pa.array(said)), numbers[said], misfits, blank)
-    return TextRows(table, numbers, misfits, 0)
+        return Rows(table.filter(pa.array(said)), numbers[said], misfits, blank)
+    return Rows(table, numbers, misfits, 0)
 
 
 def _text(data: bytes | Path) -> IO[str]:
     raw: IO[bytes] = io.BytesIO(data) if isinstance(data, bytes) else data.open("rb")
     return io.TextIOWrapper(raw, "utf-8-sig", newline="")
-
-
-def render(cells: "pa.Table") -> bytes:
-    """Rows of text as CSV that COPY splits the same way: text quoted, missing values empty."""
-    import pyarrow.csv
-
-    sink = io.BytesIO()
-    pyarrow.csv.write_csv(cells, sink, pyarrow.csv.WriteOptions(include_header=True, quoting_style="needed"))
-    return sink.getvalue()

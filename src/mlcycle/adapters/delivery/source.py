@@ -42,6 +42,7 @@ class SourceFiles:
         import fsspec
 
         self._url, self._places = allowed_source(source.url, settings)
+        self._format = source.format
         self._timeout = settings.timeout
         self._scratch = scratch
         self._http = self._url.startswith(("http://", "https://"))
@@ -56,7 +57,7 @@ class SourceFiles:
         Raises NotDelivered where it is not there, Unavailable where the source does not answer,
         DataRejected where it is larger than ``max_bytes``.
         """
-        url = f"{self._url}/{table}/{partition}.csv"
+        url = f"{self._url}/{table}/{partition}.{self._format}"
         try:
             with self._open(url) as stream:
                 return self._read(stream, url, max_bytes)
@@ -112,7 +113,7 @@ class SourceFiles:
                     raise Unavailable(f"{url} comes at less than {SLOWEST} bytes a second: given up")
                 digest.update(chunk)
                 if spilled is None and size > IN_MEMORY:
-                    spilled = (self._scratch / f"{uuid.uuid4().hex}.csv").open("wb")
+                    spilled = (self._scratch / f"{uuid.uuid4().hex}.{self._format}").open("wb")
                     spilled.writelines(chunks)
                     chunks.clear()
                 if spilled is None:
