@@ -27,9 +27,12 @@ from benchmarks.common import free_ports
 
 from mlcycle.local import commands
 from mlcycle.local.airflow_api import AirflowApi
+from mlcycle.local.guard import recorded
+from mlcycle.local.processes import cpu_seconds, descendants
 
 ROOT = Path(__file__).parent.parent
 FIRST, LAST = "2013-01-01", "2013-01-02"
+LOOK = 3.0  # seconds between two looks: asking costs the API server, too
 STAGES = ("ingest", "features", "score")  # score is skipped: there is no champion yet
 
 
@@ -57,7 +60,11 @@ def main() -> int:
         try:
             with burning(options.burners):
                 print(f"load {os.getloadavg()[0]:.1f} on {len(os.sched_getaffinity(0))} cores", flush=True)
+                before = cpu(folder / "state")
                 crowd = measure(folder / "state", options.projects)
+                used = {
+                    name: seconds - before.get(name, 0) for name, seconds in cpu(folder / "state").items()
+                }
         finally:
             commands.down(folder / "state")
     finally:
@@ -69,7 +76,16 @@ def main() -> int:
         f"after {done[-1]:.1f} s; {crowd.failed} failed, {crowd.tried_again} tried again, "
         f"{crowd.declared_dead} declared dead"
     )
+    print(
+        "CPU: " + ", ".join(f"{name} {used[name]:.0f} s" for name in sorted(used, key=lambda n: -used[n])[:6])
+    )
     return int(crowd.failed > 0)
+
+
+def cpu(state: Path) -> dict[str, float]:
+    """CPU seconds of each service with all it started; tasks are the scheduler's, steps their server's."""
+    pids = {row["name"]: row["pid"] for row in recorded(state) if row["pid"]}
+    return {name: cpu_seconds([pid, *descendants(pid)]) for name, pid in pids.items()}
 
 
 def make_home(folder: Path, projects: int) -> Path:
@@ -113,7 +129,7 @@ def measure(state: Path, projects: int, *, seconds: float = 900) -> Crowd:
             ended = [run for run in runs if run["state"] == "success"]
             if len(ended) + len(failed) * len(STAGES) >= projects * len(STAGES):
                 break
-            time.sleep(1)
+            time.sleep(LOOK)
         tasks = [task for run in runs for task in api.tasks(run["dag_id"], run["dag_run_id"])]
         worked = [task for task in tasks if task["operator"] != "EmptyOperator" and task["start_date"]]
         done: dict[str, float] = {}

@@ -109,10 +109,9 @@ def test_registering_the_same_run_again_is_the_same_version(trained: Trained, da
 
 def test_evaluating_again_answers_the_same(trained: Trained, dataset: Handover) -> None:
     entry = trained.ok(trained.train(dataset, "table")).handover
-    inputs = {"dataset": [dataset], "train": [entry]}
-    first = trained.ok(trained.step("evaluate", work="once", inputs=inputs))
+    first = trained.ok(trained.evaluate(dataset, [entry], "once"))
     trained.platform.owner().query("update ledger.attempt set state = 'running', result = null")
-    again = trained.ok(trained.step("evaluate", work="once", inputs=inputs))
+    again = trained.ok(trained.evaluate(dataset, [entry], "once"))
     assert again.replayed
     assert (again.values, again.metrics, again.links) == (first.values, first.metrics, first.links)
 
@@ -128,6 +127,15 @@ def test_a_holdout_of_one_class_is_refused(trained: Trained) -> None:
     result = trained.evaluate(dataset, [entry])
     assert result.error is not None
     assert "hold one class only" in result.error.message
+
+
+def test_a_candidate_that_was_not_trained_is_named(trained: Trained, dataset: Handover) -> None:
+    entries = [trained.ok(trained.train(dataset, name)).handover for name in ("table", "boosting")]
+    result = trained.step("evaluate", inputs={"dataset": [dataset], "train": entries})
+    assert result.error is not None
+    assert result.error.kind == "input"
+    assert "candidate 'network' of the project was not trained in this run" in result.message
+    assert trained.rows("select count(*) from ledger.evaluation where project = %s") == [(0,)]
 
 
 @pytest.mark.parametrize("fault", ["truncated", "swapped", "missing", "traversal", "absolute", "more"])

@@ -1,5 +1,6 @@
 """A stage and its single steps here and now: what a step reads, what it is refused."""
 
+import os
 from collections.abc import Callable, Mapping
 
 import pytest
@@ -9,6 +10,7 @@ from mlcycle.cycle import ROLES
 from mlcycle.errors import InputError
 from mlcycle.ledger import attempts
 from mlcycle.ledger.attempts import Left
+from mlcycle.orchestration.runners.here import through_runner
 from mlcycle.stage_run import LastLeft, run_stage
 from mlcycle.steps.runtime import run_step
 from tests.conftest import Platform
@@ -127,3 +129,14 @@ def test_an_alert_without_a_monitor_is_written_by_a_dags_run_alone(
     )
     assert in_a_run.status is Status.OK, in_a_run.message
     assert platform.owner().query(alerts) == [(1,)]
+
+
+def test_a_stage_here_runs_through_the_runner_as_a_task_does(source: Ingest, platform: Platform) -> None:
+    """What ``mlcycle run`` does while the platform is up; without its step servers it is slower only."""
+    settings = platform.settings("ingest").as_env()
+    env = {**os.environ, **settings, "MLCYCLE_DSN_INGEST": settings["MLCYCLE_WAREHOUSE_DSN"]}
+    lines: list[str] = []
+    execute = through_runner(env, lines.append)
+    ((name, result),) = run_stage(FLIGHTS, "ingest", execute, last=DAY, only="extract.flights")
+    assert (name, result.status) == ("extract.flights", Status.OK)
+    assert any(line.startswith("extract: ok") for line in lines)

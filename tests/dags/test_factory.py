@@ -5,6 +5,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -146,6 +147,28 @@ def test_the_task_that_promotes_is_the_one_that_asks_where_the_project_wants_tha
     assert edges(dags["gated_promote"]) == edges(dags["free_promote"]) == steps
     kinds = {name: dags[f"{name}_promote"].get_task("promote").task_type for name in ("gated", "free")}
     assert kinds == {"gated": "ApprovedStepOperator", "free": "StepOperator"}
+
+
+def test_what_was_begun_is_ended_before_more_is_begun(bag: Bag) -> None:
+    """The scheduler gives a free slot to the task of the highest weight."""
+    dags = bag(ROOT / "projects").dags
+
+    def weight(stage: str, task: str) -> int:
+        return int(serialized(dags[f"flights_{stage}"]).get_task(task).weight_rule.get_weight(
+            SimpleNamespace(task=dags[f"flights_{stage}"].get_task(task))
+        ))  # fmt: skip
+
+    begun = [
+        weight("train", "train.boosting"),
+        *(weight("ingest", f"flights.{step}") for step in ("extract", "validate", "publish")),
+        *(
+            weight("ingest", "announce-raw"),
+            weight("features", "features"),
+            weight("features", "materialize"),
+        ),
+        *(weight("score", "score"), weight("rollback", "rollback")),
+    ]
+    assert begun == sorted(set(begun))
 
 
 def test_a_closed_history_is_never_scheduled_but_backfills_any_range_with_keys(bag: Bag) -> None:

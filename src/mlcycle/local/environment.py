@@ -16,10 +16,14 @@ from mlcycle.settings import QUIET
 TUNING = {
     "AIRFLOW__CORE__PARALLELISM": "8",
     "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.5",  # orchestration/wakeup.py ends it early
-    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
+    # Late on a busy machine is not dead; orchestration/dead_workers.py tells of those that are.
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "300",
+    "AIRFLOW__WORKERS__MAX_FAILED_HEARTBEATS": "20",
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",
     "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "20",
-    "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
+    # Airflow's supervisor of a task waits so long for its end; orchestration/task_exit.py does not.
+    "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "3",
+    "AIRFLOW__CORE__MAX_ACTIVE_TASKS_PER_DAG": "4",  # of 8 slots: one project's backfill leaves room
     "AIRFLOW__WORKERS__SOCKET_CLEANUP_TIMEOUT": "5",
     "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "10",
     "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "30",
@@ -89,6 +93,7 @@ def airflow_env(platform: Platform, tuning: dict[str, str] | None = None) -> dic
     }
     chosen = TUNING if tuning is None else tuning
     required["MLCYCLE_SCHEDULER_BELL"] = str(platform.sockets / "scheduler.sock")
+    required["MLCYCLE_WORKERS"] = str(platform.state / "run" / "workers")
     own = ("MLCYCLE_SECRET_", "MLCYCLE_ALLOWED_")  # what a person sets for the projects
     given = {name: value for name, value in os.environ.items() if name.startswith(own)}
     return {**base_env(platform), **platform_env(platform.state), **given, **required, **chosen}

@@ -42,7 +42,10 @@ MARGIN = timedelta(minutes=2)
 HANDLE = "step"  # key of the handle in the task's state
 PATIENCE = timedelta(minutes=10)  # that Airflow may take to read an edited project file
 STAY = 20.0  # seconds that a task stays with a step before it lets go of its slot
-AGAIN = timedelta(days=1)  # a step that waits longer is looked at once a day
+#: When a step that waits is looked at again: not before Airflow's scheduler has surely seen the end of
+#: the worker before (3.3.2 takes a task that is scheduled again by then for one killed from outside),
+#: and once a day at least.
+AGAIN = (timedelta(seconds=5), timedelta(days=1))
 
 
 class StepFailed(AirflowException):
@@ -119,7 +122,7 @@ class StepOperator(BaseOperator):
                 "not read the file any more; look at its import errors and at the DAG processor"
             )
         self.log.info("waits until Airflow has read the project file: it and this run differ in %s", differs)
-        raise AirflowRescheduleException(datetime.now(UTC) + timedelta(seconds=5))
+        raise AirflowRescheduleException(datetime.now(UTC) + AGAIN[0])
 
     def _run(self, request: Request, context: Any) -> Result:
         """The step's result: of one that an earlier try of this work left running, or of a new one.
@@ -146,7 +149,7 @@ class StepOperator(BaseOperator):
                 seen = hand_on(runner, found, seen, self.log.info)
                 if runner.away is not None and time.monotonic() - began > STAY:
                     self.log.info("%s goes on without a slot of Airflow's", found.id)
-                    raise AirflowRescheduleException(datetime.now(UTC) + runner.away)
+                    raise AirflowRescheduleException(_again(datetime.now(UTC) + runner.away))
             hand_on(runner, found, seen, self.log.info)
             result = runner.result(found, request)
         finally:
@@ -288,12 +291,12 @@ def _found(kept: Any, request: Request, runner: Runner) -> Handle | None:
 
 
 def _again(asked: datetime | None) -> datetime:
-    """When to look again: as the step says, from a second on to a day."""
+    """When to look again: as the step says, within bounds."""
     now = datetime.now(UTC)
     moment = asked or now
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    return min(max(moment, now + timedelta(seconds=1)), now + AGAIN)
+    return min(max(moment, now + AGAIN[0]), now + AGAIN[1])
 
 
 def _map_index(ti: Any) -> int:

@@ -8,9 +8,9 @@ resources of its own.
 from typing import Any
 
 from airflow.providers.standard.operators.empty import EmptyOperator
-from airflow.sdk import DAG, BaseOperator, TaskGroup, TriggerRule
+from airflow.sdk import DAG, BaseOperator, TaskGroup, TriggerRule, WeightRule
 
-from mlcycle.cycle import Stage, Step
+from mlcycle.cycle import STAGES, Stage, Step
 from mlcycle.orchestration.approval import ApprovedStepOperator
 from mlcycle.orchestration.assets import asset
 from mlcycle.orchestration.forms import form
@@ -31,6 +31,12 @@ RULES = {
 #: Runs of a stage at the same time. What looks at the runs before it (drift in a row, values that
 #: only go forward) works in order; a promotion that waits for a person must not hold the next one.
 AT_ONCE = {"ingest": 4, "promote": 4}
+
+#: Whose task gets the next free slot. What was begun is ended before more is begun, so that of fifty
+#: projects whose day arrives at once the first is served soon and not all of them at the end. What
+#: people wait for goes first; a training takes what is left.
+URGENCY = {"train": 1, "ingest": 10, "features": 20, "monitor": 30, "score": 40, "retrain": 50}
+URGENCY |= {"promote": 60, "rollback": 70}
 
 
 def _at_once(project: Project, stage: Stage) -> int:
@@ -54,7 +60,7 @@ def stage_dag(project: Project, stage: Stage) -> DAG:
     )
     groups: dict[str, TaskGroup] = {}
     tasks: dict[str, dict[str, BaseOperator]] = {}
-    for step in stage.steps:
+    for position, step in enumerate(stage.steps):
         made = tasks[step.name] = {}
         for variant in _variants(step, project):
             upstream = {name: _upstream(tasks[name], step, variant) for name in step.after}
@@ -68,6 +74,8 @@ def stage_dag(project: Project, stage: Stage) -> DAG:
                 **_placing(dag, groups, stage, step, variant),
                 **_emitting(project, step, variant),
                 **_pool(project, step, variant),
+                priority_weight=URGENCY[stage.name] + position,
+                weight_rule=WeightRule.ABSOLUTE,
                 trigger_rule=RULES[step.runs_after],
             )
             for name, found in upstream.items():
@@ -145,6 +153,8 @@ def _settle(dag: DAG, project: Project, published: dict[str, BaseOperator]) -> N
         unit=project.unit,
         outlets=[asset(project.name, "raw")],
         trigger_rule=TriggerRule.NONE_FAILED,
+        priority_weight=URGENCY["ingest"] + len(STAGES["ingest"].steps),
+        weight_rule=WeightRule.ABSOLUTE,
     )
     announce.set_upstream(prompt)
     if late:

@@ -26,6 +26,7 @@ from typing import Any, ClassVar
 from airflow.listeners import hookimpl
 from airflow.plugins_manager import AirflowPlugin
 
+from mlcycle.orchestration.dead_workers import watch_workers
 from mlcycle.orchestration.task_exit import notice_task_exits
 
 BELL = "MLCYCLE_SCHEDULER_BELL"
@@ -108,6 +109,8 @@ def on_starting(component: Any) -> None:
                 importlib.import_module(module)
         with suppress(ImportError, AttributeError):
             notice_task_exits()
+        with suppress(ImportError, AttributeError):
+            watch_workers()
 
 
 class WakeupPlugin(AirflowPlugin):
