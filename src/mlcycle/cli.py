@@ -359,11 +359,16 @@ def prune(
     """Housekeeping: take away what is older than MLCYCLE_KEEP_* allow and nothing needs."""
     from mlcycle.housekeeping.keep import Keep
     from mlcycle.housekeeping.prune import prune as keep_house
+    from mlcycle.local.config import is_configured
     from mlcycle.settings import Settings, step_env
 
     env = _platform_env(state)
     keep, settings = Keep.from_env(env), Settings.from_env(step_env(env, "keep"))
     freed = keep_house(settings, keep, dry_run=dry_run, say=lambda text: print(text, file=sys.stderr))
+    if is_configured(state):
+        from mlcycle.local.own_rows import prune as prune_own_rows
+
+        prune_own_rows(state, settings, keep, freed, dry_run=dry_run)
     if as_json:
         _print_json(freed.document())
     else:

@@ -5,6 +5,7 @@ The checker reads the ledger and the artifact folder itself.
 
 import json
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -23,7 +24,9 @@ from mlcycle.housekeeping.freed import Freed
 from mlcycle.housekeeping.keep import Keep
 from mlcycle.housekeeping.prune import prune
 from mlcycle.ledger import datasets, partitioning, retention
-from tests.conftest import ROOT, Platform
+from mlcycle.settings import Settings
+from tests.conftest import ROOT, Platform, free_port
+from tests.services import evidently_ui
 
 NOW = datetime.now(UTC)
 OLD, NEW = NOW - timedelta(days=500), NOW - timedelta(hours=2)
@@ -231,8 +234,14 @@ def check_pruned(platform: Platform) -> None:
     ]
 
 
-def pruned(platform: Platform, *, dry_run: bool = False) -> Freed:
-    return prune(platform.settings("keep"), Keep(), dry_run=dry_run)
+def pruned(
+    platform: Platform,
+    settings: Settings | None = None,
+    *,
+    dry_run: bool = False,
+    now: datetime | None = None,
+) -> Freed:
+    return prune(settings or platform.settings("keep"), Keep(), dry_run=dry_run, now=now)
 
 
 def test_what_is_needed_stays_and_what_is_old_goes_as_the_dry_run_said(platform: Platform) -> None:
@@ -392,3 +401,72 @@ def test_the_command_says_what_would_go_and_what_went(platform: Platform, tmp_pa
     assert json.loads(did.stdout)["staging"]["files"] == 3
     check_pruned(platform)
     assert "0 rows" in run().stdout
+
+
+def test_old_reports_leave_evidentlys_ui_but_for_one_of_an_open_alert(
+    platform: Platform, tmp_path: Path
+) -> None:
+    import numpy as np
+    import pandas as pd
+
+    from mlcycle.adapters.monitoring import reports
+
+    frame = pd.DataFrame({"x": np.arange(40.0)})
+    port = free_port()
+    place = {"evidently_url": f"http://127.0.0.1:{port}", "evidently_secret": "s3cret"}
+    with evidently_ui(tmp_path / "evidently", port, "s3cret", platform.server):
+        settings = platform.settings("keep", **place)
+        links = []
+        for day in (1, 2):
+            moment = datetime(2013, 6, day, tzinfo=UTC)  # the data's time: long ago from the first
+            snapshot = reports.build(
+                frame, frame, numeric=["x"], categorical=[], effect=1.0, name="shop", moment=moment
+            )
+            links.append(reports.show(settings, "shop", snapshot, ["x"]))
+        platform.owner().query(
+            """insert into ledger.alert (project, key, severity, title, body, link, first_partition,
+                   last_partition) values ('shop', 'k', 'warn', 't', 'b', %s, 'p', 'p')""",
+            (links[0],),
+        )
+        later = NOW + timedelta(days=200)
+        assert pruned(platform, settings, now=datetime.now(UTC)).rows["runs"] == 0
+        assert pruned(platform, settings, dry_run=True, now=later).rows["runs"] == 1
+        assert pruned(platform, settings, now=later).rows["runs"] == 1
+        assert pruned(platform, settings, now=later).rows["runs"] == 0
+    away = pruned(platform, settings, now=later)
+    assert "Evidently's UI" in away.problems[0]
+
+
+def test_old_runs_leave_mlflow_but_those_of_models_that_stay(platform: Platform, mlflow_url: str) -> None:
+    from mlcycle.adapters.tracking import old_runs
+    from mlcycle.adapters.tracking.server import Tracking
+
+    settings = platform.settings("keep", mlflow_url=mlflow_url)
+    project = f"shop_{secrets.token_hex(4)}"
+    tracking = Tracking(settings, project)
+    runs = [tracking.start_run(name, {"mlcycle.work_id": name}) for name in ("champion", "other")]
+    foreign = tracking.start_run("a scientist's own", {})
+    assert tracking.run_url(foreign).endswith(f"/runs/{foreign}?workflowType=machine_learning")
+    tracking.client.create_registered_model(project)
+    source = f"{tracking.client.get_run(runs[1]).info.artifact_uri}/model"
+    tracking.client.create_model_version(project, source, runs[1])
+    for run in runs:
+        platform.owner().query(
+            "insert into ledger.evaluation values (%s, %s, 'c', 'd', '{}', true)", (project, run)
+        )
+    platform.owner().query(
+        """insert into ledger.model_version (project, version, run_id, candidate, model_uri, manifest,
+               manifest_digest, dataset_digest, metrics, registered_at)
+           values (%s, 1, %s, 'c', 'u', '{}', 'm', 'd', '{}', %s)""",
+        (project, runs[0], OLD),
+    )
+    later = NOW + timedelta(days=200)
+    assert pruned(platform, settings, now=datetime.now(UTC)).rows["runs"] == 0
+    assert pruned(platform, settings, dry_run=True, now=later).rows["runs"] == 1
+    assert tracking.client.get_run(runs[1]).info.lifecycle_stage == "active"
+    assert pruned(platform, settings, now=later).rows["runs"] == 1
+    stages = [tracking.client.get_run(run).info.lifecycle_stage for run in (*runs, foreign)]
+    assert stages == ["active", "deleted", "active"]
+    assert old_runs.deleted(tracking) == [runs[1]]
+    assert not tracking.client.search_model_versions(f"name = '{project}'")
+    assert pruned(platform, settings, now=later).rows["runs"] == 0

@@ -12,6 +12,7 @@ from psycopg2.extensions import cursor as Cursor
 from mlcycle.adapters.artifacts.store import ArtifactStore
 from mlcycle.adapters.warehouse.connection import Warehouse
 from mlcycle.errors import Conflict
+from mlcycle.housekeeping import shown
 from mlcycle.housekeeping.files import Files
 from mlcycle.housekeeping.freed import Freed
 from mlcycle.housekeeping.keep import Keep
@@ -61,6 +62,8 @@ def prune(
             say(f"{dated.kind}: {freed.rows[dated.kind]:,} rows")
         Files(ArtifactStore(settings.artifacts_url), warehouse, before, dry_run, freed).prune()
         say(f"files: {freed.files.total():,}, {freed.bytes.total() / 1e6:,.1f} MB")
+        shown.prune(settings, warehouse, before, freed, dry_run=dry_run)
+        say(f"runs: {freed.rows['runs']:,} in MLflow and Evidently")
     finally:
         warehouse.close()
         holder.close()

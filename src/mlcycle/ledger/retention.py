@@ -203,6 +203,12 @@ def needed(cursor: Cursor, before: Mapping[str, datetime]) -> Needed:
     )
 
 
+def trained(cursor: Cursor) -> list[str]:
+    """Projects that ever evaluated a candidate."""
+    cursor.execute("select distinct project from ledger.evaluation order by project")
+    return [project for (project,) in cursor.fetchall()]
+
+
 def ingesting(cursor: Cursor) -> set[str]:
     """Projects with a delivery under way: an attempt of the last day that has not ended."""
     cursor.execute(

@@ -145,7 +145,7 @@ def links(platform: Platform) -> str:
     rows = [("WHAT", "LINK", "LOGIN")]
     rows += [("Airflow", airflow, f"{user} / {platform.secrets[f'airflow_{user}']}") for user in USERS]
     rows += [
-        ("MLflow", platform.url("mlflow"), "none"),
+        ("MLflow", f"{platform.url('mlflow')}/#/experiments?workflowType=machine_learning", "none"),
         ("Evidently", platform.url("evidently"), "none to read"),
     ]
     return _table(rows)

@@ -8,7 +8,7 @@ import base64
 import hashlib
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -148,6 +148,33 @@ def show(settings: Settings, project: str, snapshot: "Snapshot", columns: Sequen
         reason = " ".join(str(error).split())[:200]
         raise Unavailable(f"Evidently's UI at {settings.evidently_url}: {reason}") from error
     return f"{settings.evidently_url.rstrip('/')}/projects/{key}/reports/{run.id}"
+
+
+def forget(settings: Settings, before: datetime, links: Collection[str], *, dry_run: bool) -> int:
+    """Delete snapshots that Evidently's UI was given before a moment, but those that a link leads to.
+
+    A snapshot's id is a UUID of version 7: it tells when it was made. Returns how many there are or were.
+    Raises Unavailable where the UI does not answer.
+    """
+    import requests
+    from evidently.errors import EvidentlyError
+
+    gone = 0
+    try:
+        workspace = _workspace(settings)
+        for project in workspace.list_projects():
+            listed = workspace._request(f"/api/projects/{project.id}/snapshots", "GET").json()
+            for key in (uuid.UUID(item["id"]) for item in listed):
+                made = datetime.fromtimestamp((key.int >> 80) / 1000, UTC)
+                if key.version != 7 or made >= before or any(str(key) in link for link in links):
+                    continue
+                if not dry_run:
+                    workspace._request(f"/api/projects/{project.id}/{key}", "DELETE")
+                gone += 1
+    except (requests.RequestException, EvidentlyError, ValueError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise Unavailable(f"Evidently's UI at {settings.evidently_url}: {reason}") from error
+    return gone
 
 
 def _register() -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 CHAMPION, PREVIOUS = "champion", "previous"
+TRAINING_VIEW = "?workflowType=machine_learning"  # behind the route: MLflow 3 takes an experiment for GenAI
 MAX_PARAM = 6000  # characters of a parameter that MLflow keeps
 
 
@@ -116,7 +117,7 @@ class Tracking:
 
     def run_url(self, run_id: str) -> str:
         """Where people see a run."""
-        return f"{self.url}/#/experiments/{self.experiment}/runs/{run_id}"
+        return f"{self.url}/#/experiments/{self.experiment}/runs/{run_id}{TRAINING_VIEW}"
 
     def start_run(self, name: str, tags: Mapping[str, str]) -> str:
         """Open a run and return its id."""

@@ -1,0 +1,123 @@
+"""Airflow's and MLflow's own old rows on the local platform, by their own tools, and Airflow's old logs.
+
+Elsewhere their databases are not this program's to reach: docs/operations.md says what to run there.
+"""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from mlcycle.housekeeping.freed import Freed
+from mlcycle.housekeeping.keep import Keep
+from mlcycle.local import environment
+from mlcycle.local.config import Platform, load
+from mlcycle.settings import Settings
+
+#: What runs leave behind. Not ``dag``, ``dag_version`` and the like: what Airflow knows of the DAGs.
+TABLES = (
+    "dag_run",
+    "task_instance",
+    "task_instance_history",
+    "task_reschedule",
+    "xcom",
+    "log",
+    "job",
+    "callback",
+)
+FOUND = re.compile(r"Found (\d+) rows meeting deletion criteria")
+AT_ONCE = 100  # runs of one command
+SECONDS = 3600
+
+
+def prune(state: Path, settings: Settings, keep: Keep, freed: Freed, *, dry_run: bool) -> None:
+    """Take away what is older than it is kept; what a tool could not do is among ``freed.problems``."""
+    platform = load(state)
+    before = datetime.now(UTC) - keep.airflow
+    _airflow(platform, before, freed, dry_run=dry_run)
+    for size, file in _old_files(platform.logs / "airflow", before):
+        if not dry_run:
+            file.unlink(missing_ok=True)
+        freed.file("airflow", size)
+    if not dry_run:
+        _mlflow(platform, settings, freed)
+
+
+def _airflow(platform: Platform, before: datetime, freed: Freed, *, dry_run: bool) -> None:
+    arguments = ["--clean-before-timestamp", before.isoformat(), "--tables", ",".join(TABLES), "--yes"]
+    arguments += ["--dry-run"] if dry_run else ["--skip-archive", "--batch-size", "10000"]
+    said = _run(
+        ["-m", "airflow", "db", "clean", *arguments],
+        environment.airflow_env(platform),
+        freed,
+        "airflow db clean",
+    )
+    freed.rows["airflow"] += sum(map(int, FOUND.findall(said)))
+
+
+def _mlflow(platform: Platform, settings: Settings, freed: Freed) -> None:
+    """Free what was deleted in MLflow by housekeeping, and nothing that a person deleted there."""
+    from mlcycle.adapters.tracking import old_runs
+    from mlcycle.adapters.tracking.server import Tracking
+    from mlcycle.adapters.warehouse.connection import Warehouse
+    from mlcycle.errors import Unavailable
+    from mlcycle.ledger import retention
+
+    warehouse = Warehouse(settings, "mlcycle:prune")
+    try:
+        with warehouse.transaction() as cursor:
+            projects = retention.trained(cursor)
+        for project in projects:
+            runs = old_runs.deleted(Tracking(settings, project))
+            for at in range(0, len(runs), AT_ONCE):
+                _gc(platform, runs[at : at + AT_ONCE], freed)
+    except Unavailable as error:
+        freed.problems.append(error.message)
+    finally:
+        warehouse.close()
+
+
+#: ``mlflow gc`` takes its database from an argument alone, and a password in one is seen by all.
+GC = """
+import os, sys
+from mlflow.cli import gc
+gc(["--backend-store-uri", os.environ["MLFLOW_BACKEND_STORE_URI"], *sys.argv[1:]])
+"""
+
+
+def _gc(platform: Platform, runs: list[str], freed: Freed) -> None:
+    env = {**environment.mlflow_env(platform), "MLFLOW_TRACKING_URI": platform.url("mlflow")}
+    folder = str(platform.state / "mlflow")
+    arguments = ["--artifacts-destination", folder, "--run-ids", ",".join(runs)]
+    _run(["-c", GC, *arguments], env, freed, "mlflow gc")
+
+
+def _run(command: list[str], env: Mapping[str, str], freed: Freed, title: str) -> str:
+    done = subprocess.run(
+        [sys.executable, *command],
+        env=dict(env),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=SECONDS,
+    )
+    if done.returncode:
+        last = (done.stderr.strip() or done.stdout.strip() or "no word").splitlines()[-1]
+        freed.problems.append(f"{title} ended with {done.returncode}: {last[:300]}")
+    return done.stdout
+
+
+def _old_files(folder: Path, before: datetime) -> Iterator[tuple[int, Path]]:
+    for place, _, names in os.walk(folder):
+        for name in names:
+            file = Path(place) / name
+            try:
+                stat = file.stat()
+            except FileNotFoundError:
+                continue
+            if stat.st_mtime < before.timestamp():
+                yield stat.st_size, file
