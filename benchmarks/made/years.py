@@ -10,6 +10,8 @@ from pathlib import Path
 
 from psycopg2.extensions import cursor as Cursor
 
+from mlcycle.ledger import partitioning
+
 TABLES = ("flights", "arrivals", "weather")
 VIEWS = ("carrier_day", "origin_day", "route_day", "@labels")
 STEPS = (
@@ -44,6 +46,11 @@ def daily_projects(
         "result": RESULT,
         "later": timedelta(days=1),
     }
+    months: tuple[partitioning.Table, ...] = (
+        *("serving.prediction_log", "serving.label", "ledger.monitor_result"),
+    )
+    for table in months:
+        partitioning.ensure(cursor, table, until - timedelta(days=days), until)
     for statement in STATEMENTS:
         cursor.execute(SPAN + statement, values)
 
@@ -113,11 +120,14 @@ STATEMENTS = (
        select alert_id, channel, 'delivered', 1, opened_at
        from ledger.alert, unnest(array['mail', 'hook']) channel
        where project in (select project from span where day = 0)""",
-    """insert into serving.prediction (project, partition, entity_key, event_time, champion_seq, version,
-           prediction, scored_at)
-       select project, partition, 'AA|' || entity || '|JFK', start + entity * interval '1 minute', 1, 2, 0.25,
-              start + %(later)s
-       from span, generate_series(1, %(rows)s) entity""",
+    """insert into serving.scoring (project, partition, starts, ends, champion_seq, version, reason, rows,
+           scored_at)
+       select project, partition, start, start + interval '1 day', 1, 2, 'live', %(rows)s, start + %(later)s
+       from span""",
+    """insert into serving.prediction_log (project, event_time, entity_key, scoring_id, prediction)
+       select s.project, s.starts + entity * interval '1 minute', 'AA|' || entity || '|JFK', scoring_id, 0.25
+       from serving.scoring s, generate_series(1, %(rows)s) entity
+       where s.project in (select project from span where day = 0)""",
     """insert into serving.label (project, partition, entity_key, event_time, label, known_at)
        select project, partition, 'AA|' || entity || '|JFK', start + entity * interval '1 minute',
               entity %% 2, start + %(later)s
