@@ -51,6 +51,7 @@ _SMALL, _LARGE = 2 * _UNITS["Gi"], 6 * _UNITS["Gi"]
 
 DEFAULTS: dict[str, Limits] = {
     "extract": Limits(_HOUR, _SMALL),
+    "absent": Limits(_SHORT, _SMALL),
     "validate": Limits(_HOUR, _LARGE),  # Great Expectations holds a delivery as a data frame
     "publish": Limits(_HOUR, _SMALL),
     "features": Limits(_LONG, _SMALL),  # a new view over all of history
