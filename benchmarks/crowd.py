@@ -8,6 +8,7 @@ tried again, failed, or were declared dead. ``--burners`` keeps that many proces
 """
 
 import argparse
+import json
 import os
 import re
 import shutil
@@ -33,6 +34,7 @@ from mlcycle.local.processes import cpu_seconds, descendants
 ROOT = Path(__file__).parent.parent
 FIRST, LAST = "2013-01-01", "2013-01-02"
 LOOK = 3.0  # seconds between two looks: asking costs the API server, too
+QUIET = 10  # looks
 STAGES = ("ingest", "features", "score")  # score is skipped: there is no champion yet
 
 
@@ -122,16 +124,18 @@ def measure(state: Path, projects: int, *, seconds: float = 900) -> Crowd:
         began, moment = time.monotonic(), time.time()
         for name in names:
             api.trigger(f"{name}_ingest", partition=LAST, conf={"first": FIRST})
-        deadline = began + seconds
-        while time.monotonic() < deadline:
-            runs = _runs(api, names)
-            failed = [run for run in runs if run["state"] == "failed"]
-            ended = [run for run in runs if run["state"] == "success"]
-            if len(ended) + len(failed) * len(STAGES) >= projects * len(STAGES):
-                break
+        deadline, quiet = began + seconds, 0
+        while time.monotonic() < deadline and quiet < QUIET:
             time.sleep(LOOK)
+            runs = _runs(api, names)
+            complete = len(runs) == projects * len(STAGES)
+            over = all(run["state"] in ("success", "failed") for run in runs)
+            # Where a run failed those behind it never come: once nothing has run for a while, that was it.
+            quiet = QUIET if over and complete else quiet + 1 if over else 0
         tasks = [task for run in runs for task in api.tasks(run["dag_id"], run["dag_run_id"])]
         worked = [task for task in tasks if task["operator"] != "EmptyOperator" and task["start_date"]]
+        for task in (task for task in worked if task["state"] == "failed"):
+            print(f"failed: {task['dag_id']} {task['task_id']}: {_why(api, task)}", flush=True)
         done: dict[str, float] = {}
         for run in runs:
             name = run["dag_id"].rpartition("_")[0]
@@ -139,14 +143,23 @@ def measure(state: Path, projects: int, *, seconds: float = 900) -> Crowd:
             done[name] = max(done.get(name, 0), end - moment)
     log = (state / "logs" / "scheduler.log").read_text(errors="replace")
     states = Counter(task["state"] for task in worked)
+    missing = projects * len(STAGES) - len(runs)
     return Crowd(
         seconds=max(done.values()),
         tasks=len(worked),
-        failed=states["failed"] + projects * len(STAGES) - len(ended),
+        failed=states["failed"] + missing,
         tried_again=sum(task["try_number"] > 1 for task in worked),
         declared_dead=len(re.findall(r"Detected a task instance without a heartbeat", log)),
         done=done,
     )
+
+
+def _why(api: AirflowApi, task: dict[str, Any]) -> str:
+    """The line that a failed task's log ends with."""
+    path = f"/api/v2/dags/{task['dag_id']}/dagRuns/{task['dag_run_id']}/taskInstances/{task['task_id']}"
+    log = json.dumps(api._request("GET", f"{path}/logs/{task['try_number']}"))
+    found = re.findall(r'"exc_value": "([^"]*)"', log)
+    return found[-1] if found else "no reason in its log"
 
 
 def _runs(api: AirflowApi, names: list[str]) -> list[dict[str, Any]]:
