@@ -21,6 +21,7 @@ from mlcycle.errors import Unavailable
 from mlcycle.local import guard
 from mlcycle.local.airflow_api import AirflowApi
 from mlcycle.local.config import Platform, configure
+from mlcycle.local.processes import die_with_parent
 from mlcycle.local.services import Service, services
 from tests.conftest import ROOT, free_ports
 
@@ -97,7 +98,14 @@ def running_airflow(folder: Path, runner: str, projects: Path, **env: str) -> It
     extra = {"MLCYCLE_RUNNER": runner, "PYTHONPATH": str(ROOT), **env}
     command = [sys.executable, "-m", "tests.dags.scheduler", str(platform.state), json.dumps(extra)]
     log = (folder / "guard.log").open("wb")
-    process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True, cwd=ROOT)
+    process = subprocess.Popen(
+        command,
+        stdout=log,
+        stderr=log,
+        start_new_session=True,
+        cwd=ROOT,
+        preexec_fn=die_with_parent(signal.SIGTERM),  # also where the tests themselves are killed
+    )
     try:
         yield Airflow(_answering(platform, process), home)
     finally:
