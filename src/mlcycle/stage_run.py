@@ -112,20 +112,12 @@ def _check_params(stage: Stage, params: Mapping[str, JsonValue]) -> None:
 
 def _chosen(stage: Stage, project: Project, only: str | None) -> list[Chosen]:
     """The stage's steps with their variants; those that ``only`` names. Raises InputError."""
-    every = [Chosen(step, variant) for step in stage.steps for variant in _variants(step, project)]
+    every = [Chosen(step, variant) for step in stage.steps for variant in project.variants(step.each)]
     found = [one for one in every if only in (None, one.step.name, one.name)]
     if not found:
         names = dict.fromkeys(name for one in every for name in (one.step.name, one.name))
         raise InputError(f"stage {stage.name!r} has no step {only!r}: there are {', '.join(names)}")
     return found
-
-
-def _variants(step: Step, project: Project) -> list[str]:
-    if step.each == "table":
-        return list(project.source.tables)
-    if step.each == "candidate":
-        return list(project.candidates)
-    return [""]
 
 
 def _left(
@@ -139,7 +131,7 @@ def _left(
 ) -> list[Handover]:
     """What an upstream step last left, all its variants or this one's. Raises InputError for a gap."""
     before = next(one for stage in STAGES.values() for one in stage.steps if one.name == upstream)
-    names = [variant] if variant and before.each == step.each else _variants(before, project)
+    names = [variant] if variant and before.each == step.each else project.variants(before.each)
     handovers = []
     for name in names:
         found, shown = last_left(upstream, name, partitions), Chosen(before, name).name

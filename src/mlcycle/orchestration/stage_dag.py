@@ -36,7 +36,7 @@ AT_ONCE = {"ingest": 4, "promote": 4}
 #: projects whose day arrives at once the first is served soon and not all of them at the end. What
 #: people wait for goes first; a training takes what is left.
 URGENCY = {"train": 1, "ingest": 10, "features": 20, "monitor": 30, "score": 40, "retrain": 50}
-URGENCY |= {"promote": 60, "rollback": 70}
+URGENCY |= {"absent": 50, "promote": 60, "rollback": 70}
 
 
 def _at_once(project: Project, stage: Stage) -> int:
@@ -62,7 +62,7 @@ def stage_dag(project: Project, stage: Stage) -> DAG:
     tasks: dict[str, dict[str, BaseOperator]] = {}
     for position, step in enumerate(stage.steps):
         made = tasks[step.name] = {}
-        for variant in _variants(step, project):
+        for variant in project.variants(step.each):
             upstream = {name: _upstream(tasks[name], step, variant) for name in step.after}
             operator = _operator(project, step)(
                 dag=dag,
@@ -89,12 +89,6 @@ def stage_dag(project: Project, stage: Stage) -> DAG:
 def _operator(project: Project, step: Step) -> type[StepOperator]:
     """What runs the step; a promotion asks a person first where the project wants that."""
     return ApprovedStepOperator if step.name == "promote" and project.approval.required else StepOperator
-
-
-def _variants(step: Step, project: Project) -> list[str]:
-    if step.each == "table":
-        return list(project.source.tables)
-    return list(project.candidates) if step.each == "candidate" else [""]
 
 
 def _upstream(made: dict[str, BaseOperator], step: Step, variant: str) -> list[BaseOperator]:

@@ -100,6 +100,12 @@ class Project(Part):
         """Columns of a dataset: inputs, then the slices and groups that are no inputs."""
         return list(dict.fromkeys([*self.inputs.all, *self.evaluation.slices, *self.split.groups]))
 
+    def variants(self, each: Literal["", "table", "candidate"]) -> list[str]:
+        """What a step runs once for: each table, each candidate, or the one nameless whole."""
+        if each == "table":
+            return list(self.source.tables)
+        return list(self.candidates) if each == "candidate" else [""]
+
     @property
     def unit(self) -> Unit:
         """Length of the project's partitions."""
