@@ -83,6 +83,8 @@ def test_a_run_that_waits_lets_others_go_on_and_ends_once_its_delivery_comes(
     assert api.wait("living_ingest", waiting, seconds=180) == "success"
     (task,) = [t for t in api.tasks("living_ingest", waiting) if t["task_id"] == "weather.extract"]
     assert task["try_number"] == 1
+    for hour in (BEGIN.shift(-20), BEGIN):
+        api.wait("living_features", api.wait_for_run("living_features", hour.key), seconds=240)
     held = warehouse.query("select partition from ledger.batch where current order by 1")
     assert held == [(BEGIN.shift(-20).key,), (BEGIN.key,)]
 
