@@ -13,7 +13,7 @@ ifneq ($(PIP_FIND_LINKS),)
 export UV_FIND_LINKS := $(PIP_FIND_LINKS)
 endif
 
-.PHONY: help setup up down status demo test unit lint bench clean lock screenshots
+.PHONY: help setup up down status demo test unit lint mutate bench clean lock screenshots
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
@@ -66,6 +66,11 @@ lint: setup ## style, types, import contracts, project files
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/mlcycle check
+
+mutate: setup ## change one thing at a time in the domain and see whether the unit tests notice: 20 minutes
+	@rm -rf mutants
+	@nice -n 19 $(BIN)/mutmut run
+	@$(BIN)/python tests/unit/mutants.py
 
 bench: setup ## every figure of docs/benchmarks.md, beside its peer
 	@for file in benchmarks/*.py; do name=$$(basename $$file .py); \

@@ -1,5 +1,6 @@
 """Partitions of time: keys, bounds, ranges; always UTC."""
 
+import time
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -42,3 +43,14 @@ def test_a_zone_with_daylight_saving_does_not_move_a_partition() -> None:
 def test_a_wrong_key_is_answered_with_an_example(key: str) -> None:
     with pytest.raises(InputError, match="write it like '2013-06-01'"):
         Partition.parse(key, Unit.DAY)
+
+
+def test_a_partition_is_utc_s_wherever_the_machine_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        found = Partition.containing(datetime(2013, 6, 1, 20, tzinfo=UTC), Unit.DAY)
+        assert (found.key, str(found.start)) == ("2013-06-01", "2013-06-01 00:00:00+00:00")
+    finally:
+        monkeypatch.undo()
+        time.tzset()

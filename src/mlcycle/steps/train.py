@@ -226,7 +226,8 @@ def _tags(context: StepContext, name: str, candidate: Candidate, manifest: Datas
 
 
 def _requirements(model: "Model") -> list[str]:
-    return [f"mlcycle=={code_version()}", *(f"{name}=={version(name)}" for name in model.libraries)]
+    # Without the commit: no index has a package of that local version.
+    return [f"mlcycle=={version('mlcycle')}", *(f"{name}=={version(name)}" for name in model.libraries)]
 
 
 def _kind(column: Any) -> str:

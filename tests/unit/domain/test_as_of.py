@@ -55,3 +55,51 @@ def test_nothing_known_is_nothing_found() -> None:
     empty = np.array([], dtype=np.int64)
     pairs = [(pa.array(["x"]), pa.array([], pa.string()))]
     assert newest_known(pairs, np.array([5]), empty, 10).tolist() == [-1]
+
+
+def strings(*values: str | None) -> pa.Array:
+    return pa.array(values, pa.string())
+
+
+def test_nobody_s_value_is_found_where_every_entity_is_null() -> None:
+    pairs = [(strings("x", None), strings(None, None))]
+    assert newest_known(pairs, np.array([5, 5]), np.array([1, 1]), 10).tolist() == [-1, -1]
+
+
+@pytest.mark.parametrize("null_in", [0, 1], ids=["first", "second"])
+def test_null_in_one_of_two_columns_matches_nothing(null_in: int) -> None:
+    asked = [strings("a", "a"), strings("x", "x")]
+    owned = [strings("a", "a"), strings("x", "x")]
+    owned[null_in] = strings(None, None)
+    pairs = list(zip(asked, owned, strict=True))
+    assert newest_known(pairs, np.array([5, 5]), np.array([1, 2]), 10).tolist() == [-1, -1]
+    asked, owned = [strings("a", "a"), strings("x", "x")], [strings("b", "a"), strings("y", "x")]
+    asked[null_in] = strings(None, "a" if null_in == 0 else "x")
+    pairs = list(zip(asked, owned, strict=True))
+    assert newest_known(pairs, np.array([5, 5]), np.array([1, 2]), 10).tolist() == [-1, 1]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_three_columns_with_nulls_are_matched_as_one_would_by_hand(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    kinds = np.array(["p", "q", None], dtype=object)
+    left, right = rng.choice(kinds, (3, 40)), rng.choice(kinds, (3, 30))
+    moments, known = rng.integers(0, 50, 40), rng.integers(0, 50, 30)
+    pairs = [(strings(*a), strings(*b)) for a, b in zip(left, right, strict=True)]
+    found = newest_known(pairs, moments, known, 20)
+    for row, at in enumerate(found):
+        fits = [
+            item
+            for item in range(30)
+            if None not in left[:, row]
+            and (left[:, row] == right[:, item]).all()
+            and 0 <= moments[row] - known[item] <= 20
+        ]
+        assert at == max(fits, key=lambda item: (known[item], item), default=-1)
+
+
+def test_the_answer_is_positions_as_whole_numbers() -> None:
+    empty = np.array([], dtype=np.int64)
+    none = newest_known([(strings("x"), strings())], np.array([5]), empty, 10)
+    one = newest_known([(strings("x"), strings("x"))], np.array([5]), np.array([1]), 10)
+    assert none.dtype == one.dtype == np.int64

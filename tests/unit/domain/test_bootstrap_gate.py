@@ -1,12 +1,14 @@
 """The paired block bootstrap and the gate that judges by it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from mlcycle.domain.bootstrap import Paired, paired_blocks
 from mlcycle.domain.gate import decide
 from mlcycle.domain.metrics import METRICS, ONE_CLASS, gain
-from mlcycle.domain.slices import compare_slices, measure_slices
+from mlcycle.domain.slices import SliceChange, compare_slices, measure_slices
 from mlcycle.errors import InputError
 from mlcycle.project import Gate
 
@@ -168,3 +170,109 @@ def test_slices_cover_every_value_of_every_column() -> None:
         ("a=y", 1): 0.64,
         ("b=1", 3): 0.22,
     }
+
+
+def test_the_interval_leaves_the_same_share_on_both_sides() -> None:
+    found = _paired(list(np.arange(101) / 100))
+    assert found.interval(0.9) == pytest.approx((0.05, 0.95))
+    assert found.interval(0.5) == pytest.approx((0.25, 0.75))
+
+
+def test_a_draw_of_just_the_gain_asked_for_counts_and_no_gain_at_zero_does_not() -> None:
+    found = _paired([0.5, 0.5, 0.25, 0.0])
+    assert found.probability(0.5) == 0.5
+    assert found.probability(0) == 0.75
+
+
+@pytest.mark.parametrize("metric", ["log_loss", "roc_auc"])
+def test_the_comparison_names_its_metric_and_measures_every_block_alone(metric: str) -> None:
+    random = np.random.default_rng(2)
+    labels = np.tile([0.0, 1.0, 1.0, 0.0], 6)
+    old, new = random.random(24), random.random(24)
+    blocks = np.repeat([7, 3, 5], 8)
+    found = paired_blocks(metric, labels, old, new, blocks, resamples=20, seed=1)
+    measure = METRICS[metric]
+    assert (found.metric, found.blocks) == (metric, 3)
+    assert found.old == measure(labels, old, None)
+    assert found.new == measure(labels, new, None)
+    assert found.gain == pytest.approx(gain(metric, found.old, found.new))
+    alone = [
+        gain(metric, measure(labels[b], old[b], None), measure(labels[b], new[b], None))
+        for b in (blocks == n for n in (3, 5, 7))
+    ]
+    assert found.block_gains == pytest.approx(alone)
+
+
+def test_the_gate_s_words_name_both_models_and_the_interval() -> None:
+    decision = decide(GATE, _paired([0.01] * 100), 5000, [])
+    assert decision.reasons == [
+        "log_loss 0.4400 against 0.4500 of the champion: 0.0100 better (90 % interval +0.0100 to +0.0100); "
+        "better in 100.0% of the draws",
+        "compared on 5000 rows in 14 blocks of time",
+        "no slice was large enough to judge",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("gains", "verb"),
+    [
+        ([0.5], "0.5000 better"),
+        ([-0.5], "0.5000 worse"),
+        ([0.0], "0.0000 different"),
+        ([2.0], "2.0000 better"),
+    ],
+    ids=["better", "worse", "equal", "much-better"],
+)
+def test_the_gate_says_which_way_the_metric_went(gains: list[float], verb: str) -> None:
+    decision = decide(GATE, _paired(gains * 100), 5000, [], rival="the zero rule")
+    assert f"of the zero rule: {verb} (90 % interval" in decision.reasons[0]
+
+
+def test_the_gate_at_its_edges() -> None:
+    paired = _paired([0.01] * 100, blocks=5)
+    assert decide(GATE, paired, GATE.min_rows, []).verdict == "promote"
+    just = GATE.model_copy(update={"confidence": 0.75})
+    assert decide(just, _paired([0.01] * 75 + [-0.001] * 25), 5000, []).verdict == "promote"
+    edge = GATE.model_copy(update={"max_slice_loss": 0.25})
+    small = SliceChange("a=b", GATE.min_slice_rows, 0.5, 0.75, 0.25)
+    decision = decide(edge, paired, 5000, [small])
+    assert decision.verdict == "promote"
+    assert decision.reasons[-1] == "no slice got worse than allowed"
+    worse = SliceChange("a=b", GATE.min_slice_rows, 0.5, 0.875, 0.375)
+    assert decide(edge, paired, 5000, [worse]).reasons == [
+        f"slice a=b ({GATE.min_slice_rows} rows) gets worse by 0.3750, from 0.5000 to 0.8750; the gate allows 0.25"
+    ]
+    assert decide(edge, paired, 5000, [replace(worse, rows=GATE.min_slice_rows - 1)]).verdict == "promote"
+
+
+@pytest.mark.parametrize(
+    ("min_gain", "says"),
+    [
+        (0.02, "better by 0.02 or more in 0.0%"),
+        (-0.001, "worse by 0.001 at most in 0.0%"),
+        (0.0, "better at all in 0.0%"),
+    ],
+    ids=["a-gain", "a-margin", "any"],
+)
+def test_a_refusal_says_what_was_asked_for(min_gain: float, says: str) -> None:
+    rules = GATE.model_copy(update={"min_gain": min_gain})
+    decision = decide(rules, _paired([-0.01] * 100), 5000, [])
+    assert f"{says} of the draws, the gate asks for {GATE.confidence:.0%}" in decision.reasons[0]
+
+
+def test_a_slice_too_small_to_judge_hides_none_behind_it() -> None:
+    labels, predictions = np.zeros(4), np.full(4, 0.5)
+    found = measure_slices("brier", labels, predictions, {"a": ["a", "b", "b", "b"]}, min_rows=2)
+    assert [item.name for item in found] == ["a=b"]
+
+
+def test_a_slice_s_loss_knows_which_way_the_metric_points() -> None:
+    labels = np.array([0.0, 1.0, 0.0, 1.0])
+    old, new = np.array([0.1, 0.9, 0.1, 0.9]), np.array([0.9, 0.1, 0.9, 0.1])
+    (change,) = compare_slices("roc_auc", labels, old, new, {"a": ["x"] * 4}, 1)
+    assert change.loss == 1.0
+
+
+def test_slices_of_numbers_and_words_are_named_as_they_are_written() -> None:
+    found = measure_slices("brier", np.zeros(3), np.zeros(3), {"a": [1, "b", None]})  # type: ignore[list-item]
+    assert sorted(item.value for item in found) == ["1", "None", "b"]

@@ -1,10 +1,13 @@
 """Drift statistics: few false alarms on samples of one population, and planted shifts found."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy.stats import chi2_contingency, ks_2samp
 
 from mlcycle.domain import drift
 
@@ -107,3 +110,62 @@ def test_total_variation_is_a_share_and_zero_only_where_counts_agree(a: list[str
     assert 0 <= drift.total_variation(a, b) <= 1
     assert drift.total_variation(a, a) == 0
     assert 0 <= drift.categorical(a, b).p_value <= 1
+
+
+def test_numbers_of_a_small_sample_are_tested_by_the_asymptotic_method() -> None:
+    a, b = np.arange(40.0), np.arange(40.0) + 12
+    assert drift.numeric(a, b).p_value == ks_2samp(a, b, method="asymp").pvalue
+
+
+def test_two_categories_are_tested_without_yates_correction() -> None:
+    before, now = ["a"] * 60 + ["b"] * 40, ["a"] * 45 + ["b"] * 55
+    expected = chi2_contingency([[60, 40], [45, 55]], correction=False).pvalue
+    found = drift.categorical(before, now)
+    assert found == drift.Drift(pytest.approx(0.15), pytest.approx(expected), "total variation, chi2")  # type: ignore[arg-type]
+
+
+def test_one_category_alone_is_no_drift() -> None:
+    assert drift.categorical(["a"] * 100, ["a"] * 50) == drift.Drift(0.0, 1.0, "total variation, chi2")
+
+
+def test_rare_categories_are_one_and_a_cell_of_just_enough_stands_alone() -> None:
+    # With samples of equal size a category needs 10 rows for 5 expected in each cell.
+    assert drift.total_variation(["a"] * 90 + ["b"] * 10, ["a"] * 90 + ["c"] * 10) == pytest.approx(0.1)
+    assert drift.total_variation(["a"] * 91 + ["b"] * 9, ["a"] * 91 + ["c"] * 9) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("p", "rejected"),
+    [([0.05], [True]), ([0.03, 0.05], [True, True]), ([0.5, 0.001, 0.03], [False, True, True])],
+    ids=["just", "just-by-the-second", "unordered"],
+)
+def test_a_discovery_at_the_edge_counts(p: list[float], rejected: list[bool]) -> None:
+    assert drift.discoveries(p, 0.05) == rejected
+
+
+def stability(reference: np.ndarray, current: np.ndarray, bins: int) -> float:
+    """By the definition: shares of ten equally filled bins, half a row added to each."""
+    edges = [np.quantile(reference, share) for share in np.arange(1, bins) / bins]
+    p, q = (
+        np.array([0.5 + np.sum((v >= low) & (v < high)) for low, high in pairwise([-np.inf, *edges, np.inf])])
+        for v in (reference, current)
+    )
+    p, q = p / p.sum(), q / q.sum()
+    return float(np.sum((q - p) * np.log(q / p)))
+
+
+@pytest.mark.parametrize("bins", [4, 10, 20])
+def test_the_stability_index_is_its_definition(bins: int) -> None:
+    random = np.random.default_rng(bins)
+    reference, current = random.integers(0, 50, 401).astype(float), random.integers(5, 70, 200).astype(float)
+    assert drift.stability_index(reference, current, bins) == pytest.approx(
+        stability(reference, current, bins)
+    )
+    assert drift.stability_index(reference, current) == pytest.approx(stability(reference, current, 10))
+
+
+def test_an_empty_last_bin_is_a_bin() -> None:
+    reference = np.concatenate([np.zeros(50), np.ones(50)])
+    low = np.full(100, -1.0)
+    p, q = np.array([50.5, 50.5]) / 101, np.array([100.5, 0.5]) / 101
+    assert drift.stability_index(reference, low, bins=4) >= float(np.sum((q - p) * np.log(q / p))) * 0.5

@@ -65,3 +65,32 @@ def test_years_of_hours_are_checked_at_once() -> None:
     found = Reach("v", Unit.HOUR, timedelta(days=30), {"rows": Deliveries(0, batches)})
     recorded = {partition: found.inputs(partition)[0] for partition in batches}
     assert stale(found, [first.shift(3 * 8760 - 1)], recorded) == {}
+
+
+def test_what_a_partition_is_computed_from_counts_the_batches_within_its_reach() -> None:
+    found = reach(BATCHES)
+    assert [found.inputs(day(number))[1] for number in (1, 2, 4, 5, 13, 14, 20)] == [1, 2, 4, 4, 1, 0, 0]
+    assert found.inputs(day(20)) == ("v1:0:" + "0" * 32, 0)
+
+
+def test_two_tables_count_together_and_neither_hides_the_other() -> None:
+    def of(a: int, b: int) -> str:
+        tables = {name: Deliveries(0, {day(1): batch}) for name, batch in (("a", a), ("b", b))}
+        text, count = Reach("v", Unit.DAY, timedelta(days=1), tables).inputs(day(1))
+        assert count == 2
+        return text
+
+    assert len({of(1, 2), of(2, 1), of(1, 1), of(2, 2), of(3, 2)}) == 5
+
+
+def test_a_batch_s_number_means_nothing_without_its_table_and_partition() -> None:
+    def of(name: str, number: int) -> str:
+        table = Deliveries(0, {day(number): 7})
+        return Reach("v", Unit.DAY, timedelta(days=9), {name: table}).inputs(day(3))[0]
+
+    assert len({of("a", 1), of("b", 1), of("a", 2)}) == 3
+
+
+def test_what_is_stale_comes_with_what_it_is_to_be_computed_from() -> None:
+    found = reach(BATCHES)
+    assert stale(found, [day(2)], {}) == {day(n): found.inputs(day(n))[0] for n in (1, 2)}

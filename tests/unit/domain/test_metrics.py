@@ -110,3 +110,49 @@ def test_calibration_groups_hold_every_row_once() -> None:
     groups = metrics.calibration(LABELS, PREDICTIONS, bins=7)
     assert sum(rows for _, _, rows in groups) == 500
     assert [mean for mean, _, _ in groups] == sorted(mean for mean, _, _ in groups)
+
+
+def test_a_sure_mistake_costs_the_same_on_both_sides() -> None:
+    costs = [metrics.log_loss(np.array([label]), np.array([1 - label])) for label in (0.0, 1.0)]
+    assert costs == pytest.approx([-np.log(metrics.CLIP)] * 2)
+    rights = [metrics.log_loss(np.array([label]), np.array([label])) for label in (0.0, 1.0)]
+    assert rights == pytest.approx([metrics.CLIP] * 2)
+
+
+@pytest.mark.filterwarnings("error")
+def test_auc_of_no_rows_of_one_class_and_of_no_weight_is_not_defined() -> None:
+    nothing = np.array([])
+    assert metrics.roc_auc(nothing, nothing) == metrics.ONE_CLASS
+    assert metrics.roc_auc(np.ones(3), np.arange(3.0)) == metrics.ONE_CLASS
+    weights = np.array([1.0, 0.0])
+    assert metrics.roc_auc(np.array([0.0, 1.0]), np.array([0.1, 0.2]), weights) == metrics.ONE_CLASS
+
+
+def test_every_cell_of_the_payoff_counts_its_own_rows() -> None:
+    value = Value(
+        currency="EUR",
+        true_positive=1,
+        false_positive=10,
+        true_negative=100,
+        false_negative=1000,
+        threshold=0.5,
+    )
+    labels = np.array([1.0] * 3 + [0.0] * 9)
+    predictions = np.array([0.5, 0.4, 0.3] + [0.9] * 4 + [0.1] * 5)
+    assert (
+        metrics.business_value(value, "classification", labels, predictions)
+        == 1 + 4 * 10 + 5 * 100 + 2 * 1000
+    )
+
+
+def test_no_rows_say_so_in_a_sentence() -> None:
+    with pytest.raises(InputError, match=r"^there are no rows to measure on$"):
+        metrics.check_rows(np.array([]), np.array([]))
+
+
+def test_calibration_of_ties_keeps_the_rows_order() -> None:
+    predictions = np.tile([0.25, 0.75], 500)
+    labels = np.repeat([0.0, 1.0], 500)
+    assert len(metrics.calibration(labels, predictions)) == 10
+    groups = metrics.calibration(labels, predictions, bins=4)
+    assert groups == [(0.25, 0.0, 250), (0.25, 1.0, 250), (0.75, 0.0, 250), (0.75, 1.0, 250)]

@@ -8,7 +8,7 @@ import pytest
 from mlcycle.domain.metrics import METRICS, ONE_CLASS, NotMeasured
 from mlcycle.domain.performance import expected, relative_increase
 from mlcycle.domain.retrain_policy import refusal
-from mlcycle.domain.value import constants, worth
+from mlcycle.domain.value import Worth, constants, worth
 from mlcycle.project import Value
 
 RANDOM = np.random.default_rng(5)
@@ -98,3 +98,77 @@ def test_cooldown_and_budget_refuse_at_their_edges() -> None:
     assert asked(30, 0, 7) == ""
     assert "later" in asked(0, 7)
     assert refusal("person", start, [start, start], **rule) == ""  # type: ignore[arg-type]
+
+
+def worth_of(value: Value, task: str, labels: np.ndarray, predictions: np.ndarray) -> Worth:
+    """Worth of predictions, the constants decided on the very labels."""
+    return worth(value, task, labels, predictions, constants(value, task, labels))
+
+
+def test_one_row_earns_as_any_other() -> None:
+    found = worth_of(VALUE, "classification", np.array([1.0]), np.array([0.5]))
+    assert (found.total, found.before, found.rows) == (60, {"never": -80, "always": 60}, 1)
+    assert found.outcomes == {
+        "true_positive": 1,
+        "false_positive": 0,
+        "true_negative": 0,
+        "false_negative": 0,
+    }
+
+
+def test_the_usual_answer_is_the_one_that_earned_most_on_the_training_labels() -> None:
+    labels, predictions = np.array([0.0] * 9 + [1.0]), np.full(10, 0.9)
+    dear = Value(currency="EUR", threshold=0.5, true_positive=1, false_positive=-15, false_negative=-80)
+    seldom = worth_of(dear, "classification", labels, predictions)
+    assert (seldom.usual, seldom.before) == ("never", {"never": -80, "always": 1 - 9 * 15})
+    often = worth_of(dear, "classification", 1 - labels, predictions)
+    assert (often.usual, often.before) == ("always", {"never": -9 * 80, "always": 9 - 15})
+
+
+def test_each_outcome_counts_its_own_rows() -> None:
+    labels = np.array([1.0] * 3 + [0.0] * 9)
+    predictions = np.array([0.5, 0.4, 0.3] + [0.9] * 4 + [0.1] * 5)
+    found = worth_of(VALUE, "classification", labels, predictions)
+    assert found.outcomes == {
+        "true_positive": 1,
+        "false_positive": 4,
+        "true_negative": 5,
+        "false_negative": 2,
+    }
+    assert found.rows == 12
+    assert worth_of(Value(currency="EUR", per_unit_error=-4), "regression", labels, labels).outcomes == {}
+
+
+def test_refusals_say_why_and_since_when() -> None:
+    start = datetime(2013, 3, 1, tzinfo=UTC)
+    rule = {"cooldown": timedelta(days=7), "per": timedelta(days=30)}
+
+    def asked(budget: int, day: float, *accepted: float) -> str:
+        past = [start + timedelta(days=n) for n in accepted]
+        return refusal("monitor", start + timedelta(days=day), past, budget=budget, **rule)  # type: ignore[arg-type]
+
+    assert asked(0, 0) == "the project's retrain budget is 0: only a person may ask"
+    assert asked(1, 0) == ""
+    later = "a retrain as of 2013-03-02 00:00 was accepted already, later than 2013-03-01 00:00"
+    assert asked(9, 0, 1) == later
+    cooling = "cooldown of 7 days: the last retrain was accepted as of 2013-03-01 00:00"
+    assert asked(9, 0, 0) == asked(9, 6.9, 0) == cooling
+    assert asked(2, 20, 0, 8) == "budget of 2 retrains in 30 days is used up"
+
+
+def test_a_request_of_this_very_moment_counts_for_the_budget() -> None:
+    now = datetime(2013, 3, 1, tzinfo=UTC)
+    rule = {"cooldown": timedelta(0), "budget": 1, "per": timedelta(days=30)}
+    assert "budget" in refusal("monitor", now, [now], **rule)  # type: ignore[arg-type]
+    assert refusal("monitor", now, [now - timedelta(days=30)], **rule) == ""  # type: ignore[arg-type]
+
+
+def test_a_regression_earns_by_its_errors() -> None:
+    value = Value(currency="EUR", per_unit_error=-4)
+    found = worth_of(value, "regression", np.array([1.0, 2, 9]), np.array([2.0, 2, 7]))
+    assert (found.total, found.before, found.gain) == (-12.0, {"median": -32.0, "mean": -40.0}, 20.0)
+
+
+def test_a_prediction_of_just_the_threshold_acts() -> None:
+    found = worth_of(VALUE, "classification", np.array([1.0, 0.0]), np.array([0.5, 0.5]))
+    assert (found.outcomes["true_positive"], found.outcomes["false_positive"]) == (1, 1)

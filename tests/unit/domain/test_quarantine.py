@@ -18,6 +18,7 @@ LIMITS = Limits(min_rows=10, max_bad_rows=0.1)
         pytest.param(Counts(0, 0, 0, 0), [], ["the file has a header and no rows"], id="nothing"),
         pytest.param(Counts(1, 1, 0, 0), [], ["one row, at least 10 expected"], id="one-row"),
         pytest.param(Counts(20, 5, 0, 15), [], ["5 rows, at least 10 expected"], id="copies-do-not-fill"),
+        pytest.param(Counts(10, 10, 0, 0), [], [], id="just-enough"),
         pytest.param(Counts(50, 50, 0, 0), ["x"], ["column 'x' is empty in every row"], id="empty-column"),
     ],
 )

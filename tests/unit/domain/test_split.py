@@ -43,3 +43,18 @@ def test_a_length_that_cuts_a_partition_is_refused(name: str) -> None:
     changed = replace(POLICY, **{name: timedelta(hours=36)})
     with pytest.raises(ConfigError, match=f"split.{name} must be a whole number of partitions"):
         windows(changed, UNTIL)
+
+
+def test_nothing_to_train_on_says_what_to_do() -> None:
+    with pytest.raises(InputError) as caught:
+        windows(POLICY, datetime(2013, 1, 22, tzinfo=UTC))
+    assert str(caught.value) == (
+        "labels are known until 2013-01-22, which leaves nothing to train on before validation and holdout: train "
+        "once labels are known until 2013-01-23, or shorten split.holdout or split.validation, or lengthen split.history"
+    )
+
+
+def test_hours_are_named_by_their_hour() -> None:
+    hourly = replace(POLICY, unit=Unit.HOUR, holdout=timedelta(hours=3), validation=timedelta(hours=2))
+    with pytest.raises(InputError, match=r"known until 2013-01-01 05:00, .* known until 2013-01-01 06:00,"):
+        windows(hourly, datetime(2013, 1, 1, 5, tzinfo=UTC))

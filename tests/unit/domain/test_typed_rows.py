@@ -1,5 +1,6 @@
 """Text cells read as declared types."""
 
+import time
 from datetime import UTC, datetime
 
 import psycopg2
@@ -92,3 +93,49 @@ def test_what_passes_postgresql_takes_and_means_the_same_by(postgres: Postgres) 
 
     check()
     connection.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("true", True),
+        ("t", True),
+        ("1", True),
+        ("false", False),
+        ("f", False),
+        ("0", False),
+        ("F", False),
+        ("True", True),
+    ],
+    ids=str,
+)
+def test_each_word_for_a_boolean_is_read(text: str, value: bool) -> None:
+    assert read("boolean", text) == ([value], [False])
+
+
+def test_a_number_may_have_400_characters_and_no_more() -> None:
+    assert read("double", "0." + "1" * 398)[1] == [False]
+    assert read("double", "0." + "1" * 399)[1] == [True]
+
+
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/New_York"])
+def test_a_time_means_the_same_wherever_the_machine_is(zone: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        noon = datetime(2013, 6, 1, 12, tzinfo=UTC)
+        values, bad = read(
+            "timestamp", "2013-06-01 12:00", "2013-06-01T14:00:00+02:00", "2013-06-01T12:00:00Z"
+        )
+        assert values == [noon] * 3
+        assert not any(bad)
+        from mlcycle.domain.typed_rows import _timestamp
+
+        assert [_timestamp(text) for text in ("2013-06-01 12:00", "2013-06-01T14:00:00+02:00")] == [
+            noon,
+            noon,
+        ]
+        assert str(_timestamp("2013-06-01T14:00:00+02:00")) == "2013-06-01 12:00:00+00:00"
+    finally:
+        monkeypatch.undo()
+        time.tzset()

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict
 
 from mlcycle.adapters.monitoring.window import Reference, State, Window
-from mlcycle.domain.monitors import Measurement
+from mlcycle.domain.monitors import Level, Measurement
 
 
 class Params(BaseModel):
@@ -28,6 +28,7 @@ class Monitor(ABC):
     order: ClassVar[int] = 100  # lower ones measure first; ``window.found`` holds what they found
     needs_champion: ClassVar[bool] = True
     asks_for_retrain: ClassVar[bool] = False  # unless the project says otherwise
+    failure: ClassVar[Level] = "error"  # what it is when it cannot measure: an error pages
 
     def __init__(self, params: Any) -> None:
         self.params = params

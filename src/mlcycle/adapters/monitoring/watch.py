@@ -45,7 +45,7 @@ def _measure(watcher: Watcher, window: Window, reference: Reference) -> Iterable
         if isinstance(error, MlcycleError) and error.retryable:
             raise
         reason = error.message if isinstance(error, MlcycleError) else f"{type(error).__name__}: {error}"
-        return [monitors.failed(watcher.name, reason[:300])]
+        return [replace(monitors.failed(watcher.name, reason[:300]), status=watcher.monitor.failure)]
 
 
 def _told(item: Measurement, watcher: Watcher) -> Measurement:

@@ -16,6 +16,7 @@ class Report(Monitor):
 
     title = "the drift report could not be shown"
     order = 40  # after drift, whose verdicts it shows
+    failure = "info"  # that a page could not be drawn wakes nobody
 
     def measure(  # noqa: D102
         self, window: Window, reference: Reference, state: State
