@@ -254,14 +254,11 @@ def absent(
     state: State = DEFAULT_STATE,
 ) -> None:
     """Say that a partition will never be delivered: nobody waits for it, and nobody is told."""
-    import getpass
-
     from mlcycle.project.file import load_named
     from mlcycle.stage_run import in_this_process, run_stage
 
     spec, execute = load_named(projects, project), in_this_process(_platform_env(state))
     params: dict[str, Any] = {"reason": reason, "table": table, "undo": "yes" if undo else ""}
-    params["decided_by"] = getpass.getuser()
     worst = ExitCode.OK
     for _name, result in run_stage(spec, "absent", execute, first=first, last=partition, params=params):
         print(f"{result.status}: {result.message}")

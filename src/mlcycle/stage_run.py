@@ -100,7 +100,10 @@ def in_this_process(env: Mapping[str, str]) -> Callable[[Request], Result]:
     """Runs steps in this process, each with the settings of its own role out of ``env``."""
     from mlcycle.steps.runtime import run_step
 
-    return lambda request: run_step(request, Settings.from_env(step_env(env, ROLES[request.step])))
+    def execute(request: Request) -> Result:
+        return run_step(request, Settings.from_env(step_env(env, ROLES[request.step])))
+
+    return execute
 
 
 def _check_params(stage: Stage, params: Mapping[str, JsonValue]) -> None:

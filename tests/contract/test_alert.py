@@ -193,9 +193,10 @@ def test_an_old_partition_done_again_does_not_close_what_a_newer_one_found(
 def monitored(platform: Platform, day: str) -> None:
     """Note that a day was monitored."""
     platform.owner().query(
-        """insert into ledger.monitor_result (project, partition, monitor, status, message)
+        """select ledger.ensure_month('ledger.monitor_result', %s::date);
+           insert into ledger.monitor_result (project, partition, monitor, status, message)
            values ('flights', %s, 'volume', 'ok', '')""",
-        (day,),
+        (f"{day[:7]}-01", day),
     )
 
 

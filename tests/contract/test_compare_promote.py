@@ -150,7 +150,7 @@ def test_of_fifty_promotions_at_once_one_wins_and_every_loser_is_told(
         assert "number 1, version 1" in result.error.message
     assert trained.rows("select seq, version from ledger.champion where project = %s") == [(1, 1)]
     assert trained.rows(
-        "select count(*) from ledger.publication where key = 'champion' and work like 'crowd-%%' and %s <> ''"
+        "select count(*) from ledger.publication where key = 'outcome' and work like 'crowd-%%' and %s <> ''"
     ) == [(1,)]
 
 

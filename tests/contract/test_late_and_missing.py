@@ -163,9 +163,10 @@ def test_the_rest_of_a_range_is_published_and_what_is_missing_is_listed(platform
 
 def absent(platform: Platform, project: Any, last: str, **params: str) -> Any:
     def execute(request: Any) -> Any:
-        return run_step(request, platform.settings("ingest"))
+        asked = request.model_copy(update={"origin": request.origin.model_copy(update={"user": "ada"})})
+        return run_step(asked, platform.settings("ingest"))
 
-    ((_, result),) = run_stage(project, "absent", execute, last=last, params={"decided_by": "ada", **params})
+    ((_, result),) = run_stage(project, "absent", execute, last=last, params=params)
     return result
 
 
@@ -311,7 +312,7 @@ def test_stopped_batches_are_those_that_nothing_was_published_of_since(platform:
 
     def stopped() -> int:
         with Warehouse(platform.settings("serve")).transaction() as cursor:
-            return int(overview.tables(cursor)[0][-1])
+            return sum(count for _project, _table, count in overview.stopped(cursor))
 
     assert stopped() == 2
     ingest.deliver("2013-01-01")

@@ -54,7 +54,8 @@ def test_a_backfill_asks_for_no_retrain_before_one_that_was_accepted(platform: P
 def test_a_monitor_of_a_past_day_asks_for_nothing_and_says_why_and_a_person_may(platform: Platform) -> None:
     """A backfill's monitors found old decay, asked for a retrain, and it trained and promoted."""
     platform.owner().query(
-        """insert into ledger.monitor_result (project, partition, monitor, status, message)
+        """select ledger.ensure_month('ledger.monitor_result', '2013-06-01');
+           insert into ledger.monitor_result (project, partition, monitor, status, message)
            values ('flights', '2013-06-02', 'volume', 'ok', '')"""
     )
     past = ask(platform, "2013-06-01")

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from mlcycle.contract import Handover, Result
+from mlcycle.orchestration.placement import place
+from mlcycle.orchestration.runners.base import run_to_end
 from mlcycle.orchestration.runners.process import ProcessRunner
-from mlcycle.project import Project, Resources
+from mlcycle.project import Project
 from tests.conftest import Platform
 from tests.raw_data import FLIGHTS, request
 
@@ -46,20 +48,19 @@ def test_the_alert_step_holds_the_secret_it_names_and_no_other(
     )
     results: list[Result] = []
     lines: list[str] = []
-    runner = ProcessRunner()
+    runner = ProcessRunner(os.environ)
+    where = place(os.environ, project, "alert")
     thread = threading.Thread(
-        target=lambda: results.append(
-            runner.run(asked, role="train", resources=Resources(), log=lines.append)
-        ),
+        target=lambda: results.append(run_to_end(runner, asked, where, role="train", log=lines.append)),
         daemon=True,
     )
     thread.start()
     taken, _ = silent.accept()
     with taken:
         sent = taken.recv(65536).decode()
-        assert runner._child is not None
-        held = Path(f"/proc/{runner._child.pid}/environ").read_bytes().decode()
-        argv = Path(f"/proc/{runner._child.pid}/cmdline").read_bytes().decode()
+        (pid,) = runner._running
+        held = Path(f"/proc/{pid}/environ").read_bytes().decode()
+        argv = Path(f"/proc/{pid}/cmdline").read_bytes().decode()
     thread.join(30)
     assert "Bearer planted-own" in sent
     assert "MLCYCLE_SECRET_FLIGHTS__HOOK=planted-own" in held

@@ -155,7 +155,7 @@ def declare(platform: Platform, found: Living, key: str) -> None:
     def execute(request):  # type: ignore[no-untyped-def]
         return run_step(request, platform.settings("ingest"))
 
-    params = {"reason": "chance says so", "decided_by": "ada"}
+    params = {"reason": "chance says so"}
     for _ in run_stage(found.hourly.project, "absent", execute, last=key, params=params):
         pass
 

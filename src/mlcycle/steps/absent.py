@@ -25,7 +25,7 @@ def run(context: StepContext) -> Outcome:
     if not reason:
         raise InputError("say why: a declaration is kept with its reason")
     undo = str(context.param("undo", "")).lower() in YES
-    actor = str(context.param("decided_by", "a person"))
+    actor = context.request.origin.user or "a person"
     asked = context.param("table")
     if asked and asked not in project.source.tables:
         raise InputError(
