@@ -30,6 +30,8 @@ SECRET_VARIABLES = frozenset(
     {PREFIX + "WAREHOUSE_DSN", PREFIX + "EVIDENTLY_SECRET"}
     | {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"}
 )
+#: Begins the name of the folder in scratch that outlives an attempt.
+CHECKPOINTS = "checkpoints-"
 
 
 class Settings(BaseModel):

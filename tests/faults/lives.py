@@ -50,6 +50,7 @@ VOLATILE = {
         "requested_at",
         "scored_at",
         "scoring_id",
+        "change_id",
         "moment",
     ),
     *("started_at", "finished_at", "quarantined_at", "delivered_at", "closed_at", "link", "details"),

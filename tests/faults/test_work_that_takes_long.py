@@ -17,6 +17,7 @@ from mlcycle.domain import pace
 from mlcycle.errors import Unavailable
 from mlcycle.project import Project
 from mlcycle.project.file import load
+from mlcycle.settings import Settings
 from mlcycle.steps import features
 from mlcycle.steps.runtime import run_step
 from tests.conftest import ROOT, Platform
@@ -24,6 +25,12 @@ from tests.raw_data import FLIGHTS, deliver, request
 
 HOURS = 26_280  # three years
 WEATHER = load(ROOT / "projects" / "weather" / "project.yaml")
+
+
+@pytest.fixture(autouse=True)
+def pg_sleep_in_a_view(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Views may not sleep; here one does, to take as long as a test says however much it computes."""
+    monkeypatch.setattr(view_sql.sql_guard, "problem", lambda *_: None)
 
 
 def limited(platform: Platform) -> None:
@@ -76,10 +83,12 @@ def test_43_a_publication_held_open_meanwhile_is_seen(
     limited(platform)
     real = staging.stage
 
-    def stage(warehouse: Warehouse, *args: Any) -> staging.Staged:
+    def stage(settings: Settings, warehouse: Warehouse, *args: Any) -> staging.Staged:
         with warehouse.transaction() as cursor:
             cursor.execute("select 1")
-            return real(warehouse, *args)
+            staged = real(settings, Warehouse(settings), *args)
+            cursor.execute("select 1")
+            return staged
 
     monkeypatch.setattr(staging, "stage", stage)
     result = run(platform, "features", slowly(FLIGHTS, "carrier_recent", 2.5), "2013-01-02")

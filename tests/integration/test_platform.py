@@ -213,10 +213,12 @@ def test_a_killed_supervisor_leaves_nothing_and_the_database_in_order(
 
 
 def test_it_starts_again_and_down_leaves_nothing(state: Path, platform: Platform) -> None:
-    left = state / "scratch" / "mlcycle-step-killed"
+    left, kept = state / "scratch" / "mlcycle-step-killed", state / "scratch" / "checkpoints-0" / "work"
     left.mkdir(parents=True)
+    kept.mkdir(parents=True)
     commands.up(state)
     assert not left.exists()
+    assert kept.exists(), "a training that is retried goes on from it"
     assert load(state).ports == platform.ports
     Airflow(platform).run()
     everything = tree(state)

@@ -41,7 +41,7 @@ class Shape:
 
 def inspect(chunks: Iterable[bytes]) -> Shape:
     """Look at a delivery's bytes once. Raises Malformed, naming row, column and byte."""
-    header: list[str] = []
+    header: list[str] | None = None
     carry, offset, lines, plain = b"", 0, 0, True
     for chunk in _small(chunks):
         if offset == 0 and not carry:
@@ -50,15 +50,17 @@ def inspect(chunks: Iterable[bytes]) -> Shape:
         cut = carry.rfind(b"\n") + 1
         _refuse_long(carry, cut, lines)
         if cut:
-            header = header or _header(carry[: carry.find(b"\n")])
+            if header is None:
+                header = _header(carry[: carry.find(b"\n")])
             plain = _look(carry[:cut], header, lines, offset) and plain
             lines += carry.count(b"\n", 0, cut)
             offset, carry = offset + cut, carry[cut:]
     if carry:
-        header = header or _header(carry)
+        if header is None:
+            header = _header(carry)
         plain = _look(carry, header, lines, offset) and plain
         lines += 1
-    if not header:
+    if header is None:
         raise Malformed("the file is empty: expected a header and rows")
     return Shape(header, plain, lines)
 
@@ -94,8 +96,10 @@ def _header(line: bytes) -> list[str]:
         text = line.decode()
     except UnicodeDecodeError as error:
         raise Malformed(f"header (byte {error.start}): not UTF-8") from None
+    if not text.strip():
+        raise Malformed("the first line is blank: expected a header")
     try:
-        return next(csv.reader([text], strict=True), [])
+        return next(csv.reader([text], strict=True))
     except csv.Error as error:
         raise Malformed(f"the header is not one line of CSV: {error}") from None
 

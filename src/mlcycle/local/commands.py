@@ -17,6 +17,7 @@ from mlcycle.errors import ConfigError, Unavailable
 from mlcycle.local.config import HOST, PORTS, USERS, Platform, configure, state_folder
 from mlcycle.local.guard import acquire, end_leftovers, recorded
 from mlcycle.local.processes import descendants, memory, send, started_at, wait_gone
+from mlcycle.settings import CHECKPOINTS
 
 Say = Callable[[str], None]
 STOP_SECONDS = 60.0
@@ -51,7 +52,7 @@ def up(
     with acquire(folder):  # refuse before anything is changed; the guard takes it again
         platform = configure(folder, home=home, ports=ports)
         end_leftovers(folder)
-        shutil.rmtree(folder / "scratch", ignore_errors=True)  # of tasks and steps that were killed
+        _clear(folder / "scratch")
         check_ports(platform)
     began = time.monotonic()
     guard = _start(platform, foreground)
@@ -66,6 +67,13 @@ def up(
         say("stopping")
         send(guard.pid, signal.SIGTERM)
         guard.wait()
+
+
+def _clear(scratch: Path) -> None:
+    """Remove what killed tasks and steps left, but for checkpoints: a training that is retried goes on."""
+    for left in scratch.glob("*"):
+        if not left.name.startswith(CHECKPOINTS):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def down(state: Path | None = None, *, say: Say = print) -> None:

@@ -27,7 +27,7 @@ from mlcycle.domain.dataset import DatasetManifest, Split
 from mlcycle.domain.metrics import Array, check_metric, measure
 from mlcycle.errors import InputError, MlcycleError, Superseded
 from mlcycle.project import Candidate, Project
-from mlcycle.settings import scratch_base
+from mlcycle.settings import CHECKPOINTS, scratch_base
 from mlcycle.steps.context import Outcome, StepContext
 
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
 FLUSH_SECONDS = 1.0
 LOOK_SECONDS = 10.0  # between two looks whether a newer attempt has taken over
-CHECKPOINTS = "checkpoints"
 FORGOTTEN = 7 * 86_400.0  # seconds after which a checkpoint is nobody's
 
 
@@ -148,7 +147,7 @@ def _checkpoints(context: StepContext) -> Path:
     that outlives an attempt, its checkpoint does. Those a week old are removed.
     """
     base = scratch_base(context.settings.scratch) or Path(tempfile.gettempdir())
-    base = base / f"{CHECKPOINTS}-{os.getuid()}"
+    base = base / f"{CHECKPOINTS}{os.getuid()}"
     base.mkdir(mode=0o700, exist_ok=True)
     for old in base.iterdir():
         if time.time() - old.stat().st_mtime > FORGOTTEN:

@@ -108,6 +108,8 @@ def test_one_line_that_is_not_plain_makes_the_whole_not_plain(data: bytes, plain
     ("data", "message"),
     [
         (b"", "the file is empty: expected a header and rows"),
+        (b"\na,b\n1,2\n", "the first line is blank: expected a header"),
+        (b"\xef\xbb\xbf\r\na,b\n1,2\n", "the first line is blank: expected a header"),
         (b"\xff\xfea\0", "the file is UTF-16 (byte 0 is its mark): deliver UTF-8"),
         (b"\x1f\x8b....", "the file is gzip, not CSV text: deliver it uncompressed"),
         (b"a\0,b\0\n", "header (byte 1): NUL byte: deliver UTF-8 text"),
@@ -127,6 +129,8 @@ def test_one_line_that_is_not_plain_makes_the_whole_not_plain(data: bytes, plain
     ],
     ids=[
         "empty",
+        "blank-first-line",
+        "blank-first-line-after-a-mark",
         "utf16",
         "gzip",
         "nul-in-header",
