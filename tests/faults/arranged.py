@@ -27,11 +27,11 @@ def stop_before_publication() -> None:
     stopped: list[str] = []
 
     @contextmanager
-    def publication(self: StepContext, key: str, **options: Any) -> Iterator[Publication]:
+    def publication(self: StepContext, *key: str, **options: Any) -> Iterator[Publication]:
         if not stopped:
-            stopped.append(key)
+            stopped.append("once")
             os.kill(os.getpid(), signal.SIGSTOP)
-        with real(self, key, **options) as found:
+        with real(self, *key, **options) as found:
             yield found
 
     StepContext.publication = publication  # type: ignore[method-assign]
@@ -53,11 +53,10 @@ def without_fencing() -> None:
 
 def without_replay() -> None:
     """A retry does not look at what an earlier attempt has published."""
-    from mlcycle.ledger import batches, features
+    from mlcycle.ledger import attempts, batches, features
     from mlcycle.steps import labels, score
-    from mlcycle.steps.context import StepContext
 
-    StepContext.published = lambda *_: None  # type: ignore[method-assign]
+    attempts.published = lambda *_: None
     batches.published_keys = score.published_keys = labels.published_keys = lambda *_: {}  # type: ignore[attr-defined]
     batches.Current.same = lambda *_: False  # type: ignore[method-assign]
     features.recorded = lambda *_: {}

@@ -51,6 +51,7 @@ VOLATILE = {
         "scored_at",
         "scoring_id",
         "change_id",
+        "used_at",
         "moment",
     ),
     *("started_at", "finished_at", "quarantined_at", "delivered_at", "closed_at", "link", "details"),
