@@ -26,7 +26,7 @@ from psycopg2 import sql
 from pydantic import SecretStr
 from tests.raw_data import FLIGHTS, deliver, request
 
-from mlcycle.adapters.datasets.point_in_time import equivalent_sql, frames
+from mlcycle.adapters.datasets.point_in_time import equivalent_sql, joined_rows
 from mlcycle.adapters.features import store as feature_store
 from mlcycle.adapters.warehouse.arrow import arrow_type, read_table
 from mlcycle.adapters.warehouse.connection import Warehouse, feature_table, raw_table
@@ -69,7 +69,7 @@ def _fill(settings: dict[str, Settings]) -> None:
 
 
 def _ours(settings: Settings, *, labels: bool) -> pa.Table:
-    return pa.concat_tables(frames(Warehouse(settings), FLIGHTS, **WINDOW, labels=labels))
+    return pa.concat_tables(joined_rows(Warehouse(settings), FLIGHTS, **WINDOW, labels=labels))
 
 
 def _compare(settings: Settings, rounds: int, feast_rows: int) -> None:
@@ -221,7 +221,7 @@ def _large(settings: Settings, owner: Warehouse, rows: int) -> None:
 def _drain(settings: Settings, sending: Any) -> None:
     """In a process of its own, so that the peak is the join's alone."""
     began = time.perf_counter()
-    rows = sum(chunk.num_rows for chunk in frames(Warehouse(settings), FLIGHTS, **WINDOW, labels=False))
+    rows = sum(chunk.num_rows for chunk in joined_rows(Warehouse(settings), FLIGHTS, **WINDOW, labels=False))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     sending.send((rows, time.perf_counter() - began, peak))
 

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from mlcycle import models
 from mlcycle.adapters.artifacts.store import ArtifactStore, sha256_file
-from mlcycle.adapters.datasets.point_in_time import frames
+from mlcycle.adapters.datasets.point_in_time import joined_rows
 from mlcycle.adapters.warehouse.connection import Warehouse
 from mlcycle.domain.dataset import Bounds, DatasetManifest, Part
 from mlcycle.domain.examples import Rows
@@ -31,7 +31,7 @@ def crown(
     """Train the project's heuristic on these partitions and make it the champion."""
     span = days(project, first, last)
     start, end = span[0].start, span[-1].end
-    table = pa.concat_tables(frames(Warehouse(platform.settings()), project, start, end, labels=True))
+    table = pa.concat_tables(joined_rows(Warehouse(platform.settings()), project, start, end, labels=True))
     table = table.replace_schema_metadata(None)
     folder = platform.folder / f"model-{version}"
     name = project.evaluation.heuristic

@@ -19,6 +19,7 @@ from mlcycle.domain.dataset import DatasetManifest
 from mlcycle.ledger import attempts
 from mlcycle.local.world_data import day_file
 from mlcycle.project import Project
+from mlcycle.steps import dataset
 from mlcycle.steps.runtime import run_step
 from tests.conftest import Platform
 from tests.raw_data import FLIGHTS, deliver, replace, request
@@ -116,6 +117,17 @@ def test_the_same_data_is_the_same_snapshot_and_is_not_stored_again(
     # Features computed again from the start change nothing either.
     platform.owner().query("truncate ledger.feature_partition")
     assert snapshot().values["digest"] == first.values["digest"]
+
+
+def test_a_manifest_that_was_handed_on_is_not_written_over(
+    platform: Platform, snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two runs of the same data side by side, of two versions of the code: neither saw the other's record."""
+    first = snapshot()
+    platform.owner().query("delete from ledger.dataset")
+    monkeypatch.setattr(dataset, "code_version", lambda: "0.2.0")
+    assert snapshot().outputs == first.outputs
+    assert manifest(platform, first).digest == first.values["digest"]
 
 
 def test_a_corrected_day_is_another_snapshot(

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import pyarrow as pa
 import pytest
 
-from mlcycle.adapters.datasets.point_in_time import frames
+from mlcycle.adapters.datasets.point_in_time import joined_rows
 from mlcycle.adapters.features import online_writer
 from mlcycle.adapters.features import store as feature_store
 from mlcycle.adapters.features.online import OnlineValues, get_online
@@ -89,7 +89,7 @@ def test_serving_sees_what_training_sees(fresh: Platform) -> None:
     assert flights is not None
     replace(Warehouse(fresh.settings("ingest")), FLIGHTS, "flights", [("2013-01-21", flights)])
     fresh.owner().query("update raw.flights__flights set sched_dep = %s where sched_dep >= %s", (at, at))
-    (rows,) = frames(Warehouse(fresh.settings()), FLIGHTS, at, at + timedelta(days=1), labels=False)
+    (rows,) = joined_rows(Warehouse(fresh.settings()), FLIGHTS, at, at + timedelta(days=1), labels=False)
     keys = ["carrier", "origin", "dest", "sched_hour"]
     asked = rows.select(keys).to_pylist()
     values = online(fresh, "2013-01-21", *asked)

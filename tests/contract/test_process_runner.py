@@ -350,9 +350,9 @@ def test_forked_steps_draw_different_random_numbers_and_use_their_threads() -> N
 def test_a_forked_step_has_nothing_of_the_servers_environment(tmp_path: Path) -> None:
     code = textwrap.dedent(f"""
         import os
-        from mlcycle.local.step_child import Job, become_step
+        from mlcycle.local.step_child import Order, become_step
         output = os.dup(1)
-        become_step(Job("extract", "request", "result", {{"OF": "the step"}}, {str(tmp_path)!r}), output)
+        become_step(Order("extract", "request", "result", {{"OF": "the step"}}, {str(tmp_path)!r}), output)
         kept = {{name for name in os.environ if not name.endswith("_NUM_THREADS")}}
         print(sorted(kept), os.getcwd(), os.getsid(0) == os.getpid())
     """)

@@ -9,7 +9,7 @@ import pytest
 
 from mlcycle import models
 from mlcycle.adapters.artifacts.store import ArtifactStore
-from mlcycle.adapters.datasets.point_in_time import frames
+from mlcycle.adapters.datasets.point_in_time import joined_rows
 from mlcycle.adapters.tracking import model_cache
 from mlcycle.adapters.warehouse.connection import Warehouse
 from mlcycle.adapters.warehouse.predictions import scored
@@ -66,7 +66,7 @@ def test_predictions_are_the_champions_with_mlflow_away(
     crown(platform, FLIGHTS, "2013-01-01", "2013-01-08")
     result = score("2013-01-09", "2013-01-10")
     assert result.status is Status.OK, result.message
-    (chunk,) = frames(
+    (chunk,) = joined_rows(
         Warehouse(platform.settings()),
         FLIGHTS,
         *(datetime(2013, 1, 9, tzinfo=UTC), datetime(2013, 1, 11, tzinfo=UTC)),

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 from psycopg2.extensions import cursor as Cursor
 
 from mlcycle.local import step_server
-from mlcycle.local.step_child import Job
+from mlcycle.local.step_child import Order
 
 VARIABLE = "MLCYCLE_TEST_ARRANGED"  # taken away before the step reads its settings
 
@@ -108,15 +108,15 @@ ARRANGEMENTS: dict[str, Callable[[], None]] = {
 
 
 def main() -> NoReturn:
-    """The step server's own, with jobs that arrange before they run."""
-    real = Job.run
+    """The step server's own, with orders that arrange before they run."""
+    real = Order.run
 
-    def run(self: Job) -> int:
+    def run(self: Order) -> int:
         for name in filter(None, os.environ.pop(VARIABLE, "").split(",")):
             ARRANGEMENTS[name]()
         return real(self)
 
-    Job.run = run  # type: ignore[method-assign]
+    Order.run = run  # type: ignore[method-assign]
     step_server.main()
 
 

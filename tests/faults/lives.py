@@ -22,7 +22,7 @@ from psycopg2 import sql
 
 from mlcycle.contract import Request, Result
 from mlcycle.cycle import ALL_ROLES, ROLES
-from mlcycle.orchestration.runners.children import Forked
+from mlcycle.orchestration.runners.step_process import Forked
 from mlcycle.project import Project
 from mlcycle.settings import step_env
 from mlcycle.stage_run import run_stage

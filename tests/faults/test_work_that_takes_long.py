@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mlcycle.adapters.datasets.point_in_time import frames
+from mlcycle.adapters.datasets.point_in_time import joined_rows
 from mlcycle.adapters.features import online_writer, staging, tables, view_sql
 from mlcycle.adapters.features.view_sql import TookTooLong
 from mlcycle.adapters.warehouse.connection import Warehouse
@@ -212,7 +212,9 @@ def test_43_a_consumer_that_takes_its_time_holds_no_transaction(platform: Platfo
     start, rows = datetime(2013, 1, 1, tzinfo=UTC), 0
     open_ones = "select count(*) from pg_stat_activity where usename = 'mlcycle_train' and datname = current_database()"
     warehouse = Warehouse(platform.settings())
-    for chunk in frames(warehouse, FLIGHTS, start, start + timedelta(days=3), labels=False, chunk_rows=800):
+    for chunk in joined_rows(
+        warehouse, FLIGHTS, start, start + timedelta(days=3), labels=False, chunk_rows=800
+    ):
         assert platform.owner().query(open_ones) == [(0,)]
         time.sleep(1.2)  # a model predicts, a dataset is written
         rows += chunk.num_rows

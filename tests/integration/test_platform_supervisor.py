@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from mlcycle.local.child import LOG_BYTES
 from mlcycle.local.config import configure
 from mlcycle.local.guard import acquire, end_leftovers, recorded
 from mlcycle.local.processes import descendants, started_at, wait_gone
+from mlcycle.local.service_process import LOG_BYTES
 
 SCRIPT = """
 import signal, sys

@@ -14,7 +14,7 @@ _pools: Any = None
 
 
 @dataclass(frozen=True)
-class Job:
+class Order:
     """What a client asks for: paths of the request and the result, the whole environment, the folder."""
 
     step: str
@@ -30,7 +30,7 @@ class Job:
         return int(main(self.request, self.result, os.environ, self.step))
 
 
-def become_step(job: Job, output: int) -> None:
+def become_step(order: Order, output: int) -> None:
     """Make this forked process the step's: session, signals, streams, environment, folder, compute."""
     os.setsid()
     atexit._clear()  # the server's: Feast's would remove a folder that the next child needs
@@ -42,11 +42,11 @@ def become_step(job: Job, output: int) -> None:
     for descriptor in {nothing, output} - {0, 1, 2}:
         os.close(descriptor)
     os.environ.clear()
-    os.environ.update(job.env)
-    os.chdir(job.cwd)
-    sys.argv = ["mlcycle", "step", job.step, "--request", job.request, "--result", job.result]
-    _name(f"mlcycle step {job.step}")
-    use_threads(int(job.env.get("MLCYCLE_THREADS") or 0) or len(os.sched_getaffinity(0)))
+    os.environ.update(order.env)
+    os.chdir(order.cwd)
+    sys.argv = ["mlcycle", "step", order.step, "--request", order.request, "--result", order.result]
+    _name(f"mlcycle step {order.step}")
+    use_threads(int(order.env.get("MLCYCLE_THREADS") or 0) or len(os.sched_getaffinity(0)))
     reseed()
 
 

@@ -5,7 +5,7 @@ milliseconds. A step is a process of its own all the same: in a session of its o
 environment it is given, ended when its client goes away, and gone with the server.
 
 A client connects to the Unix socket, waits for ``{"version": 1}``, sends one JSON line
-(:class:`Job`'s fields) together with the descriptor that becomes the step's standard output and
+(:class:`Order`'s fields) together with the descriptor that becomes the step's standard output and
 error, and reads ``{"pid": N}`` and at the end ``{"status": wait status}``. It shuts its side of the
 connection to end the step.
 """
@@ -28,7 +28,7 @@ from typing import NoReturn
 from mlcycle.local.launch import THRESHOLD
 from mlcycle.local.own_code import LIGHT_PACKAGES, PACKAGES, OwnCode
 from mlcycle.local.processes import die_with_parent, send, send_group, threads
-from mlcycle.local.step_child import Job, become_step, leave, prepare_threads
+from mlcycle.local.step_child import Order, become_step, leave, prepare_threads
 
 #: What the steps of ``config.LIGHT_STEPS`` import.
 LIGHT = ("psycopg2", "numpy", "httpx", "fsspec.implementations.local", "fsspec.implementations.http")
@@ -47,7 +47,7 @@ REQUEST_BYTES = 1024 * 1024
 
 
 @dataclass
-class Step:
+class Running:
     """A running step: its process, its client, and when it is killed if it was asked to end."""
 
     pid: int
@@ -62,7 +62,7 @@ class Step:
 
 
 class StepServer:
-    """Serves one socket. After a fork, ``serve`` returns in the child, with the job it is to do."""
+    """Serves one socket. After a fork, ``serve`` returns in the child, with the order it is to do."""
 
     def __init__(self, path: Path, own_code: OwnCode) -> None:
         path.unlink(missing_ok=True)
@@ -72,16 +72,16 @@ class StepServer:
         self._listener.listen(128)
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._listener, selectors.EVENT_READ)
-        self._steps: dict[int, Step] = {}
+        self._steps: dict[int, Running] = {}
         self._own_code = own_code
 
-    def serve(self, preload: tuple[str, ...]) -> Job:
+    def serve(self, preload: tuple[str, ...]) -> Order:
         """Answer requests for good, loading the libraries between them at first."""
         waiting = list(preload)
         while True:
-            job = self._turn(0 if waiting else self._patience())
-            if job is not None:
-                return job
+            order = self._turn(0 if waiting else self._patience())
+            if order is not None:
+                return order
             if waiting:
                 _load(waiting.pop(0))
                 if not waiting:
@@ -95,12 +95,12 @@ class StepServer:
         gc.freeze()  # the collector would copy every page it looks at into each child
         _say(f"all loaded, threads: {threads(os.getpid())}")
 
-    def _turn(self, seconds: float | None) -> Job | None:
+    def _turn(self, seconds: float | None) -> Order | None:
         for key, _ in self._selector.select(seconds):
             if key.fileobj is self._listener:
-                job = self._accept()
-                if job is not None:
-                    return job
+                order = self._accept()
+                if order is not None:
+                    return order
             else:
                 step = key.data
                 if key.fd == step.pidfd:
@@ -115,12 +115,12 @@ class StepServer:
     def _patience(self) -> float | None:
         return 0.1 if any(step.kill_at is not None for step in self._steps.values()) else None
 
-    def _accept(self) -> Job | None:
+    def _accept(self) -> Order | None:
         client, _ = self._listener.accept()
         try:
             client.settimeout(2.0)
             _tell(client, {"version": 1})
-            job, output = _receive(client)
+            order, output = _receive(client)
         except (OSError, ValueError) as error:
             if str(error):
                 _say(f"refused a request: {error}")
@@ -131,24 +131,24 @@ class StepServer:
             die_with_parent(signal.SIGKILL, os.getppid())()
             client.close()
             self._leave_to_parent()
-            become_step(job, output)
+            become_step(order, output)
             self._own_code.forget_if_changed()
-            return job
+            return order
         os.close(output)
-        step = Step(pid, os.pidfd_open(pid), client)
+        step = Running(pid, os.pidfd_open(pid), client)
         self._steps[pid] = step
         self._selector.register(step.pidfd, selectors.EVENT_READ, step)
         self._selector.register(client, selectors.EVENT_READ, step)
         _tell(client, {"pid": pid})
         return None
 
-    def _abandoned(self, step: Step) -> None:
+    def _abandoned(self, step: Running) -> None:
         """The client went away, or sent something: either way nobody waits for this step any more."""
         self._selector.unregister(step.client)
         step.kill_at = time.monotonic() + GRACE
         step.signal(signal.SIGTERM)
 
-    def _ended(self, step: Step) -> None:
+    def _ended(self, step: Running) -> None:
         _, status = os.waitpid(step.pid, 0)
         send_group(step.pid, signal.SIGKILL)  # what it may have left running
         self._selector.unregister(step.pidfd)
@@ -169,7 +169,7 @@ class StepServer:
         self._steps.clear()
 
 
-def _receive(client: socket.socket) -> tuple[Job, int]:
+def _receive(client: socket.socket) -> tuple[Order, int]:
     """Read a request and the descriptor that came with it. Raises ValueError, empty for a mere probe."""
     data, descriptors, _, _ = socket.recv_fds(client, REQUEST_BYTES, 1)
     try:
@@ -182,7 +182,7 @@ def _receive(client: socket.socket) -> tuple[Job, int]:
             raise ValueError("")
         if len(descriptors) != 1:
             raise ValueError("no descriptor for the step's output came with the request")
-        return Job(**json.loads(data)), descriptors[0]
+        return Order(**json.loads(data)), descriptors[0]
     except (TypeError, ValueError) as error:
         for descriptor in descriptors:
             os.close(descriptor)

@@ -16,9 +16,9 @@ from contextlib import suppress
 from types import FrameType
 
 from mlcycle.errors import Unavailable
-from mlcycle.local.child import Child
 from mlcycle.local.config import Platform, write_private
 from mlcycle.local.processes import adopt_orphans, children, cpu_seconds, descendants, send
+from mlcycle.local.service_process import ServiceProcess
 from mlcycle.local.services import Service
 
 START_SECONDS = 180.0
@@ -31,7 +31,7 @@ class Supervisor:
 
     def __init__(self, platform: Platform, services: list[Service], report: Report) -> None:
         self._platform = platform
-        self._children = {s.name: Child(s, platform.logs / f"{s.name}.log") for s in services}
+        self._children = {s.name: ServiceProcess(s, platform.logs / f"{s.name}.log") for s in services}
         self._report = report
         self._stopping = False
         self._complete = False
@@ -86,7 +86,7 @@ class Supervisor:
             if child.check():
                 self._became_ready(child)
 
-    def _became_ready(self, child: Child) -> None:
+    def _became_ready(self, child: ServiceProcess) -> None:
         seconds = time.time() - child.started
         used = cpu_seconds([child.pid, *descendants(child.pid)]) if child.pid else child.used
         self._say(f"{child.service.name} ready after {seconds:.1f} s, {used:.1f} s of CPU")
@@ -110,7 +110,7 @@ class Supervisor:
         for orphan in set(children(os.getpid())) - set(by_pid):
             send(orphan, signal.SIGKILL)
 
-    def _ended(self, child: Child, status: int) -> None:
+    def _ended(self, child: ServiceProcess, status: int) -> None:
         child.ended(status)
         if child.done:
             self._became_ready(child)

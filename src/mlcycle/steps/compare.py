@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlcycle.adapters.datasets.point_in_time import frames
+from mlcycle.adapters.datasets.point_in_time import joined_rows
 from mlcycle.adapters.datasets.training_data import labels_of, read_split
 from mlcycle.adapters.pages import comparison_page
 from mlcycle.adapters.pages.comparison_page import Compared, Rival
@@ -168,7 +168,7 @@ def _as_read_by(
     found = pd.concat(
         [
             chunk.to_pandas()
-            for chunk in frames(context.warehouse, project, bounds.start, bounds.end, labels=False)
+            for chunk in joined_rows(context.warehouse, project, bounds.start, bounds.end, labels=False)
         ]
     )
     key = ["entity_key", "event_time"]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlcycle.adapters.datasets import snapshots
 from mlcycle.adapters.datasets.column_samples import ColumnSamples
-from mlcycle.adapters.datasets.point_in_time import counts, equivalent_sql, frames, known_until
+from mlcycle.adapters.datasets.point_in_time import counts, equivalent_sql, joined_rows, known_until
 from mlcycle.adapters.features import replay
 from mlcycle.contract import Output, code_version
 from mlcycle.domain import leakage
@@ -47,7 +47,7 @@ def run(context: StepContext) -> Outcome:
     unlabelled: dict[Split, int] = dict.fromkeys(bounds, 0)
     samples, groups = ColumnSamples(project), leakage.GroupsApart()
     last = None
-    for chunk in frames(context.warehouse, project, start, end, labels=True, as_of=as_of):
+    for chunk in joined_rows(context.warehouse, project, start, end, labels=True, as_of=as_of):
         facts = counts(chunk)
         for view, lead in facts["lead"].items():
             leakage.check_lead(view, lead)

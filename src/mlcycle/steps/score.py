@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from mlcycle.adapters.datasets.point_in_time import frames
+from mlcycle.adapters.datasets.point_in_time import joined_rows
 from mlcycle.adapters.tracking import model_cache
 from mlcycle.adapters.warehouse import predictions
 from mlcycle.contract import Status
@@ -50,7 +50,9 @@ def run(context: StepContext) -> Outcome:
     rows, total, filled = 0, 0.0, set()
     reasons: Counter[str] = Counter()
     metrics = dict.fromkeys((f"missing_{view}" for view in project.features), 0.0)
-    for chunk in frames(context.warehouse, project, partitions[0].start, partitions[-1].end, labels=False):
+    for chunk in joined_rows(
+        context.warehouse, project, partitions[0].start, partitions[-1].end, labels=False
+    ):
         for partition in chunk["partition"].unique().to_pylist():
             table = _of_partition(chunk, partition)
             predicted = _predict(model, table, project.inputs.all)

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from mlcycle.adapters.datasets import point_in_time
-from mlcycle.adapters.datasets.point_in_time import counts, equivalent_sql, frames
+from mlcycle.adapters.datasets.point_in_time import counts, equivalent_sql, joined_rows
 from mlcycle.adapters.warehouse import arrow
 from mlcycle.adapters.warehouse.connection import Warehouse
 from mlcycle.errors import ConfigError, InputError
@@ -70,7 +70,7 @@ def merge_asof(platform: Platform, project: Project) -> pd.DataFrame:
 
 
 def test_equals_merge_asof_on_45_days(platform: Platform, warehouse: Warehouse) -> None:
-    chunks = list(frames(warehouse, FLIGHTS, START, END, labels=True, chunk_rows=7_000))
+    chunks = list(joined_rows(warehouse, FLIGHTS, START, END, labels=True, chunk_rows=7_000))
     assert len(chunks) > 4
     ours = pa.concat_tables(chunks).to_pandas()
     peer = merge_asof(platform, FLIGHTS)
@@ -86,15 +86,15 @@ def test_equals_merge_asof_on_45_days(platform: Platform, warehouse: Warehouse) 
 
 def test_the_sql_that_people_get_gives_the_same_rows(platform: Platform, warehouse: Warehouse) -> None:
     window = {"start": START + timedelta(days=30), "end": START + timedelta(days=33)}
-    ours = pa.concat_tables(frames(warehouse, FLIGHTS, window["start"], window["end"], labels=True))
+    ours = pa.concat_tables(joined_rows(warehouse, FLIGHTS, window["start"], window["end"], labels=True))
     rows = platform.owner().query(equivalent_sql(FLIGHTS), window)
     own = [name for name in ours.column_names if name != "partition"]
     assert rows == list(zip(*(ours[name].to_pylist() for name in own), strict=True))
 
 
 def test_chunks_do_not_change_the_rows(warehouse: Warehouse) -> None:
-    whole = pa.concat_tables(frames(warehouse, FLIGHTS, START, END, labels=False))
-    parts = pa.concat_tables(frames(warehouse, FLIGHTS, START, END, labels=False, chunk_rows=1))
+    whole = pa.concat_tables(joined_rows(warehouse, FLIGHTS, START, END, labels=False))
+    parts = pa.concat_tables(joined_rows(warehouse, FLIGHTS, START, END, labels=False, chunk_rows=1))
     assert whole.replace_schema_metadata(None).equals(parts.replace_schema_metadata(None))
     assert "label" not in whole.column_names
 
@@ -117,7 +117,7 @@ def test_looking_entities_up_gives_the_same_rows_and_reads_these_entities_alone(
         monkeypatch.setattr(point_in_time, "LOOKUP", factor)
         read.clear()
         found[way] = (
-            pa.concat_tables(frames(warehouse, FLIGHTS, hour, hour + timedelta(hours=1), labels=False)),
+            pa.concat_tables(joined_rows(warehouse, FLIGHTS, hour, hour + timedelta(hours=1), labels=False)),
             list(read),
         )
     (looked_up, few), (whole, many) = found.values()
@@ -131,7 +131,7 @@ def test_looking_entities_up_gives_the_same_rows_and_reads_these_entities_alone(
 
 def test_as_of_knows_no_later_label(warehouse: Warehouse) -> None:
     as_of = datetime(2013, 2, 10, tzinfo=UTC)
-    seen = pa.concat_tables(frames(warehouse, FLIGHTS, START, END, labels=True, as_of=as_of))
+    seen = pa.concat_tables(joined_rows(warehouse, FLIGHTS, START, END, labels=True, as_of=as_of))
     # Known a day after the partition's end: on the 10th, those of the 8th.
     assert max(seen["partition"].to_pylist()) == "2013-02-08"
 
@@ -142,7 +142,7 @@ def test_a_value_is_used_from_the_moment_it_was_known_and_never_before(
     platform.owner().query(
         "update features.flights__carrier_recent set carrier_late_7d = 7 where event_timestamp = '2013-02-01'"
     )
-    joined = pa.concat_tables(frames(warehouse, FLIGHTS, START, END, labels=False)).to_pandas()
+    joined = pa.concat_tables(joined_rows(warehouse, FLIGHTS, START, END, labels=False)).to_pandas()
     moments = joined.loc[joined["carrier_late_7d"] == 7, "event_time"]
     assert moments.min() == pd.Timestamp("2013-02-01", tz="UTC")
     assert moments.max() < pd.Timestamp("2013-02-02", tz="UTC")
@@ -152,7 +152,7 @@ def test_the_caller_may_publish_between_chunks_and_sees_one_snapshot(
     platform: Platform, warehouse: Warehouse
 ) -> None:
     found = 0
-    for chunk in frames(warehouse, FLIGHTS, START, END, labels=False, chunk_rows=5_000):
+    for chunk in joined_rows(warehouse, FLIGHTS, START, END, labels=False, chunk_rows=5_000):
         found += chunk.num_rows
         warehouse.query("select 1")
         platform.owner().query("delete from raw.flights__flights where sched_dep >= '2013-02-01'")
@@ -175,13 +175,15 @@ def test_text_with_quotes_newlines_and_emptiness_comes_through(
         "insert into raw.flights__flights (carrier, flight, origin, sched_dep, _batch_id) "
         "values ('XX', 99, 'JFK', '2013-01-02', 0)"
     )
-    (table,) = frames(warehouse, FLIGHTS, START + timedelta(days=1), START + timedelta(days=2), labels=False)
+    (table,) = joined_rows(
+        warehouse, FLIGHTS, START + timedelta(days=1), START + timedelta(days=2), labels=False
+    )
     assert sorted(table["dest"].to_pylist(), key=str) == sorted([*values, None], key=str)
 
 
 def test_nothing_published_is_one_clear_line(platform: Platform) -> None:
     with pytest.raises(InputError, match="holds no partition yet: run ingest first"):
-        next(frames(Warehouse(platform.settings()), FLIGHTS, START, END, labels=False))
+        next(joined_rows(Warehouse(platform.settings()), FLIGHTS, START, END, labels=False))
 
 
 def test_an_input_with_a_name_of_our_own_is_refused(platform: Platform) -> None:
@@ -190,4 +192,4 @@ def test_an_input_with_a_name_of_our_own_is_refused(platform: Platform) -> None:
     document["inputs"]["numeric"].append("label")
     project = Project.model_validate(document)
     with pytest.raises(ConfigError, match="'label' bears a name of mlcycle's own"):
-        next(frames(Warehouse(platform.settings()), project, START, END, labels=False))
+        next(joined_rows(Warehouse(platform.settings()), project, START, END, labels=False))

@@ -37,7 +37,7 @@ LOOKUP = 50  # so many times a chunk's rows must a view's window hold for a look
 COUNTS = b"mlcycle.counts"  # key of the schema metadata: unlabelled rows, newest lead of each view
 
 
-def frames(
+def joined_rows(
     warehouse: Warehouse,
     project: Project,
     start: datetime,

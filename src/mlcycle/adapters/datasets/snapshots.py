@@ -68,12 +68,16 @@ class Snapshot:
     def store(
         self, artifacts: ArtifactStore, manifest: DatasetManifest, progress: Callable[[str], None]
     ) -> Output:
-        """Upload the parts, then the manifest: where it is, everything is. Returns the manifest's output."""
+        """Upload the parts, then the manifest: where it is, everything is. Returns the manifest's output.
+
+        A manifest that is there already stays: another run of the same data may have handed it on.
+        """
         base = location(manifest.project, manifest.digest)
         for number, part in enumerate(self.parts, 1):
             artifacts.put_file(f"{base}/{part.path}", self.folder / part.path)
             progress(f"stored {part.path} ({number} of {len(self.parts)})")
-        return artifacts.put(f"{base}/manifest.json", manifest.model_dump_json(indent=1).encode())
+        there = stored(artifacts, manifest.project, manifest.digest)
+        return there or artifacts.put(f"{base}/manifest.json", manifest.model_dump_json(indent=1).encode())
 
 
 def location(project: str, digest: str) -> str:

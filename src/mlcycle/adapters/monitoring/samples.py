@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlcycle.adapters.artifacts.store import ArtifactStore
-from mlcycle.adapters.datasets.point_in_time import frames
+from mlcycle.adapters.datasets.point_in_time import joined_rows
 from mlcycle.adapters.warehouse.connection import Warehouse
 from mlcycle.contract import Output
 from mlcycle.domain.dataset import DatasetManifest
@@ -101,7 +101,7 @@ def window(warehouse: Warehouse, project: Project, start: datetime, end: datetim
     share = min(1.0, rows / total) if total else 1.0
     random = np.random.default_rng(SEED)
     taken: list[pa.Table] = []
-    for chunk in frames(warehouse, project, start, end, labels=False):
+    for chunk in joined_rows(warehouse, project, start, end, labels=False):
         if share < 1:
             chunk = chunk.filter(pa.array(random.random(chunk.num_rows) < share))
         taken.append(chunk.replace_schema_metadata(None))

@@ -29,7 +29,7 @@ from mlcycle.domain.step_secrets import secret_names
 from mlcycle.errors import Unavailable
 from mlcycle.orchestration.placement import Placement
 from mlcycle.orchestration.runners.base import Handle
-from mlcycle.orchestration.runners.children import Child, Forked, Started
+from mlcycle.orchestration.runners.step_process import Forked, Started, StepProcess
 from mlcycle.orchestration.runners.usage import memory, out_of_memory_kills
 from mlcycle.project import Limits
 from mlcycle.settings import scratch_base, step_environment
@@ -43,7 +43,7 @@ MEMORY_SECONDS = 1.0  # between two looks at a step's memory
 class _Running:
     """A step of this worker."""
 
-    child: Child
+    child: StepProcess
     limits: Limits
     kills: int  # of the kernel for want of memory, before it began
     began: float = field(default_factory=time.monotonic)
@@ -142,7 +142,7 @@ class ProcessRunner:
         if step is not None:
             step.child.close()
 
-    def _start(self, step: str, folder: Path, env: dict[str, str]) -> Child:
+    def _start(self, step: str, folder: Path, env: dict[str, str]) -> StepProcess:
         # A platform may keep a second, quicker server for some steps, and says which.
         light = step in self._env.get("MLCYCLE_LIGHT_STEPS", "").split(",")
         names = ("MLCYCLE_LIGHT_STEP_SOCKET", "MLCYCLE_STEP_SOCKET")

@@ -21,7 +21,7 @@ PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None)
 
 
-class Child(ABC):
+class StepProcess(ABC):
     """A running step: a pipe with its output, and a descriptor that is readable when it ended."""
 
     def __init__(self, pid: int, output: int) -> None:
@@ -79,7 +79,7 @@ class Child(ABC):
         return bool(data)
 
 
-class Forked(Child):
+class Forked(StepProcess):
     """A step forked by the step server; the connection to the server is its lifeline."""
 
     def __init__(self, pid: int, output: int, connection: socket.socket) -> None:
@@ -134,7 +134,7 @@ class Forked(Child):
         self._connection.close()
 
 
-class Started(Child):
+class Started(StepProcess):
     """A step started anew with ``python -m mlcycle step``."""
 
     def __init__(self, step: str, folder: Path, env: dict[str, str]) -> None:

@@ -16,7 +16,7 @@ LOG_BYTES = 10 * 1024 * 1024  # of the current log file; one older file is kept 
 
 
 @dataclass
-class Child:
+class ServiceProcess:
     """A service and its present process. Only the supervisor's main thread may start it: the kernel
     ends a child with the thread that started it.
     """
