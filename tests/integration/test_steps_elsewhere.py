@@ -102,6 +102,7 @@ def test_a_life_of_the_project_as_containers_would_live_it(
         live("promote", last=LAST)
         for stage in ("ingest", "features", "score", "monitor"):
             live(stage, last=DAY)
+        live("absent", last="2013-12-25", params={"reason": "the airport was closed"})
         ((_, refused),) = run_stage(project, "rollback", execute, params={"reason": "there is one champion"})
         assert (refused.status, refused.error and refused.error.retryable) == (Status.FAILED, False)
 

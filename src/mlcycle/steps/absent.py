@@ -7,7 +7,6 @@ from mlcycle.errors import InputError
 from mlcycle.ledger import batches, gaps
 from mlcycle.steps.context import Outcome, StepContext
 
-KEY = "absent"
 YES = ("yes", "true", "1")
 
 
@@ -17,9 +16,6 @@ def run(context: StepContext) -> Outcome:
     What holds data already is left out: it was delivered. A declaration whose partition is delivered
     after all is closed by the run that takes it. Raises InputError without a reason.
     """
-    before = context.published(KEY)
-    if before is not None:
-        return Outcome(message=before["message"], replayed=True)
     project, unit = context.project, context.project.unit
     reason = " ".join(str(context.param("reason", "")).split())
     if not reason:
@@ -36,7 +32,7 @@ def run(context: StepContext) -> Outcome:
     if not keys:
         raise InputError(f"{project.name} has no partition before {start.key}: name a later one")
     said = []
-    with context.publication(KEY) as publication:
+    with context.publication() as publication:
         cursor = publication.cursor
         for table in [asked] if asked else project.source.tables:
             if undo:
@@ -49,5 +45,5 @@ def run(context: StepContext) -> Outcome:
                 said.append(f"{table}: {listed(done)}")
         what = "expected again" if undo else "declared absent"
         message = f"{what}: {'; '.join(said)}" if said else f"nothing to be {what}"
-        publication.outputs["message"] = message
-    return Outcome(Status.OK if said else Status.SKIPPED, message)
+        outcome = publication.outcome = Outcome(Status.OK if said else Status.SKIPPED, message)
+    return outcome
