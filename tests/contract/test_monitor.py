@@ -13,7 +13,9 @@ import pytest
 
 from mlcycle.adapters.artifacts.store import ArtifactStore
 from mlcycle.adapters.warehouse.connection import Warehouse
+from mlcycle.adapters.warehouse.predictions import scored
 from mlcycle.contract import Result, Status
+from mlcycle.domain.partitions import Partition
 from mlcycle.ledger import attempts
 from mlcycle.project import Project
 from mlcycle.steps.runtime import run_step
@@ -75,6 +77,40 @@ def watch(life: Platform) -> Watch:
         return run_step(request("monitor", project, day, work=work), life.settings(**settings))
 
     return run
+
+
+class Explaining:
+    """A cursor that keeps the server's plan of each question it asks."""
+
+    def __init__(self, cursor: Any) -> None:
+        self.cursor, self.plans = cursor, ""
+
+    def execute(self, statement: str, params: Any = None) -> None:
+        if statement.lstrip().startswith("select"):
+            self.cursor.execute(f"explain {statement}", params)
+            self.plans += "\n".join(line for (line,) in self.cursor.fetchall())
+        self.cursor.execute(statement, params)
+
+    def fetchall(self) -> list[tuple[Any, ...]]:
+        found: list[tuple[Any, ...]] = self.cursor.fetchall()
+        return found
+
+
+def test_days_that_the_statistics_do_not_know_are_not_joined_row_by_row(life: Platform) -> None:
+    """As on the first days of a month, whose tables nobody has analyzed: it took seconds, growing daily."""
+    first, last = (Partition.parse(day, PROJECT.unit) for day in ("2013-02-20", "2013-02-26"))
+    life.owner().query(
+        """delete from pg_statistic where starelid in (select oid from pg_class
+             where relname ~ '^(label|prediction_log)_')"""
+    )
+    with Warehouse(life.settings()).transaction() as cursor:
+        asking: Any = Explaining(cursor)
+        rows = scored(asking, PROJECT.name, first, last, as_of=last.end)
+        cursor.execute("show enable_nestloop")
+        assert cursor.fetchone() == ("on",)
+    assert len(rows) > 4000
+    assert "label" in asking.plans
+    assert "Nested Loop" not in asking.plans, asking.plans
 
 
 def results(platform: Platform, day: str) -> dict[tuple[str, str], tuple[str, str]]:
