@@ -115,7 +115,8 @@ def test_the_overview_shows_champion_tables_and_alerts_and_escapes_them(
         cursor.execute(
             "insert into ledger.model_version (project, version, run_id, candidate, model_uri, manifest, "
             "manifest_digest, dataset_digest, metrics) values "
-            "('flights', 4, 'r', 'boosting', 'u', '{}', 'm', 'd', '{\"log_loss\": 0.4361}')"
+            "('flights', 4, 'r', 'boosting', 'u', '{}', 'm', 'd', "
+            '\'{"log_loss": 0.4361, "value_over_always": 81240.3}\')'
         )
         cursor.execute(
             "insert into ledger.champion (project, seq, version, action, actor, reason) "
@@ -128,7 +129,7 @@ def test_the_overview_shows_champion_tables_and_alerts_and_escapes_them(
         )
     answer = client.get("/")  # type: ignore[attr-defined]
     assert answer.status_code == 200
-    for text in ("boosting, version 4", "0.4361", "2013-03-01", "842", "&lt;script&gt;alert(1)"):
+    for text in ("boosting, version 4", "0.4361", "81,240", "2013-03-01", "842", "&lt;script&gt;alert(1)"):
         assert text in answer.text
     for text in ("<script", "javascript:"):
         assert text not in answer.text

@@ -61,11 +61,16 @@ def facts(overview: Overview) -> dict[str, str]:
         said["Champion"] = f"{champion.candidate}, version {champion.version}"
         said["Since"] = f"{champion.since:%Y-%m-%d %H:%M} UTC, {champion.action} no. {champion.seq}"
         measured = [(k, v) for k, v in sorted((champion.metrics or {}).items()) if isinstance(v, int | float)]
-        said.update({name: f"{value:.4g}" for name, value in measured[:4]})
+        said.update({name: _readable(value) for name, value in measured[:4]})
     if overview.gaps[0]:
         said["Missing deliveries"] = "{} ({} to {})".format(*overview.gaps)
     said["Open alerts"] = str(sum(overview.alerts.values()))
     return said
+
+
+def _readable(value: float) -> str:
+    """Four digits of a metric, all of an amount."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def _chart(volumes: list[tuple[str, int]]) -> dict[str, Any]:
