@@ -3,7 +3,7 @@
 import io
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,10 +15,8 @@ from mlcycle.domain.metrics import Array
 from mlcycle.errors import InputError
 from mlcycle.models.base import Job
 from mlcycle.models.checkpoint import Checkpoint
+from mlcycle.models.deep_cross_params import DeepCrossParams
 from mlcycle.models.encoder import Encoder
-
-if TYPE_CHECKING:
-    from mlcycle.models.deep_cross import DeepCrossParams
 
 SAMPLE = 256
 
@@ -34,7 +32,7 @@ class Fitted:
 class Network(nn.Module):  # type: ignore[misc]
     """Logits (n,) out of codes (n, categorical) and standardised numbers (n, numeric)."""
 
-    def __init__(self, categories: list[int], numeric: int, params: "DeepCrossParams") -> None:
+    def __init__(self, categories: list[int], numeric: int, params: DeepCrossParams) -> None:
         super().__init__()
         self.embeddings = nn.ModuleList(
             nn.Embedding(count + 1, min(params.embedding, count + 1)) for count in categories
@@ -71,7 +69,7 @@ class Predictor(nn.Module):  # type: ignore[misc]
         return torch.sigmoid(out) if self.probability else out * self.scale + self.mean
 
 
-def train(job: Job, train: Rows, validation: Rows, params: "DeepCrossParams", encoder: Encoder) -> Fitted:
+def train(job: Job, train: Rows, validation: Rows, params: DeepCrossParams, encoder: Encoder) -> Fitted:
     """Train for all epochs and keep the weights of the one with the least validation loss.
 
     Seeded: the same rows, parameters and threads give the same weights on the CPU, also where an

@@ -12,7 +12,8 @@ import pyarrow.parquet
 import pytest
 
 from mlcycle.adapters.delivery.checking import Batch, Checker
-from mlcycle.adapters.delivery.readers import READERS, Rows
+from mlcycle.adapters.delivery.reader import Rows
+from mlcycle.adapters.delivery.readers import READERS
 from mlcycle.adapters.warehouse import raw_tables
 from mlcycle.adapters.warehouse.connection import Warehouse
 from mlcycle.contract import Output

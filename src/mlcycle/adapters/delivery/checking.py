@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlcycle.adapters.delivery.expectations import Finding, Suite, describe
-from mlcycle.adapters.delivery.readers import READERS, Reader, Rows, render
+from mlcycle.adapters.delivery.reader import Reader, Rows, render
+from mlcycle.adapters.delivery.readers import READERS
 from mlcycle.contract import Output
 from mlcycle.domain.delivery import Malformed, compare_header
 from mlcycle.domain.partitions import Partition

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from mlcycle.adapters.delivery.readers import Rows
+from mlcycle.adapters.delivery.reader import Rows
 from mlcycle.domain.delivery import CHUNK, MAX_LINE, Malformed, Shape, check_quotes, inspect
 
 

@@ -1,57 +1,12 @@
-"""The seam of source formats: a reader gives a delivery as Arrow, with what did not fit.
+"""The readers there are, by format.
 
-What goes on from a reader knows no format: the checks see columns, of text or of types, and accepted
-rows are rendered for COPY out of Arrow. A new format is a file beside ``delimited.py``, a line in
-:data:`READERS` and its name in ``project.source.Format``.
+A new format is a file beside ``delimited.py``, a line in :data:`READERS` and its name in
+``project.source.Format``.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
 
-if TYPE_CHECKING:
-    import numpy as np
-    import pyarrow as pa
-
-
-@dataclass
-class Rows:
-    """The rows of one delivery: declared columns in declared order, null where missing."""
-
-    cells: "pa.Table"  # text where the format has no types
-    numbers: "np.ndarray[Any, Any]"  # of each row; 1 is the first
-    misfits: dict[int, tuple[str, str]]  # row number -> what is wrong and the start of the row
-    blank: int  # rows without any value: they say nothing and are left out
-
-    @property
-    def count(self) -> int:
-        """Rows delivered, those that did not fit included."""
-        return len(self.numbers) + len(self.misfits)
-
-
-class Opened(Protocol):
-    """A delivery whose columns are known and whose rows are still to be read."""
-
-    @property
-    def header(self) -> list[str]:
-        """Names of the delivered columns, in their order."""
-
-    def rows(self, columns: list[str]) -> Rows:
-        """The rows with these columns. Raises Malformed."""
-
-    def loadable(self, columns: list[str]) -> bool:
-        """Whether COPY takes the delivery's own bytes for these columns and splits them as ``rows`` does.
-
-        A format's privilege: what nothing had to be taken out of is staged and loaded as it came.
-        """
-
-
-class Reader(Protocol):
-    """Reads deliveries of one format."""
-
-    def open(self, data: bytes | Path) -> Opened:
-        """Look at a delivery's bytes. Raises Malformed, one line, where they are not of the format."""
+from mlcycle.adapters.delivery.reader import Reader
 
 
 def _csv() -> Reader:
@@ -61,14 +16,3 @@ def _csv() -> Reader:
 
 
 READERS: dict[str, Callable[[], Reader]] = {"csv": _csv}
-
-
-def render(cells: "pa.Table") -> bytes:
-    """Rows as CSV that COPY splits the same way: text quoted, missing values empty."""
-    import io
-
-    import pyarrow.csv
-
-    sink = io.BytesIO()
-    pyarrow.csv.write_csv(cells, sink, pyarrow.csv.WriteOptions(include_header=True, quoting_style="needed"))
-    return sink.getvalue()
