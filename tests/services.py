@@ -58,11 +58,12 @@ def evidently_ui(folder: Path, port: int, secret: str, server: Postgres) -> Iter
         folder: where its configuration and log go.
         port: a free port on loopback.
         secret: what writers must send.
-        server: gets a database ``evidently``.
+        server: gets a database of this UI's own.
     """
-    server.create_database("evidently")
+    name = f"evidently_{port}"
+    server.create_database(name)
     component = "evidently.ui.service.storage.sql.components.DatabaseComponent"
-    database = server.dsn("evidently").replace("postgresql://", "postgresql+psycopg2://", 1)
+    database = server.dsn(name).replace("postgresql://", "postgresql+psycopg2://", 1)
     config = {
         "security": {"type": "token", "token": secret},
         "storage": {"type": "sql"},
