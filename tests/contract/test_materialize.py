@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
 import pytest
+from sqlalchemy import Engine, event
 
 from mlcycle.adapters.datasets.point_in_time import joined_rows
 from mlcycle.adapters.features import online_writer
@@ -242,3 +243,25 @@ def test_the_first_definitions_of_several_projects_at_once_are_applied(platform:
     assert platform.owner().query(
         "select count(*) from features.feature_views where project_id like 'p%%'"
     ) == [(4 * len(FLIGHTS.features),)]
+
+
+def test_a_projects_definitions_cost_the_same_beside_many_others(platform: Platform) -> None:
+    """Feast reads every project's definitions again after each object that it writes."""
+    statements = 0
+
+    @event.listens_for(Engine, "before_cursor_execute")
+    def count(*_: object) -> None:
+        nonlocal statements
+        statements += 1
+
+    costs = []
+    try:
+        for number in range(8):
+            project = Project.model_validate({**FLIGHTS.document(), "name": f"many{number}"})
+            statements = 0
+            assert feature_store.ensure(Warehouse(platform.settings()), platform.settings(), project)
+            costs.append(statements)
+    finally:
+        event.remove(Engine, "before_cursor_execute", count)
+    assert costs[1] > 0
+    assert costs[1:] == [costs[1]] * 7

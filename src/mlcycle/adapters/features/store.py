@@ -46,9 +46,9 @@ def repo_config(settings: Settings, project: Project, *, may_write: bool = False
 
 def store(settings: Settings, project: Project) -> "feast.FeatureStore":
     """The feature store as serving and people read it; its definitions were applied by ``ensure``."""
-    import feast
+    from mlcycle.adapters.features.registry import ProjectStore
 
-    return feast.FeatureStore(config=repo_config(settings, project))
+    return ProjectStore(config=repo_config(settings, project))
 
 
 def command_env(settings: Settings, project: Project, *, may_write: bool) -> dict[str, str]:
@@ -78,12 +78,11 @@ def ensure(warehouse: Warehouse, settings: Settings, project: Project) -> bool:
     with warehouse.transaction() as cursor:
         if ledger.applied_definitions(cursor, project.name) == wanted:
             return False
-    import feast
     import sqlalchemy
 
     try:
         _ensure_registry(warehouse, settings)
-        found = feast.FeatureStore(config=repo_config(settings, project))
+        found = store(settings, project)
         keep = definitions.everything(project)
         found.apply(keep, objects_to_delete=_gone(found, keep), partial=False)
     except (sqlalchemy.exc.DBAPIError, psycopg.Error) as error:
