@@ -33,8 +33,8 @@ from mlcycle.local.processes import cpu_seconds, descendants
 
 ROOT = Path(__file__).parent.parent
 FIRST, LAST = "2013-01-01", "2013-01-02"
-LOOK = 3.0  # seconds between two looks: asking costs the API server, too
-QUIET = 10  # looks
+LOOK = 5.0  # seconds between two looks: asking costs the API server, too
+QUIET = 6  # looks
 STAGES = ("ingest", "features", "score")  # score is skipped: there is no champion yet
 
 
@@ -60,6 +60,7 @@ def main() -> int:
         home = make_home(folder, options.projects)
         commands.up(folder / "state", home=home, ports=free_ports())
         try:
+            wait_until_loaded(folder / "state")
             with burning(options.burners):
                 print(f"load {os.getloadavg()[0]:.1f} on {len(os.sched_getaffinity(0))} cores", flush=True)
                 before = cpu(folder / "state")
@@ -82,6 +83,13 @@ def main() -> int:
         "CPU: " + ", ".join(f"{name} {used[name]:.0f} s" for name in sorted(used, key=lambda n: -used[n])[:6])
     )
     return int(crowd.failed > 0)
+
+
+def wait_until_loaded(state: Path) -> None:
+    """A platform that has run for a while: its step server has its libraries."""
+    log = state / "logs" / "step-server.log"
+    while "all loaded" not in log.read_text():
+        time.sleep(0.5)
 
 
 def cpu(state: Path) -> dict[str, float]:

@@ -6,4 +6,4 @@ Projects whose file is wrong have none; `mlcycle_project_errors.py` says why.
 from mlcycle.orchestration.factory import make_dags  # Airflow looks for "airflow" and "dag"
 from mlcycle.project.file import projects_folder
 
-globals().update(make_dags(projects_folder())[0])
+globals().update(make_dags(projects_folder()))

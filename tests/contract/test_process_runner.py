@@ -446,7 +446,7 @@ def test_importing_the_runner_brings_no_heavy_library() -> None:
 def test_edited_code_is_picked_up_by_the_next_step() -> None:
     code = textwrap.dedent("""
         import sys
-        from mlcycle.local.own_code import PACKAGES, OwnCode
+        from mlcycle.own_code import PACKAGES, OwnCode
         own = OwnCode(PACKAGES)
         assert own.load() == []
         before = sys.modules["mlcycle.contract"]

@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from mlcycle import contract
-from mlcycle.local import own_code
+from mlcycle import contract, own_code
 from mlcycle.revision import checked_out, revision
 
 ROOT = Path(__file__).parents[2]

@@ -26,9 +26,9 @@ from pathlib import Path
 from typing import NoReturn
 
 from mlcycle.local.launch import THRESHOLD
-from mlcycle.local.own_code import LIGHT_PACKAGES, PACKAGES, OwnCode
 from mlcycle.local.processes import die_with_parent, send, send_group, threads
 from mlcycle.local.step_child import Order, become_step, leave, prepare_threads
+from mlcycle.own_code import LIGHT_PACKAGES, PACKAGES, OwnCode
 
 #: What the steps of ``config.LIGHT_STEPS`` import.
 LIGHT = ("psycopg2", "numpy", "httpx", "fsspec.implementations.local", "fsspec.implementations.http")

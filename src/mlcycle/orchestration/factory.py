@@ -4,43 +4,44 @@ Read at every parse, so nothing here touches a database or a network. In a worke
 task of one DAG, only that DAG is made.
 """
 
+from contextlib import suppress
 from pathlib import Path
 
 from airflow.sdk import DAG, get_parsing_context
 
 from mlcycle.cycle import STAGES
 from mlcycle.errors import ConfigError, MlcycleError
+from mlcycle.orchestration.schedules import schedule
 from mlcycle.orchestration.stage_dag import stage_dag
 from mlcycle.project.file import find, load
 
 
-def make_dags(folder: Path) -> tuple[dict[str, DAG], list[str]]:
-    """DAGs by id, and one line for each project file that is wrong.
-
-    A wrong file costs its own DAGs only: Airflow drops all DAGs of a Python file that raises.
-    """
+def make_dags(folder: Path) -> dict[str, DAG]:
+    """DAGs by id. A wrong project file costs its own DAGs only: Airflow drops all of a file that raises."""
     wanted = get_parsing_context().dag_id
     dags: dict[str, DAG] = {}
-    problems: list[str] = []
     for name, path in find(folder).items():
         stages = [stage for stage in STAGES.values() if wanted in (None, f"{name}_{stage.name}")]
         if not stages:
             continue
-        try:
+        with suppress(MlcycleError):  # check_projects says so
             project = load(path)
-            made = [stage_dag(project, stage) for stage in stages]
-        except MlcycleError as error:
-            text = error.message
-            problems.append(text if text.startswith(str(path)) else f"{path}:1: {text}")
-            continue
-        dags.update({dag.dag_id: dag for dag in made})
-    return dags, problems
+            dags |= {dag.dag_id: dag for dag in [stage_dag(project, stage) for stage in stages]}
+    return dags
 
 
 def check_projects(folder: Path) -> None:
     """Raise ConfigError that names each wrong project file, its line and key, if there is any."""
     if get_parsing_context().dag_id is not None:
         return
-    _, problems = make_dags(folder)
+    problems = []
+    for path in find(folder).values():
+        try:
+            project = load(path)
+            for stage in STAGES.values():
+                schedule(project, stage)  # all of a DAG that a project can get wrong
+        except MlcycleError as error:
+            text = error.message
+            problems.append(text if text.startswith(str(path)) else f"{path}:1: {text}")
     if problems:
         raise ConfigError("; ".join(problems))

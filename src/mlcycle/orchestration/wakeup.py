@@ -28,10 +28,11 @@ from airflow.plugins_manager import AirflowPlugin
 
 from mlcycle.orchestration.dead_workers import watch_workers
 from mlcycle.orchestration.task_exit import notice_task_exits
+from mlcycle.own_code import OwnCode
 
 BELL = "MLCYCLE_SCHEDULER_BELL"
 
-#: What a task imports besides its own DAG's modules. None of mlcycle's: a change there must be seen.
+#: What a task imports besides its own DAG's modules.
 PRELOAD = (
     "airflow.sdk.definitions.decorators",
     "airflow.providers.standard.operators.hitl",
@@ -41,6 +42,8 @@ PRELOAD = (
     "httpx",
     "_strptime",
 )
+#: And these, as long as nobody edits them.
+OWN = ("mlcycle.orchestration", "mlcycle.project")
 
 
 class Bell:
@@ -107,6 +110,9 @@ def on_starting(component: Any) -> None:
         for module in PRELOAD:
             with suppress(ImportError):
                 importlib.import_module(module)
+        own_code = OwnCode(OWN)
+        own_code.load()
+        os.register_at_fork(after_in_child=own_code.forget_if_changed)
         with suppress(ImportError, AttributeError):
             notice_task_exits()
         with suppress(ImportError, AttributeError):

@@ -1,7 +1,7 @@
-"""mlcycle's own modules in the step server: loaded ahead like the libraries, but never stale.
+"""mlcycle's own modules in a process that forks workers: loaded ahead like libraries, but never stale.
 
-The server notes when each file was last written. A child whose server has older code forgets all
-of it and imports it anew, so that an edited step is picked up without a restart.
+The step server and Airflow's scheduler note when each file was last written. A child whose parent has
+older code forgets all of it and imports it anew, so that an edit is picked up without a restart.
 """
 
 import importlib
