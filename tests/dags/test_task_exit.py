@@ -5,12 +5,18 @@ import subprocess
 import time
 from collections.abc import Iterator
 from typing import Any
+from unittest.mock import MagicMock
 
 import psutil
 import pytest
-from airflow.sdk.execution_time.supervisor import ActivitySubprocess, PsutilTracker, WatchedSubprocess
+from airflow.sdk.execution_time.supervisor import (
+    MIN_HEARTBEAT_INTERVAL,
+    ActivitySubprocess,
+    PsutilTracker,
+    WatchedSubprocess,
+)
 
-from mlcycle.orchestration.task_exit import notice_task_exits
+from mlcycle.orchestration.task_exit import notice_task_exits, spare_first_heartbeat
 
 LONG = 2.0  # seconds it may wait, as Airflow asks it to
 
@@ -50,3 +56,33 @@ def test_a_task_with_pipes_is_waited_for_as_airflow_asks(task: Any) -> None:
 def test_without_it_airflow_waits_for_the_whole_time(task: Any) -> None:
     """Goes red when Airflow has mended this: then ``task_exit.py`` can go."""
     assert looked(task) >= LONG
+
+
+@pytest.fixture
+def started(task: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A supervisor that is about to tell the server that its task runs; its heartbeats are counted."""
+    monkeypatch.setattr(ActivitySubprocess, "_on_child_started", lambda self: None)
+    task.id, task._terminal_state, task.failed_heartbeats = "a task", None, 0
+    task._last_heartbeat_attempt = task._last_successful_heartbeat = 0.0
+    task.client = MagicMock()
+    return task
+
+
+def beats(supervisor: Any) -> int:
+    supervisor._send_heartbeat_if_needed()
+    return int(supervisor.client.task_instances.heartbeat.call_count)
+
+
+def test_the_start_counts_as_a_heartbeat(started: Any) -> None:
+    spare_first_heartbeat()
+    spare_first_heartbeat()  # twice is once
+    started._on_child_started()
+    assert beats(started) == 0
+    started._last_heartbeat_attempt -= MIN_HEARTBEAT_INTERVAL
+    assert beats(started) == 1
+
+
+def test_without_it_airflow_sends_one_at_once(started: Any) -> None:
+    """Goes red when Airflow has mended this: then ``spare_first_heartbeat`` can go."""
+    started._on_child_started()
+    assert beats(started) == 1

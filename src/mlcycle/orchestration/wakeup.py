@@ -27,7 +27,7 @@ from airflow.listeners import hookimpl
 from airflow.plugins_manager import AirflowPlugin
 
 from mlcycle.orchestration.dead_workers import watch_workers
-from mlcycle.orchestration.task_exit import notice_task_exits
+from mlcycle.orchestration.task_exit import notice_task_exits, spare_first_heartbeat
 from mlcycle.own_code import OwnCode
 
 BELL = "MLCYCLE_SCHEDULER_BELL"
@@ -115,6 +115,7 @@ def on_starting(component: Any) -> None:
         os.register_at_fork(after_in_child=own_code.forget_if_changed)
         with suppress(ImportError, AttributeError):
             notice_task_exits()
+            spare_first_heartbeat()
         with suppress(ImportError, AttributeError):
             watch_workers()
 
