@@ -83,6 +83,7 @@ def ensure(warehouse: Warehouse, settings: Settings, project: Project) -> bool:
     try:
         _ensure_registry(warehouse, settings)
         found = store(settings, project)
+        found.registry.cache_mode = "none"  # else Feast reads all of it again after each object it writes
         keep = definitions.everything(project)
         found.apply(keep, objects_to_delete=_gone(found, keep), partial=False)
     except (sqlalchemy.exc.DBAPIError, psycopg.Error) as error:
