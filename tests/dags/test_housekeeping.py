@@ -3,6 +3,7 @@
 from tests import airflow_env  # noqa: F401, I001 - first of all
 
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -58,3 +59,23 @@ def test_nothing_heavy_is_loaded_for_it() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip().endswith("[]")
+
+
+@pytest.mark.parametrize(
+    ("ran_before", "first_is_past"),
+    [pytest.param(False, False, id="a new platform"), pytest.param(True, True, id="one that was down")],
+)
+def test_a_new_platform_has_nothing_to_make_up_for(ran_before: bool, first_is_past: bool) -> None:
+    from airflow.serialization.serialized_objects import DagSerialization
+    from airflow.timetables.base import DataInterval
+
+    from mlcycle.orchestration.housekeeping import housekeeping_dag
+
+    dag = DagSerialization.from_dict(DagSerialization.to_dict(housekeeping_dag()))
+    three_days_ago = datetime.now(UTC) - timedelta(days=3)
+    last = DataInterval.exact(three_days_ago) if ran_before else None
+    info = dag.timetable.next_dagrun_info(
+        last_automated_data_interval=last, restriction=dag._time_restriction
+    )
+    assert info is not None
+    assert (info.run_after < datetime.now(UTC)) is first_is_past

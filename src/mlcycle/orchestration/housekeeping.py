@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import DAG, BaseOperator, CronTriggerTimetable
@@ -70,8 +70,8 @@ def housekeeping_dag() -> DAG:
         description="Take away what is old and nothing needs.",
         doc_md=DOC,
         tags=["mlcycle"],
+        # Without a start date: the first run is the next tick's, a new platform has nothing to take away.
         schedule=CronTriggerTimetable("30 3 * * *", timezone="UTC"),
-        start_date=datetime(2026, 1, 1, tzinfo=UTC),
         catchup=False,
         max_active_runs=1,
         is_paused_upon_creation=False,

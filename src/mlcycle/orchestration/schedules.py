@@ -45,10 +45,10 @@ def schedule(project: Project, stage: Stage) -> dict[str, Any]:
     if stage.name == "ingest":
         return _ingest(project)
     if stage.name == "retrain" and project.retrain.schedule and project.source.live:
-        # Not a partition's clock: a weekly cron's ticks are no partitions of the project.
+        # Not a partition's clock: a weekly cron's ticks are no partitions of the project. Without a start
+        # date the first run is the next tick's: a new project has nothing yet to be trained on.
         return {
             "schedule": CronTriggerTimetable(_cron(project.retrain.schedule), timezone="UTC"),
-            "start_date": _start(project),
             "catchup": False,
         }
     return {"schedule": PartitionedAtRuntime()}
