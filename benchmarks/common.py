@@ -8,12 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.postgres_server import temporary
+
 from mlcycle.cycle import ALL_ROLES
 from mlcycle.errors import Unavailable
 from mlcycle.ledger.migrate import migrate
 from mlcycle.local.airflow_api import AirflowApi
 from mlcycle.local.config import HOST, PORTS, Platform
-from mlcycle.local.postgres import Postgres, temporary
+from mlcycle.local.postgres import Postgres
 from mlcycle.settings import Settings
 
 

@@ -14,8 +14,9 @@ from mlcycle.adapters.warehouse.connection import Warehouse
 from mlcycle.cycle import ALL_ROLES
 from mlcycle.ledger.migrate import migrate
 from mlcycle.local.config import PORTS
-from mlcycle.local.postgres import Postgres, temporary
+from mlcycle.local.postgres import Postgres
 from mlcycle.settings import Settings
+from tests.postgres_server import temporary
 
 ROOT = Path(__file__).parent.parent
 

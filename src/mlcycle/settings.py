@@ -7,6 +7,7 @@ process, a container or a pod. Secrets are held as ``SecretStr`` and never print
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError, field_validator
 
@@ -32,6 +33,29 @@ SECRET_VARIABLES = frozenset(
 )
 #: Begins the name of the folder in scratch that outlives an attempt.
 CHECKPOINTS = "checkpoints-"
+
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+def read(kind: type[_Model], prefix: str, env: Mapping[str, str]) -> _Model:
+    """A model out of the variables that begin with a prefix; an empty one counts as not set.
+
+    Raises ConfigError, one line that names each variable that is wrong or unknown.
+    """
+    given = {
+        name.removeprefix(prefix).lower(): value
+        for name, value in env.items()
+        if name.startswith(prefix) and value != ""
+    }
+    try:
+        return kind.model_validate(given)
+    except ValidationError as error:
+        problems = []
+        for item in error.errors(include_input=False):
+            named = [f"{prefix}{'_'.join(map(str, item['loc'])).upper()}:"] if item["loc"] else []
+            problems.append(" ".join([*named, item["msg"].removeprefix("Value error, ")]))
+        raise ConfigError(f"settings: {'; '.join(problems)}") from None
 
 
 class Settings(BaseModel):
@@ -65,19 +89,8 @@ class Settings(BaseModel):
         Unknown ``MLCYCLE_*`` names are errors, so that a typing mistake is not a silent default.
         Raises ConfigError, one line naming the variables.
         """
-        given = {
-            name.removeprefix(PREFIX).lower(): value
-            for name, value in env.items()
-            if name.startswith(PREFIX) and not name.startswith(step_secrets.PREFIX) and value != ""
-        }
-        try:
-            return cls.model_validate(given)
-        except ValidationError as error:
-            problems = "; ".join(
-                f"{PREFIX}{'_'.join(map(str, item['loc'])).upper()}: {item['msg']}"
-                for item in error.errors(include_input=False)
-            )
-            raise ConfigError(f"settings: {problems}") from None
+        given = {name: value for name, value in env.items() if not name.startswith(step_secrets.PREFIX)}
+        return read(cls, PREFIX, given)
 
     def as_env(self) -> dict[str, str]:
         """The settings as environment variables: what ``from_env`` reads back."""

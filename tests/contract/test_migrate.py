@@ -17,11 +17,12 @@ from mlcycle.contract import ExitCode
 from mlcycle.cycle import ALL_ROLES
 from mlcycle.errors import ConfigError
 from mlcycle.ledger.migrate import credentials, migrate
-from mlcycle.local.postgres import Postgres, temporary
+from mlcycle.local.postgres import Postgres
 from mlcycle.local.world_data import day_file
 from mlcycle.project.file import load
 from mlcycle.settings import Settings
 from tests.conftest import ROOT, free_port
+from tests.postgres_server import temporary
 
 VERSIONS = ROOT / "src" / "mlcycle" / "ledger" / "migrations" / "versions"
 NEWEST = max(file.name[:4] for file in VERSIONS.glob("0*.py"))

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from mlcycle.domain.durations import Duration, format_duration
-from mlcycle.errors import ConfigError
+from mlcycle.settings import read
 
 PREFIX = "MLCYCLE_KEEP_"
 DAY = timedelta(days=1)
@@ -43,21 +43,4 @@ class Keep(BaseModel):
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> "Keep":
         """Read what the environment says. Raises ConfigError, one line, for a name or value that is wrong."""
-        given = {
-            name.removeprefix(PREFIX).lower(): value
-            for name, value in env.items()
-            if name.startswith(PREFIX) and value != ""
-        }
-        try:
-            return cls.model_validate(given)
-        except ValidationError as error:
-            problems = "; ".join(
-                " ".join(
-                    (
-                        *(f"{PREFIX}{str(part).upper()}:" for part in item["loc"]),
-                        item["msg"].removeprefix("Value error, "),
-                    )
-                )
-                for item in error.errors(include_input=False)
-            )
-            raise ConfigError(f"settings: {problems}") from None
+        return read(cls, PREFIX, env)

@@ -22,13 +22,6 @@ def labels_until(cursor: Cursor, project: Project) -> datetime | None:
     return min(rows.end, reach)
 
 
-def find(cursor: Cursor, project: str, digest: str) -> str | None:
-    """URI of a snapshot's manifest, or None where there is no such snapshot."""
-    cursor.execute("select uri from ledger.dataset where project = %s and digest = %s", (project, digest))
-    row = cursor.fetchone()
-    return str(row[0]) if row else None
-
-
 def manifest(cursor: Cursor, project: str, digest: str) -> DatasetManifest:
     """The manifest of a snapshot. Raises InputError where there is none, or one that cannot be read."""
     cursor.execute(

@@ -42,11 +42,7 @@ def behind(cursor: Cursor, project: Project, table: str, before: Partition) -> l
     reach = max(start, Partition.containing(before.start - source.catch_up, unit))
     if reach >= before:
         return []
-    cursor.execute(
-        "select min(partition) from ledger.batch where project = %s and table_name = %s",
-        (project.name, table),
-    )
-    (earliest,) = cursor.fetchone() or (None,)
+    earliest = _earliest(cursor, project.name, table)
     delivered = _delivered(cursor, project.name, table, reach, before)
     noted = _rows(cursor, project.name, table, reach, before)
     candidates = [
@@ -175,12 +171,7 @@ def missing(cursor: Cursor, project: Project, first: Partition, last: Partition)
         noted = _rows(cursor, project.name, name, begin, end.shift(1))
         waited = [key for key, (state, _, _) in noted.items() if state == "missing"]
         declared = absent(cursor, project, name, [key for key in keys if key not in delivered])
-        # Nothing before the table's first delivery is a gap: there the history begins.
-        cursor.execute(
-            "select min(partition) from ledger.batch where project = %s and table_name = %s",
-            (project.name, name),
-        )
-        (earliest,) = cursor.fetchone() or (None,)
+        earliest = _earliest(cursor, project.name, name)
         keys = [key for key in keys if (earliest and key > earliest) or key in waited]
         found[name] = gaps.unfilled(keys, delivered, waited, declared)
     return found
@@ -190,6 +181,15 @@ def overview(cursor: Cursor) -> list[tuple[Any, ...]]:
     """Each project with gaps: project, how many partitions are missing, the first and the last of them."""
     cursor.execute(OVERVIEW)
     return cursor.fetchall()
+
+
+def _earliest(cursor: Cursor, project: str, table: str) -> str | None:
+    """The first partition that was ever delivered. Nothing before it is a gap: there the history begins."""
+    cursor.execute(
+        "select min(partition) from ledger.batch where project = %s and table_name = %s", (project, table)
+    )
+    row = cursor.fetchone()
+    return row[0] if row else None
 
 
 def _delivered(cursor: Cursor, project: str, table: str, first: Partition, before: Partition) -> set[str]:

@@ -7,13 +7,9 @@ a closed home. It listens on loopback alone, with a password, without a Unix soc
 
 import importlib.util
 import os
-import secrets
 import shutil
-import signal
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -142,20 +138,3 @@ def _unprivileged(*options: str) -> list[str]:
         raise ConfigError("PostgreSQL does not run as root: install util-linux (setpriv) or use another user")
     reach = ("--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search", "--clear-groups")
     return [setpriv, f"--reuid={NOBODY}", f"--regid={NOBODY}", *reach, *options, "--"]
-
-
-@contextmanager
-def temporary(folder: Path, port: int) -> Iterator[Postgres]:
-    """A server for the time of a test or a benchmark."""
-    server = Postgres(folder / "postgres", port, secrets.token_urlsafe(16))
-    server.initialise()
-    with (folder / "postgres.log").open("ab") as log:
-        process = subprocess.Popen(
-            server.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/"
-        )
-    try:
-        server.wait_ready()
-        yield server
-    finally:
-        process.send_signal(signal.SIGQUIT)
-        process.wait(20)

@@ -5,7 +5,7 @@ gives the same bytes, and the seed of a failed test is the fault itself.
 """
 
 import hashlib
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
@@ -25,7 +25,6 @@ Kind = Literal[
     "late_rows",  # rows that are not there yet; take the fault away and they come
     "drifted_sensor",  # value * factor + offset
 ]
-KINDS: tuple[str, ...] = get_args(Kind)
 OPEN_ENDED = ("drifted_sensor",)
 
 

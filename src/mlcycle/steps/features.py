@@ -32,7 +32,7 @@ def run(context: StepContext) -> Outcome:
     _check_ingested(context)
     computed: dict[str, int] = {}
     rows = 0
-    stale = [view for view in project.features if not _settled(context, _generation(context, view))]
+    stale = [view for view in project.features if not _is_settled(context, view)]
     if stale:
         # One run at a time computes; were it not so, they would do the same work, not harm.
         with holding(
@@ -80,10 +80,15 @@ def _generation(context: StepContext, view: str) -> Generation:
     return Generation(project, view, wanted, building)
 
 
-def _settled(context: StepContext, values: Generation) -> bool:
-    """Whether there is nothing to compute; what had changed without an effect is settled then."""
+def _is_settled(context: StepContext, view: str) -> bool:
+    values = _generation(context, view)
     look = _look(context, values)
-    if look is None or look.stale or values.building:
+    return look is not None and _settle(context, values, look)
+
+
+def _settle(context: StepContext, values: Generation, look: Look) -> bool:
+    """Whether there is nothing to compute; what had changed without an effect is settled then."""
+    if look.stale or values.building:
         return False
     if look.taken_up or look.covers() != look.covered:
         with context.warehouse.transaction() as cursor:
@@ -106,11 +111,11 @@ def _bring_up_to_date(context: StepContext, view: str) -> tuple[int, int]:
     partitions = rows = 0
     for _ in range(ROUNDS):
         values = _generation(context, view)
-        if _settled(context, values):
-            return partitions, rows
         look = _look(context, values)
         if look is None:
             continue  # another run has just changed the view
+        if _settle(context, values, look):
+            return partitions, rows
         done, count, complete = _compute(context, values, look)
         partitions, rows = partitions + done, rows + count
         if complete:

@@ -8,13 +8,14 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import httpx
 import pytest
 
 from mlcycle.local import world_data
 from mlcycle.local.world import World
-from mlcycle.local.world_faults import KINDS, Fault, plant
+from mlcycle.local.world_faults import Fault, Kind, plant
 from mlcycle.project.file import load
 from tests.conftest import ROOT, free_port
 
@@ -97,7 +98,7 @@ def test_faults_that_are_none_are_refused(world: World, body: bytes) -> None:
     assert world.faults == []
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ("missing", "unavailable")])
+@pytest.mark.parametrize("kind", [kind for kind in get_args(Kind) if kind not in ("missing", "unavailable")])
 def test_each_fault_changes_the_delivery_and_always_in_the_same_way(kind: str) -> None:
     data = world_data.day_file("flights", "weather", DAY)
     assert data is not None
