@@ -77,7 +77,7 @@ def _first_champion(api: AirflowApi, name: str) -> None:
     begun = api.trigger(f"{name}_ingest", partition=last, conf={"first": first})
     _good(api, f"{name}_ingest", begun)
     _good(api, f"{name}_features", api.wait_for_run(f"{name}_features", last))
-    begun = api.trigger(f"{name}_retrain", partition=last, conf={"reason": "benchmark", "source": "person"})
+    begun = api.trigger(f"{name}_retrain", partition=last, conf={"reason": "benchmark"})
     _good(api, f"{name}_retrain", begun)
     for stage in ("train", "promote"):
         _good(api, f"{name}_{stage}", api.wait_for_run(f"{name}_{stage}", last))
