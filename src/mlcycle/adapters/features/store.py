@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from psycopg2.extensions import parse_dsn
 
 from mlcycle.adapters.features import definitions as definitions
+from mlcycle.adapters.features.registry import open_store
 from mlcycle.adapters.warehouse.connection import Warehouse, is_cut
 from mlcycle.adapters.warehouse.session_lock import holding
 from mlcycle.errors import Unavailable
@@ -46,9 +47,7 @@ def repo_config(settings: Settings, project: Project, *, may_write: bool = False
 
 def store(settings: Settings, project: Project) -> "feast.FeatureStore":
     """The feature store as serving and people read it; its definitions were applied by ``ensure``."""
-    from mlcycle.adapters.features.registry import ProjectStore
-
-    return ProjectStore(config=repo_config(settings, project))
+    return open_store(repo_config(settings, project))
 
 
 def command_env(settings: Settings, project: Project, *, may_write: bool) -> dict[str, str]:
