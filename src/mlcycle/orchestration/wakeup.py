@@ -110,7 +110,7 @@ def on_starting(component: Any) -> None:
         for module in PRELOAD:
             with suppress(ImportError):
                 importlib.import_module(module)
-        own_code = OwnCode(OWN)
+        own_code = OwnCode(OWN, warm=True)
         own_code.load()
         os.register_at_fork(after_in_child=own_code.forget_if_changed)
         with suppress(ImportError, AttributeError):

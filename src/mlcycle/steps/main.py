@@ -17,9 +17,11 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from mlcycle.contract import ErrorInfo, ExitCode, Request, Result, Status, code_version
-from mlcycle.errors import ConfigError, InputError, MlcycleError
+from mlcycle.errors import ConfigError, InputError, MlcycleError, Unavailable
 from mlcycle.settings import Settings, scratch_base
 from mlcycle.steps.runtime import run_step
+
+SECRETS = "MLCYCLE_SECRETS"  # variable: where a step's secrets come from; unset, they are in the environment
 
 
 def main(request_uri: str, result_uri: str, env: Mapping[str, str], step: str = "") -> ExitCode:
@@ -31,6 +33,11 @@ def main(request_uri: str, result_uri: str, env: Mapping[str, str], step: str = 
         env: environment the settings are read from.
         step: the step named on the command line, if any; must be the request's own.
     """
+    try:
+        env = take_secrets(env)
+    except MlcycleError as error:  # without them there may be no way to write a result
+        print(f"mlcycle: {error.message}", file=sys.stderr, flush=True)
+        return ExitCode.RETRY
     try:
         request = read_request(request_uri)
         if step and step != request.step:
@@ -44,6 +51,23 @@ def main(request_uri: str, result_uri: str, env: Mapping[str, str], step: str = 
     if result.message:
         print(f"{result.step}: {result.status}: {result.message}", file=sys.stderr, flush=True)
     return result.exit_code
+
+
+def take_secrets(env: Mapping[str, str]) -> Mapping[str, str]:
+    """The environment with the secrets that came over standard input, where it says that they do.
+
+    A container's environment is shown to whoever may inspect it, so its secrets come as a line of JSON, the
+    values by variable. They are put into this process's environment: the object store's clients read
+    theirs there. Raises Unavailable where they did not come: whoever starts the step died meanwhile.
+    """
+    if env.get(SECRETS) != "stdin":
+        return env
+    try:
+        given = json.loads(sys.stdin.readline())
+    except ValueError:
+        raise Unavailable("the step's secrets did not come over its standard input") from None
+    os.environ.update(given)
+    return {name: value for name, value in {**env, **given}.items() if name != SECRETS}
 
 
 @contextmanager

@@ -21,7 +21,10 @@ from mlcycle.orchestration.placement import DEFAULT, Placement
 
 #: Runners by the name that ``MLCYCLE_RUNNER`` may hold. A class of somebody else's is written as
 #: its dotted path, ``package.module.Class``.
-RUNNERS = {"process": "mlcycle.orchestration.runners.process.ProcessRunner"}
+RUNNERS = {
+    "process": "mlcycle.orchestration.runners.process.ProcessRunner",
+    "docker": "mlcycle.orchestration.runners.docker.DockerRunner",
+}
 LOOK = 1.0  # seconds that one poll may wait
 
 
