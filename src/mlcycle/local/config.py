@@ -111,7 +111,7 @@ def configure(
     try:
         state.mkdir(parents=True, exist_ok=True)
         state.chmod(0o700)
-        for name in ("logs", "run"):
+        for name in ("logs", "run", "artifacts"):
             (state / name).mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise ConfigError(f"the state folder {state} cannot be used: {error.strerror}") from None
@@ -167,6 +167,7 @@ def platform_env(state: Path) -> dict[str, str]:
         "MLCYCLE_STATE": str(state),
         "MLCYCLE_PROJECTS": str(platform.home / "projects"),
         "MLCYCLE_RUNNER": "process",
+        **_containers(state),
         "MLCYCLE_STEP_SOCKET": str(platform.socket),
         "MLCYCLE_LIGHT_STEP_SOCKET": str(platform.light_socket),
         "MLCYCLE_LIGHT_STEPS": ",".join(LIGHT_STEPS),
@@ -179,6 +180,19 @@ def platform_env(state: Path) -> dict[str, str]:
         "MLCYCLE_AIRFLOW_URL": platform.url("airflow"),
         "MLCYCLE_ALLOWED_SOURCES": "*",  # the machine of whoever writes the projects
         "MLCYCLE_ALLOWED_RECEIVERS": "*",
+    }
+
+
+def _containers(state: Path) -> dict[str, str]:
+    """What steps in containers need on this machine, and what a person says otherwise: the same addresses,
+    the artifact store's folder, and the user who owns it.
+    """
+    said = ("MLCYCLE_RUNNER", "MLCYCLE_IMAGE", "MLCYCLE_DOCKER_", "DOCKER_")
+    return {
+        "MLCYCLE_DOCKER_NETWORK": "host",
+        "MLCYCLE_DOCKER_VOLUMES": f"{state}/artifacts:{state}/artifacts",
+        "MLCYCLE_DOCKER_USER": f"{os.getuid()}:{os.getgid()}",
+        **{name: value for name, value in os.environ.items() if name.startswith(said)},
     }
 
 

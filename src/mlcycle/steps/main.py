@@ -75,8 +75,15 @@ def _tidy(scratch: Path | None) -> Iterator[None]:
     """Libraries that leave things in the temporary folder (torch's compiler caches) leave them in one
     of this process's own, which is removed.
     """
-    base = scratch_base(scratch)
-    with tempfile.TemporaryDirectory(prefix="mlcycle-", dir=base, ignore_cleanup_errors=True) as folder:
+    try:
+        base = scratch_base(scratch)
+        made = tempfile.TemporaryDirectory(prefix="mlcycle-", dir=base, ignore_cleanup_errors=True)
+    except OSError as error:
+        raise ConfigError(
+            f"steps stage below {scratch or tempfile.gettempdir()}, which cannot be written to: "
+            f"{error.strerror}; name another folder by MLCYCLE_SCRATCH"
+        ) from None
+    with made as folder:
         os.environ["TMPDIR"] = tempfile.tempdir = folder
         if not os.access(Path("~").expanduser(), os.W_OK):  # a container's user has no home
             os.environ.setdefault("MPLCONFIGDIR", folder)

@@ -12,6 +12,8 @@ Besides the settings of a step (whose addresses are those that a container reach
     The network that steps are put into; the engine's default one if it is not set.
 ``MLCYCLE_DOCKER_VOLUMES``
     Volumes that steps see, ``NAME:/PATH`` separated by commas: where the artifact store is a folder.
+``MLCYCLE_DOCKER_USER``
+    ``UID:GID`` of steps, where the image's own user may not write to those volumes.
 """
 
 import importlib
@@ -195,6 +197,7 @@ class DockerRunner:
             ["step", request.step, "--request", exchange.request_url, "--result", exchange.result_url],
             name=name,
             environment=environment,
+            user=self._env.get("MLCYCLE_DOCKER_USER") or None,
             stdin_open=True,
             labels=_labels(request, placement),
             host_config=self._host_config(api, placement),

@@ -7,6 +7,7 @@ the work alone. Neither holds a secret.
 import hashlib
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 
 from pydantic import ValidationError
 
@@ -63,6 +64,7 @@ class Exchange:
         return found if found is not None and found.work in (self._work, "unknown") else None
 
     def clear(self) -> None:
-        """Remove both."""
+        """Remove both, and their folder where the store has such."""
         for name in ("request", "result"):
             self._store.remove(f"{self._folder}/{name}.json")
+        self._store.remove_empty_folders(self._folder, datetime.now(UTC) + timedelta(days=1))
