@@ -12,7 +12,6 @@ from mlcycle.adapters.warehouse.connection import Warehouse
 from mlcycle.local.airflow_api import AirflowApi
 from mlcycle.local.config import load
 from mlcycle.local.guard import recorded
-from mlcycle.orchestration.runners.docker_engine import WORK
 from mlcycle.settings import Settings
 from tests.conftest import ROOT
 from tests.services import running_platform
@@ -51,7 +50,8 @@ def paused(engine: Any, step: str) -> str:
     """The container of this step, stopped in the middle of its life."""
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
-        for found in engine.containers(filters={"label": f"mlcycle.step={step}", "status": "running"}):
+        labels = ["mlcycle.project=weather", f"mlcycle.step={step}"]
+        for found in engine.containers(filters={"label": labels, "status": "running"}):
             engine.pause(found["Id"])
             return str(found["Id"])
         time.sleep(0.02)
@@ -76,6 +76,6 @@ def kill_scheduler(state: Path) -> None:
 
 def until_gone(engine: Any) -> None:
     deadline = time.monotonic() + 30
-    while engine.containers(all=True, filters={"label": WORK}):
+    while engine.containers(all=True, filters={"label": "mlcycle.project=weather"}):
         assert time.monotonic() < deadline, "containers are left"
         time.sleep(0.2)
