@@ -53,6 +53,11 @@ def test_every_project_of_the_repository_loads_and_survives_a_request(path: Path
         pytest.param("version: 1", "version: &v 1\nother: *v", "other:", r"aliases .* are not allowed", id="alias"),
         pytest.param("version: 1", "version: [1", "", r"not YAML", id="not YAML"),
         pytest.param("budget: 4", "budget: -1", "budget:", r"retrain\.budget", id="negative budget"),
+        pytest.param('start: "2013-01-01"', "start: 2013-02-30", "start: 2013", r"'2013-02-30' is no timestamp", id="no such day"),
+        pytest.param("budget: 4", "budget: 0x_", "budget:", r"'0x_' is no int", id="no such number"),
+        pytest.param("version: 1", "version: !!bool 1", "version:", r"'1' is no bool", id="no such truth value"),
+        pytest.param("true_positive: ", "true_positive: .inf #", "true_positive:", r"\.inf: a number here is finite", id="infinity"),
+        pytest.param("min_gain: ", "min_gain: .nan #", "min_gain:", r"\.nan: a number here is finite", id="NaN"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_named_by_file_line_and_key(
