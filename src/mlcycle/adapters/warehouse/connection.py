@@ -11,6 +11,7 @@ from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
+from mlcycle.domain import dsn as dsns
 from mlcycle.errors import ConfigError, InputError, MlcycleError, OutOfSpace, Unavailable
 from mlcycle.settings import Settings, scratch_base
 
@@ -43,6 +44,7 @@ def connect(settings: Settings, *, name: str = "mlcycle") -> Connection:
     Raises ConfigError for a wrong DSN or password, Unavailable where no server answers.
     """
     dsn = settings.warehouse_dsn.get_secret_value()
+    dsns.check("MLCYCLE_WAREHOUSE_DSN", dsn)
     try:
         connection = psycopg2.connect(
             dsn,
@@ -56,9 +58,7 @@ def connect(settings: Settings, *, name: str = "mlcycle") -> Connection:
         _bound_transactions(connection)
         return connection
     except psycopg2.ProgrammingError:
-        raise ConfigError(
-            "MLCYCLE_WAREHOUSE_DSN is not a DSN: write it like postgresql://user:password@host:5432/db"
-        ) from None
+        raise dsns.not_one("MLCYCLE_WAREHOUSE_DSN") from None
     except psycopg2.OperationalError as error:
         raise _translated(error) from None
 
