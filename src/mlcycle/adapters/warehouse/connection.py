@@ -19,6 +19,8 @@ from mlcycle.settings import Settings, scratch_base
 #: network. psycopg2 files them under several classes: those of a limit are no OperationalError.
 CUT = frozenset({"25P03", "25P04", "57P01", "57P02", "57P03", "57P05", "40001", "40P01", "55P03"})
 
+ASKING = 60  # seconds that a person's statement may take
+
 SQL_TYPES = {
     "text": "text",
     "integer": "bigint",
@@ -151,18 +153,20 @@ def select_read_only(
 ) -> list[dict[str, Any]]:
     """Rows of one statement in a read-only transaction, each as column -> value.
 
-    Raises InputError for a statement the server refuses.
+    Raises InputError for a statement the server refuses, or that takes longer than ``ASKING``.
     """
     connection = connect(settings, name="mlcycle:sql")
     try:
         connection.set_session(readonly=True)
         with connection, connection.cursor() as cursor:
-            cursor.execute("set local statement_timeout = '60s'")
+            cursor.execute("set local statement_timeout = %s", (f"{ASKING}s",))
             cursor.execute(query, params)
             if cursor.description is None:
                 raise InputError("the statement returns no rows: write one SELECT")
             names = [column.name for column in cursor.description]
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    except psycopg2.errors.QueryCanceled:
+        raise InputError(f"the statement took longer than {ASKING} s: ask for less") from None
     except psycopg2.OperationalError as error:
         raise _translated(error) from None
     except psycopg2.Error as error:
