@@ -28,6 +28,8 @@ TABLES = (
     "log",
     "job",
     "callback",
+    "asset_event",
+    "partitioned_asset_key_log",
 )
 FOUND = re.compile(r"Found (\d+) rows meeting deletion criteria")
 AT_ONCE = 100  # runs of one command
