@@ -61,7 +61,7 @@ def run_stage(
         raise InputError(f"no stage {stage_name!r}: there are {', '.join(STAGES)}")
     _check_params(stage, params or {})
     steps = _chosen(stage, project, only)
-    partitions = _range(project, first, last)
+    partitions = _range(project, first or str((params or {}).get("first") or "") or None, last)
     run_id = f"here/{getpass.getuser()}/{uuid.uuid4().hex}"
     results: dict[tuple[str, str], Result] = {}
     for chosen in steps:

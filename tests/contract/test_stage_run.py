@@ -127,6 +127,18 @@ def test_a_range_that_is_none_is_refused_before_a_step_starts(
         list(run_stage(FLIGHTS, stage, never, first=first, last=last))
 
 
+def test_a_range_begins_where_the_form_says() -> None:
+    class Asked(Exception):
+        pass
+
+    def told(request: Request) -> Result:
+        raise Asked(request.partitions)
+
+    with pytest.raises(Asked) as caught:
+        list(run_stage(FLIGHTS, "ingest", told, last="2013-01-05", params={"first": "2013-01-02"}))
+    assert caught.value.args == (PartitionRange(first="2013-01-02", last="2013-01-05"),)
+
+
 def test_an_alert_without_a_monitor_is_written_by_a_dags_run_alone(
     platform: Platform, execute: Callable[[Request], Result], last_left: LastLeft
 ) -> None:
