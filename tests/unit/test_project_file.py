@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
+from typer.testing import CliRunner
 
 from mlcycle.adapters.warehouse.connection import feature_table, raw_table
+from mlcycle.cli import app
 from mlcycle.errors import ConfigError
 from mlcycle.project import Monitors, Name, Project
 from mlcycle.project.file import load
@@ -75,6 +77,28 @@ def test_a_mistake_is_named_by_file_line_and_key(
     if line_of:
         line = next(i for i, row in enumerate(flights.read_text().splitlines(), 1) if line_of in row)
         assert f"{flights}:{line}:" in message, message
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("    family: deep_cross", "    family: deep_crss", "candidates.network: no model family 'deep_crss': there are"),
+        ("epochs: ", "epoch: ", "candidates.network: model family 'deep_cross': no parameter 'epoch': there are"),
+        ("metric: log_loss", "metric: rmse", "evaluation.metric 'rmse' does not measure"),
+        ("    drift: ", "    drfit: ", "monitors.watch: no monitor 'drfit': there are"),
+        ("retrain:", "retrain:", ""),
+    ],
+    ids=["family", "parameter", "metric", "monitor", "fine"],
+)  # fmt: skip
+def test_the_command_checks_what_a_file_alone_does_not_tell(
+    flights: Path, old: str, new: str, expected: str
+) -> None:
+    text = flights.read_text()
+    assert old in text
+    flights.write_text(text.replace(old, new, 1))
+    done = CliRunner().invoke(app, ["check", "--projects", str(flights.parents[1])])
+    assert (done.exit_code != 0) is bool(expected)
+    assert f"broken  {flights}: {expected}" in done.stderr if expected else done.stderr == ""
 
 
 @pytest.mark.parametrize(
