@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mlcycle.ledger.attempts import Left
+    from mlcycle.project import Project
     from mlcycle.stage_run import LastLeft
 
 app = typer.Typer(
@@ -93,8 +94,7 @@ def schema_result() -> None:
 @app.command()
 def check(projects: Projects = DEFAULT_PROJECTS) -> None:
     """Check every project file; says what is wrong by file, line and key."""
-    from mlcycle.adapters.monitoring.registry import watching
-    from mlcycle.project.file import check_sql, find, load
+    from mlcycle.project.file import find, load
 
     files = find(projects)
     if not files:
@@ -104,11 +104,7 @@ def check(projects: Projects = DEFAULT_PROJECTS) -> None:
     for name, path in files.items():
         try:
             project = load(path)
-            check_sql(path, project)
-            try:
-                watching(project)
-            except ConfigError as error:
-                raise ConfigError(f"{path}: monitors.watch: {error.message}") from None
+            _check_parts(path, project)
             print(
                 f"ok      {name}: {len(project.source.tables)} tables, {len(project.candidates)} candidates"
             )
@@ -373,6 +369,26 @@ def prune(
     for problem in freed.problems:
         print(f"mlcycle: {problem}", file=sys.stderr)
     raise typer.Exit(ExitCode.RETRY if freed.problems else ExitCode.OK)
+
+
+def _check_parts(path: Path, project: "Project") -> None:
+    """What the file alone does not tell: SQL, monitors, families and the metric. Raises ConfigError."""
+    from mlcycle.adapters.monitoring.registry import watching
+    from mlcycle.domain.metrics import check_metric
+    from mlcycle.models.registry import parse_params
+    from mlcycle.project.file import check_sql
+
+    check_sql(path, project)
+    key = "monitors.watch: "
+    try:
+        watching(project)
+        for name, candidate in project.candidates.items():
+            key = f"candidates.{name}: "
+            parse_params(candidate.family, candidate.params)
+        key = ""  # said by the error itself
+        check_metric(project.evaluation.metric, project.label.task)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {key}{error.message}") from None
 
 
 def _platform_env(state: Path) -> dict[str, str]:

@@ -61,10 +61,7 @@ def run_stage(
         raise InputError(f"no stage {stage_name!r}: there are {', '.join(STAGES)}")
     _check_params(stage, params or {})
     steps = _chosen(stage, project, only)
-    partitions = None
-    if last is not None:
-        keys = [Partition.parse(key, project.unit).key for key in (first or last, last)]
-        partitions = PartitionRange(first=keys[0], last=keys[1])
+    partitions = _range(project, first or str((params or {}).get("first") or "") or None, last)
     run_id = f"here/{getpass.getuser()}/{uuid.uuid4().hex}"
     results: dict[tuple[str, str], Result] = {}
     for chosen in steps:
@@ -104,6 +101,18 @@ def in_this_process(env: Mapping[str, str]) -> Callable[[Request], Result]:
         return run_step(request, Settings.from_env(step_env(env, ROLES[request.step])))
 
     return execute
+
+
+def _range(project: Project, first: str | None, last: str | None) -> PartitionRange | None:
+    """The partitions asked for, None where none are. Raises InputError."""
+    if last is None:
+        if first is not None:
+            raise InputError(f"a range begins with {first} and has no end: name its last partition")
+        return None
+    begin, end = Partition.parse(first or last, project.unit), Partition.parse(last, project.unit)
+    if begin > end:
+        raise InputError(f"the range ends ({end.key}) before it begins ({begin.key})")
+    return PartitionRange(first=begin.key, last=end.key)
 
 
 def _check_params(stage: Stage, params: Mapping[str, JsonValue]) -> None:

@@ -105,6 +105,22 @@ def held_rows(platform: Platform, labels: Step, project: Project) -> int:
     return int(held(platform)[0][1])
 
 
+def test_another_definition_of_the_label_makes_every_partitions_labels_anew(
+    platform: Platform, ingest: Warehouse, labels: Step
+) -> None:
+    deliver(ingest, FLIGHTS, "2013-01-01", "2013-01-03")
+    labels("2013-01-03")
+    before = held(platform)
+    label = FLIGHTS.label.model_copy(update={"at_least": 60})
+    other = FLIGHTS.model_copy(update={"label": label})
+    again = labels("2013-01-03", project=other)
+    assert again.values["partitions"] == ["2013-01-01", "2013-01-02"]
+    for (day, rows, late), (same_day, same_rows, later) in zip(before, held(platform), strict=True):
+        assert (day, rows) == (same_day, same_rows)
+        assert later < late
+    assert labels("2013-01-03", project=other).status is Status.SKIPPED
+
+
 def test_a_kill_after_the_commit_replays(
     platform: Platform, ingest: Warehouse, labels: Step, monkeypatch: pytest.MonkeyPatch
 ) -> None:

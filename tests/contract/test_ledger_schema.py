@@ -4,6 +4,7 @@ import psycopg2
 import pytest
 
 from mlcycle.adapters.warehouse.connection import Warehouse
+from mlcycle.cycle import ALL_ROLES
 from mlcycle.errors import ConfigError
 from mlcycle.ledger.migrate import migrate
 from tests.conftest import Platform
@@ -17,6 +18,12 @@ def test_only_promote_may_write_the_champion(platform: Platform, role: str) -> N
             "insert into ledger.champion (project, seq, version, action, actor, reason) "
             "values ('p', 1, 1, 'promote', 'x', 'x')"
         )
+
+
+@pytest.mark.parametrize("role", ALL_ROLES)
+def test_no_role_reads_what_the_views_passwords_are_made_from(platform: Platform, role: str) -> None:
+    with pytest.raises(ConfigError, match="permission denied for table view_key"):
+        Warehouse(platform.settings(role)).query("select key from ledger.view_key")
 
 
 def test_serve_reads_and_never_writes(platform: Platform) -> None:

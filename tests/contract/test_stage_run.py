@@ -108,6 +108,37 @@ def test_what_is_not_there_is_refused_with_what_is(
         list(run_stage(FLIGHTS, stage, never, only=only, params=params))
 
 
+@pytest.mark.parametrize(
+    ("first", "last", "message"),
+    [
+        ("2013-01-05", "2013-01-02", r"ends \(2013-01-02\) before it begins \(2013-01-05\)"),
+        ("2013-01-05", None, "begins with 2013-01-05 and has no end"),
+    ],
+    ids=["backwards", "no end"],
+)
+@pytest.mark.parametrize("stage", ["ingest", "train"])
+def test_a_range_that_is_none_is_refused_before_a_step_starts(
+    stage: str, first: str, last: str | None, message: str
+) -> None:
+    def never(request: Request) -> Result:
+        raise AssertionError("a step was started")
+
+    with pytest.raises(InputError, match=message):
+        list(run_stage(FLIGHTS, stage, never, first=first, last=last))
+
+
+def test_a_range_begins_where_the_form_says() -> None:
+    class Asked(Exception):
+        pass
+
+    def told(request: Request) -> Result:
+        raise Asked(request.partitions)
+
+    with pytest.raises(Asked) as caught:
+        list(run_stage(FLIGHTS, "ingest", told, last="2013-01-05", params={"first": "2013-01-02"}))
+    assert caught.value.args == (PartitionRange(first="2013-01-02", last="2013-01-05"),)
+
+
 def test_an_alert_without_a_monitor_is_written_by_a_dags_run_alone(
     platform: Platform, execute: Callable[[Request], Result], last_left: LastLeft
 ) -> None:

@@ -13,8 +13,11 @@ from mlcycle.adapters.tracking.server import Tracking
 from mlcycle.adapters.warehouse.connection import Warehouse
 from mlcycle.contract import Handover, Status
 from mlcycle.ledger import attempts
+from mlcycle.settings import Settings
 from mlcycle.steps import train
+from mlcycle.steps.context import StepContext
 from tests.conftest import Platform
+from tests.raw_data import request
 from tests.snapshots import JANUARY, Trained, flights, flights_project
 
 CANDIDATES = ["table", "boosting", "network"]
@@ -254,3 +257,14 @@ def test_an_attempt_that_was_replaced_stops_training(
     assert result.error is not None
     assert result.error.kind == "superseded"
     assert rounds == [1, 2]
+
+
+def test_another_trainings_folder_may_go_while_old_ones_are_looked_for(tmp_path: Path) -> None:
+    settings = Settings.model_validate(
+        {"warehouse_dsn": "", "artifacts_url": "file:///a", "scratch": tmp_path}
+    )
+    asked = request("train", flights_project(), "2013-01-31")
+    context = StepContext(asked, flights_project(), settings, 1, Warehouse(settings))
+    folder = train._checkpoints(context)
+    (folder.parent / "gone").symlink_to(tmp_path / "nowhere")  # listed, and not there any more
+    assert train._checkpoints(context) == folder

@@ -79,3 +79,15 @@ def test_a_new_platform_has_nothing_to_make_up_for(ran_before: bool, first_is_pa
     )
     assert info is not None
     assert (info.run_after < datetime.now(UTC)) is first_is_past
+
+
+def test_every_table_that_grows_with_runs_is_cleaned() -> None:
+    from airflow.utils.db_cleanup import config_list
+
+    from mlcycle.local.own_rows import TABLES
+
+    of_dags = {"dag", "dag_version", "import_error"}
+    go_by_themselves = {"trigger", "deadline", "task_state_store", "revoked_token", "connection_test_request"}
+    not_ours = {"celery_taskmeta", "celery_tasksetmeta", "_xcom_archive"}
+    known = {table.table_name for table in config_list}
+    assert known - of_dags - go_by_themselves - not_ours == {*TABLES}

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
+from typer.testing import CliRunner
 
 from mlcycle.adapters.warehouse.connection import feature_table, raw_table
+from mlcycle.cli import app
 from mlcycle.errors import ConfigError
 from mlcycle.project import Monitors, Name, Project
 from mlcycle.project.file import load
@@ -53,6 +55,14 @@ def test_every_project_of_the_repository_loads_and_survives_a_request(path: Path
         pytest.param("version: 1", "version: &v 1\nother: *v", "other:", r"aliases .* are not allowed", id="alias"),
         pytest.param("version: 1", "version: [1", "", r"not YAML", id="not YAML"),
         pytest.param("budget: 4", "budget: -1", "budget:", r"retrain\.budget", id="negative budget"),
+        pytest.param('start: "2013-01-01"', "start: 2013-02-30", "start: 2013", r"'2013-02-30' is no timestamp", id="no such day"),
+        pytest.param('start: "2013-01-01"', 'start: "0001-01-01"', "source:", r"0001-01-01 is not in the years 1900 to 2199", id="before all months"),
+        pytest.param("holdout: 14 days", "holdout: 0 days", "holdout:", r"split\.holdout: no time at all", id="empty holdout"),
+        pytest.param("block: 1 day", "block: 0 days", "block:", r"gate\.block: no time at all", id="blocks of no time"),
+        pytest.param("budget: 4", "budget: 0x_", "budget:", r"'0x_' is no int", id="no such number"),
+        pytest.param("version: 1", "version: !!bool 1", "version:", r"'1' is no bool", id="no such truth value"),
+        pytest.param("true_positive: ", "true_positive: .inf #", "true_positive:", r"\.inf: a number here is finite", id="infinity"),
+        pytest.param("min_gain: ", "min_gain: .nan #", "min_gain:", r"\.nan: a number here is finite", id="NaN"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_named_by_file_line_and_key(
@@ -67,6 +77,28 @@ def test_a_mistake_is_named_by_file_line_and_key(
     if line_of:
         line = next(i for i, row in enumerate(flights.read_text().splitlines(), 1) if line_of in row)
         assert f"{flights}:{line}:" in message, message
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("    family: deep_cross", "    family: deep_crss", "candidates.network: no model family 'deep_crss': there are"),
+        ("epochs: ", "epoch: ", "candidates.network: model family 'deep_cross': no parameter 'epoch': there are"),
+        ("metric: log_loss", "metric: rmse", "evaluation.metric 'rmse' does not measure"),
+        ("    drift: ", "    drfit: ", "monitors.watch: no monitor 'drfit': there are"),
+        ("retrain:", "retrain:", ""),
+    ],
+    ids=["family", "parameter", "metric", "monitor", "fine"],
+)  # fmt: skip
+def test_the_command_checks_what_a_file_alone_does_not_tell(
+    flights: Path, old: str, new: str, expected: str
+) -> None:
+    text = flights.read_text()
+    assert old in text
+    flights.write_text(text.replace(old, new, 1))
+    done = CliRunner().invoke(app, ["check", "--projects", str(flights.parents[1])])
+    assert (done.exit_code != 0) is bool(expected)
+    assert f"broken  {flights}: {expected}" in done.stderr if expected else done.stderr == ""
 
 
 @pytest.mark.parametrize(

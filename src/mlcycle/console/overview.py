@@ -9,6 +9,7 @@ from typing import Any
 
 from psycopg2.extensions import cursor as Cursor
 
+from mlcycle.domain import dsn as dsns
 from mlcycle.errors import ConfigError, Unavailable
 from mlcycle.ledger import gaps
 from mlcycle.ledger import overview as ledger
@@ -144,10 +145,13 @@ def reading() -> Iterator[Cursor]:
     dsn = os.environ.get("MLCYCLE_DSN_SERVE", "")
     if not dsn:
         raise ConfigError("MLCYCLE_DSN_SERVE is not set: the console reads the ledger through it")
+    dsns.check("MLCYCLE_DSN_SERVE", dsn)
     try:
         connection = psycopg2.connect(
             dsn, connect_timeout=5, options="-c statement_timeout=5000 -c timezone=UTC"
         )
+    except psycopg2.ProgrammingError:
+        raise dsns.not_one("MLCYCLE_DSN_SERVE") from None
     except psycopg2.OperationalError as error:
         raise Unavailable(f"the warehouse does not answer: {' '.join(str(error).split())}") from None
     try:

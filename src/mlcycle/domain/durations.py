@@ -4,9 +4,10 @@ import re
 from datetime import timedelta
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonSchema
 
 _UNITS = {"minute": 60, "hour": 3600, "day": 86400, "week": 604800}
+LONGEST = timedelta(days=36_500)  # as far back as any date can be counted from
 _PATTERN = r"^(\d{1,6}) (minute|hour|day|week)s?$"
 
 
@@ -17,7 +18,16 @@ def parse_duration(value: Any) -> timedelta:
     match = re.match(_PATTERN, value) if isinstance(value, str) else None
     if match is None:
         raise ValueError(f"{value!r} is not a duration: write it like '7 days' or '1 hour'")
-    return timedelta(seconds=int(match[1]) * _UNITS[match[2]])
+    duration = timedelta(seconds=int(match[1]) * _UNITS[match[2]])
+    if duration > LONGEST:
+        raise ValueError(f"{value!r} is more than {format_duration(LONGEST)}: write a shorter one")
+    return duration
+
+
+def _above_zero(value: timedelta) -> timedelta:
+    if not value:
+        raise ValueError("no time at all: write it like '7 days' or '1 hour'")
+    return value
 
 
 def format_duration(value: timedelta) -> str:
@@ -34,3 +44,5 @@ Duration = Annotated[
     PlainSerializer(format_duration, return_type=str),
     WithJsonSchema({"type": "string", "pattern": _PATTERN, "examples": ["7 days", "1 hour"]}),
 ]
+#: One that is a window, a block, a deadline: not nothing.
+Span = Annotated[Duration, AfterValidator(_above_zero)]

@@ -87,12 +87,24 @@ def note(cursor: Cursor, project: str, partition: str, sources: str, rows: int) 
 
 
 def _registered(cursor: Cursor, project: Project) -> KnownView:
+    """The labels as they are known; where they were made by another definition, nothing is known of them."""
     tables = sorted({project.entity.table, project.label.table})
-    facts = f"{project.entity.table} {project.label.table} {project.label.ahead} {project.unit}"
-    wanted = hashlib.sha256(facts.encode()).hexdigest()[:16]
+    facts = (
+        project.entity.table,
+        project.entity_table.key,
+        project.unit,
+        project.label.model_dump_json(exclude={"name"}),
+    )
+    wanted = hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
     known = feature_views.find(cursor, project.name, VIEW, project.unit)
-    if known is None or known.definition != wanted:
+    if known is None:
         feature_views.register(cursor, project.name, VIEW, wanted, tables)
+        known = feature_views.find(cursor, project.name, VIEW, project.unit)
+    elif known.definition != wanted:
+        # The notes go first: a run that is killed between the two finds the old definition again.
+        cursor.execute(
+            "delete from ledger.feature_partition where project = %s and view = %s", (project.name, VIEW)
+        )
         feature_views.redefine(cursor, project.name, VIEW, wanted, tables)
         known = feature_views.find(cursor, project.name, VIEW, project.unit)
     assert known is not None

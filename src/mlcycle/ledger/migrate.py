@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlcycle.cycle import ALL_ROLES
+from mlcycle.domain import dsn as dsns
 from mlcycle.errors import ConfigError, MlcycleError, Unavailable
 from mlcycle.ledger import view_logins
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 LOCK = 0x6D6C63  # any number that nobody else uses
 OWNER = "MLCYCLE_DSN_OWNER"
-FORM = "postgresql://user:password@host:5432/db"
 
 
 def credentials(env: Mapping[str, str]) -> tuple[str, dict[str, str]]:
@@ -28,7 +28,7 @@ def credentials(env: Mapping[str, str]) -> tuple[str, dict[str, str]]:
     """
     variables = {role: f"MLCYCLE_DSN_{role.upper()}" for role in ALL_ROLES}
     if missing := [name for name in (OWNER, *variables.values()) if not env.get(name)]:
-        raise ConfigError(f"{', '.join(missing)}: not set; write each like {FORM} (see .env.example)")
+        raise ConfigError(f"{', '.join(missing)}: not set; write each like {dsns.FORM} (see .env.example)")
     _parsed(OWNER, env[OWNER])
     passwords = {}
     for role, variable in variables.items():
@@ -98,9 +98,11 @@ def _parsed(variable: str, dsn: str) -> dict[str, str]:
     from psycopg2.extensions import parse_dsn
 
     try:
-        return dict(parse_dsn(dsn))
+        parsed = dict(parse_dsn(dsn))
     except psycopg2.ProgrammingError:
-        raise ConfigError(f"{variable} is not a DSN: write it like {FORM}") from None
+        raise dsns.not_one(variable) from None
+    dsns.check(variable, dsn)
+    return parsed
 
 
 def _connect(dsn: str) -> Any:

@@ -98,7 +98,8 @@ def airflow_env(platform: Platform, tuning: dict[str, str] | None = None) -> dic
     required["AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL"] = str(max(READ_AGAIN, projects))
     required["MLCYCLE_SCHEDULER_BELL"] = str(platform.sockets / "scheduler.sock")
     required["MLCYCLE_WORKERS"] = str(platform.state / "run" / "workers")
-    own = ("MLCYCLE_SECRET_", "MLCYCLE_ALLOWED_")  # what a person sets for the projects
+    # What a person sets for the projects, and for housekeeping.
+    own = ("MLCYCLE_SECRET_", "MLCYCLE_ALLOWED_", "MLCYCLE_KEEP_")
     given = {name: value for name, value in os.environ.items() if name.startswith(own)}
     return {**base_env(platform), **platform_env(platform.state), **given, **required, **chosen}
 

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -27,6 +28,8 @@ TABLES = (
     "log",
     "job",
     "callback",
+    "asset_event",
+    "partitioned_asset_key_log",
 )
 FOUND = re.compile(r"Found (\d+) rows meeting deletion criteria")
 AT_ONCE = 100  # runs of one command
@@ -38,9 +41,11 @@ def prune(state: Path, settings: Settings, keep: Keep, freed: Freed, *, dry_run:
     platform = load(state)
     before = datetime.now(UTC) - keep.airflow
     _airflow(platform, before, freed, dry_run=dry_run)
-    for size, file in _old_files(platform.logs / "airflow", before):
+    logs = platform.logs / "airflow"
+    for size, file in _old_files(logs, before):
         if not dry_run:
             file.unlink(missing_ok=True)
+            _remove_empty(file.parent, logs)
         freed.file("airflow", size)
     if not dry_run:
         _mlflow(platform, settings, freed)
@@ -100,15 +105,19 @@ def _gc(platform: Platform, runs: list[str], freed: Freed) -> None:
 
 
 def _run(command: list[str], env: Mapping[str, str], freed: Freed, title: str) -> str:
-    done = subprocess.run(
-        [sys.executable, *command],
-        env=dict(env),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=SECONDS,
-    )
+    try:
+        done = subprocess.run(
+            [sys.executable, *command],
+            env=dict(env),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=SECONDS,
+        )
+    except subprocess.TimeoutExpired:
+        freed.problems.append(f"{title} took more than {SECONDS} s: the next run goes on with it")
+        return ""
     if done.returncode:
         last = (done.stderr.strip() or done.stdout.strip() or "no word").splitlines()[-1]
         freed.problems.append(f"{title} ended with {done.returncode}: {last[:300]}")
@@ -125,3 +134,11 @@ def _old_files(folder: Path, before: datetime) -> Iterator[tuple[int, Path]]:
                 continue
             if stat.st_mtime < before.timestamp():
                 yield stat.st_size, file
+
+
+def _remove_empty(folder: Path, top: Path) -> None:
+    """A run's log has a folder for the DAG, the run and the task: years of them are more than the logs."""
+    with suppress(OSError):  # not empty, or gone
+        while folder != top:
+            folder.rmdir()
+            folder = folder.parent

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
+from mlcycle.domain import dsn as dsns
 from mlcycle.errors import ConfigError, InputError, Unavailable
 from mlcycle.ledger import attempts, batches
 from mlcycle.project import Project
@@ -47,8 +48,11 @@ def _ledger(why: str) -> Iterator[Any]:
     dsn = os.environ.get("MLCYCLE_DSN_SERVE", "")
     if not dsn:
         raise ConfigError(f"MLCYCLE_DSN_SERVE is not set: {why}")
+    dsns.check("MLCYCLE_DSN_SERVE", dsn)
     try:
         connection = psycopg2.connect(dsn, connect_timeout=10, options="-c statement_timeout=10000")
+    except psycopg2.ProgrammingError:
+        raise dsns.not_one("MLCYCLE_DSN_SERVE") from None
     except psycopg2.OperationalError as error:
         raise Unavailable(f"the warehouse does not answer: {' '.join(str(error).split())}") from None
     try:

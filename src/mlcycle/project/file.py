@@ -1,9 +1,11 @@
 """Reading project files: from YAML on disk to a :class:`mlcycle.project.Project`.
 
 Refused before anything is built from it: a file over ``MAX_BYTES``, an alias (a few lines can
-unfold to gigabytes), deep nesting, a tag, a key given twice. Every message names file, line and key.
+unfold to gigabytes), deep nesting, a tag, a key given twice, a number that is not finite. Every message
+names file, line and key.
 """
 
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -129,7 +131,19 @@ def _plain(
             values[key] = _plain(path, value_node, lines, (*at, key))
             lines[(*at, key)] = line
         return values
-    value = yaml.constructor.SafeConstructor().construct_object(node, deep=True)
+    return _scalar(path, node, lines[at])
+
+
+def _scalar(path: Path, node: yaml.Node, line: int) -> Any:
+    try:
+        value = yaml.constructor.SafeConstructor().construct_object(node, deep=True)
+    except (ValueError, LookupError):  # what looks like a date, a number or a truth value and is none
+        kind = node.tag.rpartition(":")[2]
+        raise ConfigError(
+            f"{path}:{line}: {str(node.value)[:40]!r} is no {kind} to YAML: correct it, or quote a text"
+        ) from None
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ConfigError(f"{path}:{line}: {node.value}: a number here is finite")
     # YAML reads 2013-01-01 as a date; a project file's dates are partition keys.
     return node.value if hasattr(value, "isoformat") else value
 

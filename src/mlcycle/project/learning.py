@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from mlcycle.domain.durations import Duration
+from mlcycle.domain.durations import Duration, Span
 from mlcycle.project.part import Name, Part
 
 
@@ -69,7 +69,7 @@ class FeatureView(Part):
     entities: list[Name] = Field(min_length=1)
     columns: dict[Name, Literal["double", "integer", "text"]] = Field(min_length=1)
     reads: list[Name] = Field(min_length=1)
-    ttl: Duration
+    ttl: Span
     lookback: Duration
     sql: Annotated[str, Field(min_length=1, max_length=20_000)]  # a file's name on disk, inlined by load
 
@@ -89,8 +89,8 @@ class Inputs(Part):
 class Split(Part):
     """Temporal split, counted back from the last labelled partition: holdout, validation, training."""
 
-    holdout: Duration
-    validation: Duration
-    history: Duration  # how far back training reaches at most
+    holdout: Span
+    validation: Span
+    history: Span  # how far back training reaches at most
     min_rows: Annotated[int, Field(ge=10)] = 1000
     groups: list[Name] = []  # columns whose values may have rows in one split only: patients, households

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, JsonValue, model_validator
 
-from mlcycle.domain.durations import Duration
+from mlcycle.domain.durations import Duration, Span
 from mlcycle.project.part import Name, Part
 
 
@@ -39,7 +39,7 @@ class Monitors(Part):
     how many rows of a window are compared with as many of the training data.
     """
 
-    window: Duration
+    window: Span
     sample: Annotated[int, Field(ge=100)] = 20_000
     watch: dict[Name, Watched] = {}
 
@@ -92,5 +92,5 @@ class Retrain(Part):
 
     cooldown: Duration  # after the last accepted request
     budget: Annotated[int, Field(ge=0)]  # accepted requests within ``per``
-    per: Duration
+    per: Span
     schedule: Annotated[str, Field(pattern=r"^$|^[\d*/, A-Za-z-]+$")] = ""  # cron, UTC

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from mlcycle.domain.durations import Duration
+from mlcycle.domain.durations import Span
 from mlcycle.project.part import Part
 
 
@@ -20,7 +20,7 @@ class Gate(Part):
 
     min_gain: float = 0.0
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.9
-    block: Duration = timedelta(days=1)
+    block: Span = timedelta(days=1)
     resamples: Annotated[int, Field(ge=100, le=100_000)] = 1000
     min_rows: Annotated[int, Field(ge=10)] = 500
     min_slice_rows: Annotated[int, Field(ge=10)] = 200
@@ -31,4 +31,4 @@ class Approval(Part):
     """Whether a person says yes before a promotion."""
 
     required: bool = False
-    within: Duration = timedelta(days=7)
+    within: Span = timedelta(days=7)

@@ -13,6 +13,7 @@ from mlcycle.project.part import Fraction, Name, Part, Severity, Text
 
 MOST_WAITING = 48  # partitions that may be waited for at once: each is a run of its own that has not ended
 MOST_BEHIND = 2000  # partitions looked back on
+EARLIEST, LATEST = 1900, 2199  # years of which the warehouse keeps months
 
 Format = Literal["csv"]  # a reader each: adapters/delivery/readers.py; the ending of the files, too
 ColumnType = Literal["text", "integer", "double", "boolean", "timestamp"]
@@ -103,7 +104,9 @@ class Source(Part):
     @model_validator(mode="after")
     def _start_is_a_key(self) -> Self:
         try:
-            Partition.parse(self.start, self.partition)
+            first = Partition.parse(self.start, self.partition)
         except InputError as error:
             raise ValueError(f"start: {error.message}") from None
+        if not EARLIEST <= first.start.year <= LATEST:
+            raise ValueError(f"start: {self.start} is not in the years {EARLIEST} to {LATEST}")
         return self

@@ -11,6 +11,7 @@ import platform
 import shutil
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -150,8 +151,9 @@ def _checkpoints(context: StepContext) -> Path:
     base = base / f"{CHECKPOINTS}{os.getuid()}"
     base.mkdir(mode=0o700, exist_ok=True)
     for old in base.iterdir():
-        if time.time() - old.stat().st_mtime > FORGOTTEN:
-            shutil.rmtree(old, ignore_errors=True)
+        with suppress(FileNotFoundError):  # another training has just ended and removed its own
+            if time.time() - old.stat().st_mtime > FORGOTTEN:
+                shutil.rmtree(old, ignore_errors=True)
     folder = base / _work_id(context)
     folder.mkdir(exist_ok=True)
     os.utime(folder)

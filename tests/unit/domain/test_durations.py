@@ -37,6 +37,13 @@ def test_anything_else_is_answered_with_an_example(value: object) -> None:
     assert str(caught.value) == f"{value!r} is not a duration: write it like '7 days' or '1 hour'"
 
 
+@pytest.mark.parametrize("value", ["36501 days", "999999 weeks"], ids=["a day more", "the most digits"])
+def test_one_that_no_date_can_be_counted_back_by_is_refused(value: str) -> None:
+    assert parse_duration("36500 days") == timedelta(days=36_500)
+    with pytest.raises(ValueError, match="is more than 36500 days: write a shorter one"):
+        parse_duration(value)
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [

@@ -1,9 +1,11 @@
 """What Airflow's processes on the local platform get of the environment of whoever starts it."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from mlcycle.housekeeping.keep import Keep
 from mlcycle.local.config import configure
 from mlcycle.local.environment import airflow_env, step_server_env
 from tests.conftest import ROOT
@@ -23,3 +25,11 @@ def test_a_person_s_secrets_and_places_arrive_and_all_is_open_otherwise(
     assert env["MLCYCLE_SECRET_FLIGHTS__HOOK"] == "planted"
     assert env["MLCYCLE_ALLOWED_RECEIVERS"] == "https://hooks.example"
     assert "planted" not in step_server_env(platform).values()
+
+
+def test_how_long_things_are_kept_arrives_where_housekeeping_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLCYCLE_KEEP_REPORTS", "30 days")
+    env = airflow_env(configure(tmp_path / "state", home=ROOT))
+    assert Keep.from_env(env).reports == timedelta(days=30)

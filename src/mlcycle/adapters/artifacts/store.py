@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import sys
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -45,6 +46,7 @@ class ArtifactStore:
             raise ConfigError(f"MLCYCLE_ARTIFACTS_URL {url!r}: {error}") from None
         self._url = url.rstrip("/")
         self._local = "file" in self._fs.protocol
+        self._failures = _failures()
 
     def put(self, path: str, data: bytes) -> Output:
         """Store bytes under a path, atomically; an object there is replaced."""
@@ -61,7 +63,7 @@ class ArtifactStore:
                     raise
             else:  # an object store shows an upload when it is complete
                 self._fs.pipe_file(target, data)
-        except OSError as error:
+        except self._failures as error:
             raise _storage_error(error, f"{self._url}/{path}") from error
         return Output(uri=self.uri(path), digest=hashlib.sha256(data).hexdigest(), bytes=len(data))
 
@@ -80,7 +82,7 @@ class ArtifactStore:
                     raise
             else:
                 self._fs.put_file(str(source), target)
-        except OSError as error:
+        except self._failures as error:
             raise _storage_error(error, f"{self._url}/{path}") from error
         return Output(uri=self.uri(path), digest=sha256_file(source), bytes=source.stat().st_size)
 
@@ -90,7 +92,7 @@ class ArtifactStore:
             data: bytes = self._fs.cat_file(self._inside(output.uri))
         except FileNotFoundError:
             raise InputError(f"{output.uri} is not in the artifact store") from None
-        except OSError as error:
+        except self._failures as error:
             raise _storage_error(error, output.uri) from error
         found = hashlib.sha256(data).hexdigest()
         if found != output.digest:
@@ -103,7 +105,7 @@ class ArtifactStore:
             self._fs.get_file(self._inside(output.uri), str(target))
         except FileNotFoundError:
             raise InputError(f"{output.uri} is not in the artifact store") from None
-        except OSError as error:
+        except self._failures as error:
             raise _storage_error(error, output.uri) from error
         if (found := sha256_file(target)) != output.digest:
             raise IntegrityError(f"{output.uri} has digest {found[:12]}, expected {output.digest[:12]}")
@@ -111,14 +113,20 @@ class ArtifactStore:
 
     def exists(self, path: str) -> bool:
         """Whether an object is stored under this path."""
-        return bool(self._fs.exists(self._full(path)))
+        target = self._full(path)
+        try:
+            return bool(self._fs.exists(target))
+        except self._failures as error:
+            raise _storage_error(error, f"{self._url}/{path}") from error
 
     def read(self, path: str) -> bytes:
         """Bytes under a path, unchecked: for pages people look at. Raises InputError if absent."""
         try:
             data: bytes = self._fs.cat_file(self._full(path))
-        except FileNotFoundError:
+        except (FileNotFoundError, IsADirectoryError):
             raise InputError(f"{path} is not in the artifact store") from None
+        except self._failures as error:
+            raise _storage_error(error, f"{self._url}/{path}") from error
         return data
 
     def folders(self, path: str) -> list[str]:
@@ -156,7 +164,7 @@ class ArtifactStore:
                 self._fs.rm_file(target)
         except FileNotFoundError:
             return False
-        except OSError as error:
+        except self._failures as error:
             raise _storage_error(error, f"{self._url}/{path}") from error
         return True
 
@@ -178,7 +186,7 @@ class ArtifactStore:
             found: list[dict[str, Any]] = self._fs.ls(target, detail=True)
         except (FileNotFoundError, NotADirectoryError):
             return []
-        except OSError as error:
+        except self._failures as error:
             raise _storage_error(error, f"{self._url}/{path}") from error
         finally:
             self._fs.invalidate_cache(target)
@@ -218,10 +226,25 @@ def _modified(info: dict[str, Any]) -> datetime | None:
     return None
 
 
-def _storage_error(error: OSError, what: str) -> Exception:
+def _failures() -> tuple[type[Exception], ...]:
+    """What a store raises that does not answer: the libraries below fsspec have kinds of their own.
+
+    Those of them that are loaded: once there is a file system, its own is.
+    """
+    kinds = (
+        ("botocore.exceptions", "BotoCoreError"),
+        ("aiohttp", "ClientError"),
+        ("gcsfs.retry", "HttpError"),
+        ("azure.core.exceptions", "AzureError"),
+    )
+    loaded = ((sys.modules[module], name) for module, name in kinds if module in sys.modules)
+    return OSError, *(getattr(module, name, OSError) for module, name in loaded)
+
+
+def _storage_error(error: Exception, what: str) -> Exception:
     import errno
 
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
         return OutOfSpace(f"no room left to store {what}; free space and retry, nothing was published")
-    reason: Any = error.strerror or error
+    reason: Any = getattr(error, "strerror", None) or error
     return Unavailable(f"{what}: {reason}")

@@ -1,4 +1,4 @@
-"""A bounded sample of a snapshot's columns, for the checks that look at one input at a time."""
+"""A tenth or so of a large snapshot's rows, for the checks that look at one input at a time."""
 
 from typing import TYPE_CHECKING
 
@@ -8,7 +8,7 @@ from mlcycle.project import Project
 if TYPE_CHECKING:
     import pyarrow as pa
 
-ROWS = 10_000  # kept of a chunk, evenly spread
+ROWS = 10_000  # kept of a chunk, evenly spread; less than twice as many where it is not a multiple
 
 
 class ColumnSamples:

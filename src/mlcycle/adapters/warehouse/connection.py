@@ -11,12 +11,15 @@ from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
+from mlcycle.domain import dsn as dsns
 from mlcycle.errors import ConfigError, InputError, MlcycleError, OutOfSpace, Unavailable
 from mlcycle.settings import Settings, scratch_base
 
 #: SQLSTATEs of a session that was ended or a transaction that was cut, by a limit, an administrator or the
 #: network. psycopg2 files them under several classes: those of a limit are no OperationalError.
 CUT = frozenset({"25P03", "25P04", "57P01", "57P02", "57P03", "57P05", "40001", "40P01", "55P03"})
+
+ASKING = 60  # seconds that a person's statement may take
 
 SQL_TYPES = {
     "text": "text",
@@ -43,6 +46,7 @@ def connect(settings: Settings, *, name: str = "mlcycle") -> Connection:
     Raises ConfigError for a wrong DSN or password, Unavailable where no server answers.
     """
     dsn = settings.warehouse_dsn.get_secret_value()
+    dsns.check("MLCYCLE_WAREHOUSE_DSN", dsn)
     try:
         connection = psycopg2.connect(
             dsn,
@@ -56,9 +60,7 @@ def connect(settings: Settings, *, name: str = "mlcycle") -> Connection:
         _bound_transactions(connection)
         return connection
     except psycopg2.ProgrammingError:
-        raise ConfigError(
-            "MLCYCLE_WAREHOUSE_DSN is not a DSN: write it like postgresql://user:password@host:5432/db"
-        ) from None
+        raise dsns.not_one("MLCYCLE_WAREHOUSE_DSN") from None
     except psycopg2.OperationalError as error:
         raise _translated(error) from None
 
@@ -151,18 +153,20 @@ def select_read_only(
 ) -> list[dict[str, Any]]:
     """Rows of one statement in a read-only transaction, each as column -> value.
 
-    Raises InputError for a statement the server refuses.
+    Raises InputError for a statement the server refuses, or that takes longer than ``ASKING``.
     """
     connection = connect(settings, name="mlcycle:sql")
     try:
         connection.set_session(readonly=True)
         with connection, connection.cursor() as cursor:
-            cursor.execute("set local statement_timeout = '60s'")
+            cursor.execute("set local statement_timeout = %s", (f"{ASKING}s",))
             cursor.execute(query, params)
             if cursor.description is None:
                 raise InputError("the statement returns no rows: write one SELECT")
             names = [column.name for column in cursor.description]
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    except psycopg2.errors.QueryCanceled:
+        raise InputError(f"the statement took longer than {ASKING} s: ask for less") from None
     except psycopg2.OperationalError as error:
         raise _translated(error) from None
     except psycopg2.Error as error:

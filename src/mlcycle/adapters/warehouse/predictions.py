@@ -1,8 +1,9 @@
 """Predictions in the warehouse: appended with who made them, when and why; read as they were in force.
 
 Scoring a partition is one row of ``serving.scoring`` (model version, champion, run, time, reason) and
-its predictions in ``serving.prediction_log``; nothing of either is ever changed or taken away, but
-which scoring of a partition is current. ``serving.prediction`` shows the current ones.
+its predictions in ``serving.prediction_log``; nothing of either is ever changed but which scoring of
+a partition is current, and housekeeping alone takes away what is old. ``serving.prediction`` shows the
+current ones.
 
 **In force** is the first prediction that was served for a row: it was made before the row's label
 became known wherever the platform ran in time, and what people acted on. A later scoring, with

@@ -5,7 +5,7 @@ time a partition was scored) and ``serving.prediction_log``. What was there is k
 
 Partitioned by month are the tables that grow with every row or column of data: predictions and labels
 by event time, monitor results by the partition they are about. One month serves every project, so
-years are a few dozen tables, a query for a window reads one or two, and retention is ``drop table``.
+years are a few dozen tables, and a query for a window reads one or two.
 ``ledger.attempt`` and ``ledger.publication`` stay whole: fencing asks for the newest token of a work
 whatever its age, ``finish`` knows a token alone, and a month that was dropped under a piece of work
 that is cleared and run again would let an older attempt publish. They hold a few rows a step, and go
