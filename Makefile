@@ -13,7 +13,7 @@ ifneq ($(PIP_FIND_LINKS),)
 export UV_FIND_LINKS := $(PIP_FIND_LINKS)
 endif
 
-.PHONY: help setup up down status demo test unit lint mutate bench clean lock screenshots
+.PHONY: help setup up down status demo test unit lint mutate bench clean lock screenshots images
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
@@ -75,6 +75,9 @@ mutate: setup ## change one thing at a time in the domain and see whether the un
 bench: setup ## every figure of docs/benchmarks.md, beside its peer
 	@for file in benchmarks/*.py; do name=$$(basename $$file .py); \
 	  case $$name in common|__init__) ;; *) echo "== $$name"; $(BIN)/python -m benchmarks.$$name || exit 1;; esac; done
+
+images: ## container images, without CUDA; IMAGES="mlcycle-step:cuda ..." makes these (docs/images.md)
+	@WHEELS="$(if $(filter undefined,$(origin WHEELS)),$(PIP_FIND_LINKS),$(WHEELS))" docker/build.sh $(IMAGES)
 
 clean: ## stop the platform and remove all it holds; the environment stays
 	@if [ -x $(BIN)/mlcycle ] && [ -d $(STATE) ]; then $(BIN)/mlcycle down; fi

@@ -4,8 +4,10 @@ The result is written whatever happened, also for a request that cannot be read.
 are local paths or fsspec URLs, so that a container needs no volume.
 """
 
+import errno
 import json
 import os
+import signal
 import sys
 import tempfile
 import uuid
@@ -17,7 +19,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from mlcycle.contract import ErrorInfo, ExitCode, Request, Result, Status, code_version
-from mlcycle.errors import ConfigError, InputError, MlcycleError, Unavailable
+from mlcycle.errors import ConfigError, InputError, MlcycleError, OutOfSpace, Unavailable
 from mlcycle.settings import Settings, scratch_base
 from mlcycle.steps.runtime import run_step
 
@@ -33,6 +35,8 @@ def main(request_uri: str, result_uri: str, env: Mapping[str, str], step: str = 
         env: environment the settings are read from.
         step: the step named on the command line, if any; must be the request's own.
     """
+    if os.getpid() == 1:  # a container's first process: without a handler the kernel drops its SIGTERM
+        signal.signal(signal.SIGTERM, lambda *_: os._exit(128 + signal.SIGTERM))
     try:
         env = take_secrets(env)
     except MlcycleError as error:  # without them there may be no way to write a result
@@ -77,13 +81,13 @@ def _tidy(scratch: Path | None) -> Iterator[None]:
     """
     try:
         base = scratch_base(scratch)
-        made = tempfile.TemporaryDirectory(prefix="mlcycle-", dir=base, ignore_cleanup_errors=True)
+        own = tempfile.TemporaryDirectory(prefix="mlcycle-", dir=base, ignore_cleanup_errors=True)
     except OSError as error:
-        raise ConfigError(
-            f"steps stage below {scratch or tempfile.gettempdir()}, which cannot be written to: "
-            f"{error.strerror}; name another folder by MLCYCLE_SCRATCH"
-        ) from None
-    with made as folder:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise OutOfSpace(f"no room left in {scratch or 'the temporary folder'}: free space") from None
+        where = f"MLCYCLE_SCRATCH={scratch}" if scratch else "the temporary folder"
+        raise ConfigError(f"nothing can be staged in {where}: {error.strerror}") from None
+    with own as folder:
         os.environ["TMPDIR"] = tempfile.tempdir = folder
         if not os.access(Path("~").expanduser(), os.W_OK):  # a container's user has no home
             os.environ.setdefault("MPLCONFIGDIR", folder)
