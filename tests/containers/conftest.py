@@ -1,4 +1,4 @@
-"""A Docker engine that the tests are given: DOCKER_HOST, or the default socket where it answers."""
+"""A Docker engine that the tests are given, DOCKER_HOST or the default socket, and an image of steps on it."""
 
 import os
 from collections.abc import Iterator
@@ -6,26 +6,23 @@ from typing import Any
 
 import pytest
 
-STEP_IMAGE = os.environ.get("MLCYCLE_TEST_STEP_IMAGE", "mlcycle-step:cpu")
+from tests.containers.building import build
 
 
 @pytest.fixture(scope="session")
-def engine() -> Iterator[Any]:
-    """Its low-level API."""
+def step_image() -> str:
+    """The image of steps: this checkout's, or the one that ``MLCYCLE_TEST_STEP_IMAGE`` names."""
+    named = os.environ.get("MLCYCLE_TEST_STEP_IMAGE")
+    if not named:
+        build("mlcycle-step:cpu")
+    return named or "mlcycle-step:cpu"
+
+
+@pytest.fixture(scope="session")
+def engine(step_image: str) -> Iterator[Any]:
+    """The engine's low-level API."""
     import docker
 
-    try:
-        client = docker.from_env(version="auto")
-        client.ping()
-    except docker.errors.DockerException as error:
-        pytest.skip(f"no Docker engine: set DOCKER_HOST ({' '.join(str(error).split())[:120]})")
+    client = docker.from_env(version="auto")
     yield client.api
     client.close()
-
-
-@pytest.fixture(scope="session")
-def step_image(engine: Any) -> str:
-    """The image of steps, built by ``make images``."""
-    if not engine.images(STEP_IMAGE):
-        pytest.skip(f"no image {STEP_IMAGE}: make images")
-    return STEP_IMAGE

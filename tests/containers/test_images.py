@@ -1,11 +1,7 @@
-"""The images, built and run by a real engine: the one DOCKER_HOST names, or the default one.
-
-``MLCYCLE_TEST_IMAGES=keep`` takes the images that are there instead of building them.
-"""
+"""The images, built and run by a real engine: the one DOCKER_HOST names, or the default one."""
 
 import hashlib
 import json
-import os
 import subprocess
 import time
 from collections.abc import Iterator
@@ -17,6 +13,7 @@ import httpx
 import pytest
 
 from tests.conftest import ROOT
+from tests.containers.building import build
 
 STEP, AIRFLOW = "mlcycle-step:cpu", "mlcycle-airflow:latest"
 MLFLOW, EVIDENTLY = "mlcycle-mlflow:latest", "mlcycle-evidently:latest"
@@ -48,20 +45,7 @@ def labels(image: str) -> dict[str, str]:
 
 @pytest.fixture(scope="session", autouse=True)
 def images() -> None:
-    try:
-        answer = docker("info", check=False)
-    except FileNotFoundError:
-        pytest.skip("no docker command here")
-    if answer.returncode:
-        pytest.skip("no container engine answers: set DOCKER_HOST")
-    if os.environ.get("MLCYCLE_TEST_IMAGES") == "keep":
-        missing = [image for image in IMAGES if docker("image", "inspect", image, check=False).returncode]
-        assert not missing, f"make images first: {missing} are not there"
-        return
-    built = subprocess.run(["make", "images"], cwd=ROOT, capture_output=True, text=True)
-    if "failed to resolve source metadata" in built.stderr:
-        pytest.skip("the base image is not there, and no registry answers: docker pull python:3.11-slim")
-    assert built.returncode == 0, built.stderr[-2000:]
+    build("mlcycle-step:cpu", "mlcycle-airflow", "mlcycle-mlflow", "mlcycle-evidently")
 
 
 @pytest.mark.parametrize("image", IMAGES)
