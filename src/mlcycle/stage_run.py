@@ -6,6 +6,7 @@ it last left, by the ledger.
 """
 
 import getpass
+import os
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -62,7 +63,8 @@ def run_stage(
     _check_params(stage, params or {})
     steps = _chosen(stage, project, only)
     partitions = _range(project, first or str((params or {}).get("first") or "") or None, last)
-    run_id = f"here/{getpass.getuser()}/{uuid.uuid4().hex}"
+    person = _person()
+    run_id = f"here/{person}/{uuid.uuid4().hex}"
     results: dict[tuple[str, str], Result] = {}
     for chosen in steps:
         step, variant = chosen.step, chosen.variant
@@ -86,7 +88,7 @@ def run_stage(
             partitions=partitions,
             params={**(params or {}), **extra},
             inputs=inputs,
-            origin=Origin(run_id=run_id, task_id=step.name, user=getpass.getuser()),
+            origin=Origin(run_id=run_id, task_id=step.name, user=person),
         )
         result = execute(request)
         results[step.name, variant] = result
@@ -101,6 +103,14 @@ def in_this_process(env: Mapping[str, str]) -> Callable[[Request], Result]:
         return run_step(request, Settings.from_env(step_env(env, ROLES[request.step])))
 
     return execute
+
+
+def _person() -> str:
+    """Who runs it. In a container a user may have a number and no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid-{os.getuid()}"
 
 
 def _range(project: Project, first: str | None, last: str | None) -> PartitionRange | None:

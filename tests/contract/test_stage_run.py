@@ -139,6 +139,20 @@ def test_a_range_begins_where_the_form_says() -> None:
     assert caught.value.args == (PartitionRange(first="2013-01-02", last="2013-01-05"),)
 
 
+def test_a_user_without_a_name_runs_a_stage(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Asked(Exception):
+        pass
+
+    def told(request: Request) -> Result:
+        raise Asked(request.origin.user)
+
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 987_654)
+    with pytest.raises(Asked, match="uid-987654"):
+        list(run_stage(FLIGHTS, "rollback", told))
+
+
 def test_an_alert_without_a_monitor_is_written_by_a_dags_run_alone(
     platform: Platform, execute: Callable[[Request], Result], last_left: LastLeft
 ) -> None:
