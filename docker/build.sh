@@ -20,6 +20,9 @@ fi
 [[ -z ${PYTHON_IMAGE:-} ]] || options+=(--build-arg "PYTHON=$PYTHON_IMAGE")
 [[ -z ${PLATFORM:-} ]] || options+=(--platform "$PLATFORM")
 
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+
 for image; do
   name=${image%:*}
   case $image in
@@ -31,6 +34,6 @@ for image; do
       ;;
   esac
   echo "building $tagged"
-  DOCKER_BUILDKIT=1 "${DOCKER:-docker}" build --quiet --file docker/Dockerfile --target "$name" \
-    --build-arg "VARIANT=$variant" "${options[@]}" --tag "$tagged" --tag "$stable" . >/dev/null
+  DOCKER_BUILDKIT=1 "${DOCKER:-docker}" build --progress plain --file docker/Dockerfile --target "$name" \
+    --build-arg "VARIANT=$variant" "${options[@]}" --tag "$tagged" --tag "$stable" . >"$log" 2>&1 || { tail -n 40 "$log" >&2; exit 1; }
 done
