@@ -39,10 +39,13 @@ def test_a_step_goes_on_while_the_scheduler_dies_and_is_found_again(state: Path,
         kill_scheduler(state)
         engine.unpause(step)
         assert api.wait("weather_ingest", run, seconds=300) == "success"
+        for stage in ("features", "score"):  # what follows by itself, in containers too
+            run = api.wait_for_run(f"weather_{stage}", LAST, seconds=240)
+            assert api.wait(f"weather_{stage}", run, seconds=240) == "success"
     assert warehouse.query("select count(*) from ledger.batch where current") == [(4,)]
     tries = "select step, count(*) from ledger.attempt where step in ('extract', 'validate', 'publish') "
     assert sorted(warehouse.query(tries + "group by 1")) == [("extract", 1), ("publish", 1), ("validate", 1)]
-    until_gone(engine)
+    assert not engine.containers(all=True, filters={"label": "mlcycle.project=weather"})
     assert not list((state / "artifacts" / "exchange").glob("*"))
 
 
@@ -72,10 +75,3 @@ def kill_scheduler(state: Path) -> None:
             return
         time.sleep(0.2)
     raise AssertionError("the scheduler did not come back")
-
-
-def until_gone(engine: Any) -> None:
-    deadline = time.monotonic() + 30
-    while engine.containers(all=True, filters={"label": "mlcycle.project=weather"}):
-        assert time.monotonic() < deadline, "containers are left"
-        time.sleep(0.2)
