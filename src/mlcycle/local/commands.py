@@ -46,7 +46,7 @@ def up(
         Unavailable: a service did not start; everything was stopped again.
     """
     if not sys.platform.startswith("linux"):
-        raise ConfigError("the local platform runs on Linux: on other systems use docker compose")
+        raise ConfigError("the local platform runs on Linux: on other systems use a virtual machine or WSL 2")
     folder = state_folder(state)
     (folder / "run").mkdir(mode=0o700, parents=True, exist_ok=True)
     with acquire(folder):  # refuse before anything is changed; the guard takes it again
