@@ -55,7 +55,7 @@ demo: setup ## the reference project's whole life, on real data; the platform st
 
 test: lint ## everything that must hold
 	@$(BIN)/python -m pytest tests/unit
-	@$(BIN)/python -m pytest tests --ignore=tests/unit -n 2
+	@$(BIN)/python -m pytest tests --ignore=tests/unit -n 2 --dist loadfile
 
 unit: setup ## the pure parts, in under a minute
 	@$(BIN)/python -m pytest tests/unit
