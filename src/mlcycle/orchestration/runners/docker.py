@@ -27,8 +27,7 @@ from datetime import UTC, datetime, timedelta
 from math import ceil
 from typing import Any, ClassVar
 
-from mlcycle.contract import ErrorInfo, Request, Result, Status, code_version
-from mlcycle.domain.durations import format_duration
+from mlcycle.contract import ErrorInfo, Request, Result
 from mlcycle.domain.step_secrets import secret_names
 from mlcycle.errors import ConfigError, Unavailable
 from mlcycle.orchestration.placement import Placement
@@ -42,6 +41,7 @@ from mlcycle.orchestration.runners.docker_engine import (
     running,
 )
 from mlcycle.orchestration.runners.docker_lines import Lines
+from mlcycle.orchestration.runners.ending import failed, over_time
 from mlcycle.orchestration.runners.exchange import Exchange, work_digest
 from mlcycle.settings import QUIET, StepEnvironment, step_environment
 
@@ -115,7 +115,7 @@ class DockerRunner:
                     "and is looked for again"
                 )
             if step.over is None and datetime.now(UTC) >= step.until:
-                step.over = _timeout(step.given)
+                step.over = over_time(step.given)
                 api.stop(handle.id, timeout=GRACE)
         return False
 
@@ -147,16 +147,7 @@ class DockerRunner:
             if result is None:
                 step = self._followed.get(handle.id)
                 error = (step and step.over) or _explain(found)
-                result = Result(
-                    step=request.step,
-                    work=request.work,
-                    status=Status.FAILED,
-                    message=error.message,
-                    error=error,
-                    started_at=handle.started_at,
-                    seconds=round((datetime.now(UTC) - handle.started_at).total_seconds(), 3),
-                    code_version=code_version(),
-                )
+                result = failed(request, handle.started_at, error)
             if found is not None:
                 remove(api, handle.id)
         exchange.clear()
@@ -280,15 +271,6 @@ def _volume(text: str) -> Any:
     if not name or not path.startswith("/"):
         raise ConfigError(f"MLCYCLE_DOCKER_VOLUMES: {text!r} is not NAME:/PATH")
     return docker.types.Mount(path, name, type="bind" if name.startswith("/") else "volume")
-
-
-def _timeout(given: timedelta) -> ErrorInfo:
-    told = format_duration(given) if given.total_seconds() % 60 == 0 else str(given)
-    message = (
-        f"the step was ended after {told}, the time it may take: "
-        "see its log for what it waited for, or give it more under steps in the project file"
-    )
-    return ErrorInfo(kind="timeout", message=message, retryable=True)
 
 
 def _explain(found: dict[str, Any] | None) -> ErrorInfo:

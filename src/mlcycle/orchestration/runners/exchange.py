@@ -5,17 +5,13 @@ the work alone. Neither holds a secret.
 """
 
 import hashlib
-import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-
-from pydantic import ValidationError
 
 from mlcycle.adapters.artifacts.store import ArtifactStore
 from mlcycle.contract import Request, Result
 from mlcycle.errors import ConfigError, InputError
-
-RESULT_BYTES = 16 * 1024 * 1024
+from mlcycle.orchestration.runners.ending import read_result
 
 
 def work_digest(work: str) -> str:
@@ -58,10 +54,9 @@ class Exchange:
         """The result the step wrote, if it is one and of this work."""
         try:
             data = self._store.read(f"{self._folder}/result.json")
-            found = Result.model_validate(json.loads(data)) if len(data) <= RESULT_BYTES else None
-        except (InputError, ValueError, ValidationError):
+        except InputError:
             return None
-        return found if found is not None and found.work in (self._work, "unknown") else None
+        return read_result(data, self._work)
 
     def clear(self) -> None:
         """Remove both, and their folder where the store has such."""

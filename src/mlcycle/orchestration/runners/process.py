@@ -9,7 +9,6 @@ What is enforced: wall-clock time; memory of the step's processes, looked at eve
 the number of compute threads.
 """
 
-import json
 import os
 import shutil
 import tempfile
@@ -21,20 +20,17 @@ from math import ceil
 from pathlib import Path
 from typing import ClassVar
 
-from pydantic import ValidationError
-
-from mlcycle.contract import ErrorInfo, Request, Result, Status, code_version
-from mlcycle.domain.durations import format_duration
+from mlcycle.contract import ErrorInfo, Request, Result
 from mlcycle.domain.step_secrets import secret_names
 from mlcycle.errors import Unavailable
 from mlcycle.orchestration.placement import Placement
 from mlcycle.orchestration.runners.base import Handle
+from mlcycle.orchestration.runners.ending import RESULT_BYTES, failed, over_time, read_result
 from mlcycle.orchestration.runners.step_process import Forked, Started, StepProcess
 from mlcycle.orchestration.runners.usage import memory, out_of_memory_kills
 from mlcycle.project import Limits
 from mlcycle.settings import scratch_base, step_environment
 
-RESULT_BYTES = 16 * 1024 * 1024
 GRACE = 2.0  # seconds between SIGTERM and SIGKILL
 MEMORY_SECONDS = 1.0  # between two looks at a step's memory
 
@@ -118,16 +114,7 @@ class ProcessRunner:
         result = _read(Path(handle.place) / "result.json", request)
         if result is None:
             error = self._explain(step, status)
-            result = Result(
-                step=request.step,
-                work=request.work,
-                status=Status.FAILED,
-                message=error.message,
-                error=error,
-                started_at=handle.started_at,
-                seconds=round((datetime.now(UTC) - handle.started_at).total_seconds(), 3),
-                code_version=code_version(),
-            )
+            result = failed(request, handle.started_at, error)
         self._forget(handle.id)
         shutil.rmtree(handle.place, ignore_errors=True)
         return result
@@ -178,12 +165,7 @@ def _over(step: _Running) -> ErrorInfo | None:
     """The limit that the step is over, if it is over one."""
     now, limits = time.monotonic(), step.limits
     if now - step.began >= limits.time.total_seconds():
-        given = format_duration(limits.time) if limits.time.total_seconds() % 60 == 0 else str(limits.time)
-        message = (
-            f"the step was ended after {given}, the time it may take: "
-            "see its log for what it waited for, or give it more under steps in the project file"
-        )
-        return ErrorInfo(kind="timeout", message=message, retryable=True)
+        return over_time(limits.time)
     if now - step.measured < MEMORY_SECONDS:
         return None
     step.measured = now
@@ -218,9 +200,7 @@ def _folder(scratch: str, request: Request) -> Path:
 def _read(path: Path, request: Request) -> Result | None:
     """The result the step wrote, if it is one and of this request."""
     try:
-        if path.stat().st_size > RESULT_BYTES:
-            return None
-        result = Result.model_validate(json.loads(path.read_bytes()))
-    except (OSError, ValueError, ValidationError):
+        too_large = path.stat().st_size > RESULT_BYTES
+        return None if too_large else read_result(path.read_bytes(), request.work)
+    except OSError:
         return None
-    return result if result.work in (request.work, "unknown") else None
