@@ -13,10 +13,10 @@ ifneq ($(PIP_FIND_LINKS),)
 export UV_FIND_LINKS := $(PIP_FIND_LINKS)
 endif
 
-.PHONY: help setup up down status demo test unit lint mutate bench clean lock screenshots images
+.PHONY: help setup up down status demo test test-kubernetes unit lint mutate bench clean lock screenshots images secrets demo-compose demo-kubernetes
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 25
 
 setup: $(VENV)/.ready ## make the environment (the other commands do it by themselves)
 
@@ -53,9 +53,12 @@ status: setup ## what runs, where, since when
 demo: setup ## the reference project's whole life, on real data; the platform stays up
 	@$(BIN)/mlcycle demo
 
-test: lint ## everything that must hold
+test: lint ## everything that must hold; what needs containers or a cluster says so where there is none
 	@$(BIN)/python -m pytest tests/unit
 	@$(BIN)/python -m pytest tests --ignore=tests/unit -n 2 --dist loadfile
+
+test-kubernetes: setup ## the tests of pods and of the chart, on the cluster of KUBECONFIG
+	@$(BIN)/python -m pytest tests/kubernetes
 
 unit: setup ## the pure parts, in under a minute
 	@$(BIN)/python -m pytest tests/unit
@@ -78,6 +81,15 @@ bench: setup ## every figure of docs/benchmarks.md, beside its peer
 
 images: ## container images, without CUDA; IMAGES="mlcycle-step:cuda ..." makes these (docs/images.md)
 	@WHEELS="$(if $(filter undefined,$(origin WHEELS)),$(PIP_FIND_LINKS),$(WHEELS))" docker/build.sh $(IMAGES)
+
+secrets: ## passwords and keys of docker-compose.yml, into secrets/; what is there stays
+	@$(PYTHON) docker/make_secrets.py $(or $(MLCYCLE_SECRETS),secrets)
+
+demo-compose: ## the demo on a platform of containers (docs/deploy.md); UNTIL=2013-06-03 for a shorter one
+	@PYTHON="$(PYTHON)" docker/demo.sh $(UNTIL)
+
+demo-kubernetes: ## the demo in kubectl's current context, every step a pod (docs/deploy.md); UNTIL=2013-06-03 for a shorter one
+	@helm/demo.sh
 
 clean: ## stop the platform and remove all it holds; the environment stays
 	@if [ -x $(BIN)/mlcycle ] && [ -d $(STATE) ]; then $(BIN)/mlcycle down; fi

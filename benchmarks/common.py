@@ -1,22 +1,28 @@
 """What the benchmarks share: free ports, throw-away warehouses, and as much of Airflow's API as they need."""
 
+import contextlib
+import os
 import secrets
 import socket
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from tests.postgres_server import temporary
 
+from mlcycle.airflow_api import AirflowApi
+from mlcycle.contract import ExitCode, Request, Result
 from mlcycle.cycle import ALL_ROLES
 from mlcycle.errors import Unavailable
 from mlcycle.ledger.migrate import migrate
-from mlcycle.local.airflow_api import AirflowApi
-from mlcycle.local.config import HOST, PORTS, Platform
+from mlcycle.local.config import HOST, PORTS, Platform, airflow_login
 from mlcycle.local.postgres import Postgres
+from mlcycle.project import Project
 from mlcycle.settings import Settings
+from mlcycle.stage_run import in_this_process, run_stage
 
 
 def free_ports() -> dict[str, int | None]:
@@ -62,6 +68,35 @@ def warehouse(server: Postgres, folder: Path, database: str = "bench") -> dict[s
     }
 
 
+def environment(settings: Callable[..., Settings], **more: object) -> dict[str, str]:
+    """What steps in this process are given: the settings common to all, and each role's database."""
+    roles = {f"MLCYCLE_DSN_{r.upper()}": settings(r).warehouse_dsn.get_secret_value() for r in ALL_ROLES}
+    return {**os.environ, **settings(**more).as_env(), **roles}
+
+
+def run(
+    project: Project, stage: str, env: Mapping[str, str], first: str, last: str, **more: Any
+) -> dict[str, Result]:
+    """A stage for some partitions, step by step in this process, without their logs.
+
+    What passes when tried again is tried again, three times in all; any other failure raises AssertionError.
+    """
+    once = in_this_process(env)
+
+    def execute(request: Request) -> Result:
+        for _ in range(3):
+            result = once(request)
+            if result.exit_code is not ExitCode.RETRY:
+                break
+        return result
+
+    with open(os.devnull, "w") as nowhere, contextlib.redirect_stderr(nowhere):
+        found = dict(run_stage(project, stage, execute, first=first, last=last, **more))
+    for step, result in found.items():
+        assert result.exit_code is ExitCode.OK, f"{last} {step}: {result.message}"
+    return found
+
+
 class Airflow:
     """A platform's Airflow, once it answers."""
 
@@ -74,7 +109,7 @@ class Airflow:
             try:
                 if not listens:
                     raise Unavailable("nobody listens yet")
-                self._api = AirflowApi.of_platform(platform.state)
+                self._api = AirflowApi.from_env(airflow_login(platform.state))
                 return
             except Unavailable:
                 if time.monotonic() > deadline:

@@ -26,8 +26,9 @@ from typing import Any
 
 from benchmarks.common import free_ports
 
+from mlcycle.airflow_api import AirflowApi
 from mlcycle.local import commands
-from mlcycle.local.airflow_api import AirflowApi
+from mlcycle.local.config import airflow_login
 from mlcycle.local.guard import recorded
 from mlcycle.local.processes import cpu_seconds, descendants
 
@@ -126,7 +127,7 @@ def burning(processes: int) -> Iterator[None]:
 def measure(state: Path, projects: int, *, seconds: float = 900) -> Crowd:
     """Start every project's ingest at one moment and wait for what follows from it."""
     names = [f"p{number:03}" for number in range(projects)]
-    with AirflowApi.of_platform(state) as api:
+    with AirflowApi.from_env(airflow_login(state)) as api:
         for name in names:
             api.wait_for_dag(f"{name}_score", seconds=120)
         began, moment = time.monotonic(), time.time()

@@ -23,11 +23,12 @@ from pathlib import Path
 import psycopg2
 from benchmarks.common import free_ports
 
+from mlcycle.airflow_api import AirflowApi
 from mlcycle.contract import ExitCode
+from mlcycle.demo import world_data
 from mlcycle.domain.partitions import Partition, Unit
-from mlcycle.local import commands, world_data
-from mlcycle.local.airflow_api import AirflowApi
-from mlcycle.local.config import Platform, configure, platform_env
+from mlcycle.local import commands
+from mlcycle.local.config import Platform, airflow_login, configure, platform_env
 from mlcycle.project.file import load
 from mlcycle.stage_run import in_this_process, run_stage
 
@@ -60,7 +61,7 @@ def main() -> None:
 
 
 def _measure(platform: Platform, name: str, times: int, days: list[str]) -> None:
-    with AirflowApi.of_platform(platform.state) as api:
+    with AirflowApi.from_env(airflow_login(platform.state)) as api:
         api.wait_for_dag(f"{name}_monitor", seconds=60)
         _first_champion(api, name)
         runs = [_day(api, name, day) for day in days[:-1]]

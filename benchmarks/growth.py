@@ -9,7 +9,6 @@ SQL. The next hours' cycles are measured against the first.
 """
 
 import argparse
-import contextlib
 import importlib
 import math
 import multiprocessing
@@ -24,18 +23,16 @@ from pathlib import Path
 from typing import Any
 
 import psycopg2
-from benchmarks.common import postgres
+from benchmarks.common import environment, postgres, run
 from benchmarks.made import years
 from tests.conftest import Platform
 from tests.reign import crown
 
-from mlcycle.contract import ExitCode, Request, Result
 from mlcycle.cycle import ALL_ROLES
 from mlcycle.domain.partitions import Partition, Unit
 from mlcycle.ledger.migrate import migrate
 from mlcycle.project import Project
 from mlcycle.project.file import load
-from mlcycle.stage_run import in_this_process, run_stage
 
 ROOT = Path(__file__).parent.parent
 NAME, TABLES, ORIGINS = "hourly", ("weather", "coast", "inland"), ("EWR", "JFK", "LGA")
@@ -117,9 +114,7 @@ class World:
     @property
     def env(self) -> dict[str, str]:
         """What starts steps."""
-        settings = self.platform.settings
-        roles = {f"MLCYCLE_DSN_{r.upper()}": settings(r).warehouse_dsn.get_secret_value() for r in ALL_ROLES}
-        return {**os.environ, **settings().as_env(), **roles}
+        return environment(self.platform.settings)
 
     def live(self) -> None:
         """Ten days by the steps, and a first champion."""
@@ -156,20 +151,7 @@ class World:
 
     def run(self, stage: str, first: int, last: int, only: str | None = None) -> None:
         """A stage for a range of hours; raises where a step fails, but for what passes when tried again."""
-        once = in_this_process(self.env)
-
-        def execute(request: Request) -> Result:
-            for _ in range(3):
-                result = once(request)
-                if result.exit_code is not ExitCode.RETRY:
-                    break
-            return result
-
-        with open(os.devnull, "w") as nowhere, contextlib.redirect_stderr(nowhere):
-            for step, result in run_stage(
-                self.project, stage, execute, first=hour(first), last=hour(last), only=only
-            ):
-                assert result.exit_code is ExitCode.OK, f"{step}: {result.message}"
+        run(self.project, stage, self.env, hour(first), hour(last), only=only)
 
     def measured(self, after: int, times: int) -> Measured:
         """The next hours' cycles, in a process of its own: its memory is theirs."""

@@ -24,7 +24,7 @@ import psycopg2
 from benchmarks.common import postgres, warehouse
 
 from mlcycle.contract import PartitionRange, Request, Result
-from mlcycle.local import world_data
+from mlcycle.demo import world_data
 from mlcycle.local.postgres import Postgres
 from mlcycle.project import Project
 from mlcycle.project.file import load

@@ -3,7 +3,7 @@
 # Each gets two tags, one that names the commit and one that stays. docs/images.md tells the variables.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-[[ $# -gt 0 ]] || set -- mlcycle-step:cpu mlcycle-airflow mlcycle-mlflow mlcycle-evidently
+[[ $# -gt 0 ]] || set -- mlcycle-step:slim mlcycle-step:cpu mlcycle-airflow mlcycle-mlflow mlcycle-evidently mlcycle-demo
 
 commit=${COMMIT:-$(git rev-parse --verify --quiet HEAD || true)}
 made_of=(src dags plugins projects docker pyproject.toml requirements.lock)
@@ -11,6 +11,7 @@ if [[ -z ${COMMIT:-} && -n $commit ]] && ! git diff --quiet HEAD -- "${made_of[@
   commit+=.dirty
 fi
 tag=${TAG:-$(sed -E 's/^([0-9a-f]{12})[0-9a-f]*/g\1/' <<<"${commit:-unknown}")}
+registry=${REGISTRY:+${REGISTRY%/}/}
 options=(--build-arg "COMMIT=$commit" --build-arg "OFFLINE=${OFFLINE:-0}")
 options+=(--build-arg "LOCK_DIGEST=sha256:$(sha256sum <requirements.lock | cut -c -64)")
 if [[ -n ${WHEELS:-} ]]; then
@@ -26,13 +27,14 @@ trap 'rm -f "$log"' EXIT
 for image; do
   name=${image%:*}
   case $image in
-    mlcycle-step:cpu | mlcycle-step:cuda) variant=${image#*:} tagged=$name:$tag-${image#*:} stable=$image ;;
-    mlcycle-airflow | mlcycle-mlflow | mlcycle-evidently) variant=cpu tagged=$name:$tag stable=$name:latest ;;
+    mlcycle-step:slim | mlcycle-step:cpu | mlcycle-step:cuda) variant=${image#*:} tagged=$name:$tag-${image#*:} stable=$image ;;
+    mlcycle-airflow | mlcycle-mlflow | mlcycle-evidently | mlcycle-demo) variant=cpu tagged=$name:$tag stable=$name:latest ;;
     *)
-      echo "no image $image: there are mlcycle-step:cpu, mlcycle-step:cuda, mlcycle-airflow, mlcycle-mlflow, mlcycle-evidently" >&2
+      echo "no image $image: there are mlcycle-step:slim, mlcycle-step:cpu, mlcycle-step:cuda, mlcycle-airflow, mlcycle-mlflow, mlcycle-evidently, mlcycle-demo" >&2
       exit 2
       ;;
   esac
+  tagged=$registry$tagged stable=$registry$stable
   echo "building $tagged"
   DOCKER_BUILDKIT=1 "${DOCKER:-docker}" build --progress plain --file docker/Dockerfile --target "$name" \
     --build-arg "VARIANT=$variant" "${options[@]}" --tag "$tagged" --tag "$stable" . >"$log" 2>&1 || { tail -n 40 "$log" >&2; exit 1; }

@@ -14,8 +14,8 @@ from pathlib import Path
 from playwright.sync_api import Page, sync_playwright
 
 from mlcycle.adapters.warehouse.connection import select_read_only
-from mlcycle.local.airflow_api import AirflowApi
-from mlcycle.local.config import load, platform_env
+from mlcycle.airflow_api import AirflowApi
+from mlcycle.local.config import airflow_login, load, platform_env
 from mlcycle.settings import Settings, step_env
 
 SIZE = {"width": 1440, "height": 900}
@@ -45,7 +45,7 @@ def picture(page: Page, url: str, file: Path, seconds: float = 4.0) -> None:
 def log_in(page: Page, state: Path) -> None:
     """Give the browser the admin's token, as Airflow's login page would."""
     url = load(state).url("airflow")
-    with AirflowApi.of_platform(state) as api:
+    with AirflowApi.from_env(airflow_login(state)) as api:
         page.context.add_cookies([{"name": "_token", "value": api.token, "url": url}])
 
 

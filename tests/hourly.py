@@ -78,5 +78,6 @@ class Hourly(Ingest):
         return self.platform.owner().query("select key, state from ledger.alert order by alert_id")  # type: ignore[return-value]
 
     def deliveries(self) -> list[tuple[str, int]]:
-        """Every delivery of an alert: its state, and how often it was tried."""
-        return self.platform.owner().query("select state, tries from ledger.delivery order by alert_id")  # type: ignore[return-value]
+        """Every delivery of an alert, not of its end: its state, and how often it was tried."""
+        query = "select state, tries from ledger.delivery where what = 'open' order by alert_id"
+        return self.platform.owner().query(query)  # type: ignore[return-value]

@@ -4,18 +4,30 @@ import hashlib
 import io
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
 from mlcycle.adapters.warehouse.connection import SQL_TYPES, Warehouse, raw_table
 from mlcycle.contract import PartitionRange, Request
+from mlcycle.demo.world_data import day_file
 from mlcycle.domain.partitions import Partition
-from mlcycle.local.world_data import day_file
 from mlcycle.project import Project
 from mlcycle.project.file import load
 
 FLIGHTS = load(Path(__file__).parent.parent / "projects" / "flights" / "project.yaml")
+
+
+def short_flights() -> dict[str, Any]:
+    """The project file of the flights with two of its feature views, which are computed in a moment."""
+    document = FLIGHTS.document()
+    document["features"] = {name: document["features"][name] for name in ("carrier_recent", "carrier_hour")}
+    document["inputs"] = {
+        "categorical": ["carrier", "origin", "dest"],
+        "numeric": ["sched_hour", "distance", "carrier_late_7d", "carrier_hour_late_28d"],
+    }
+    return document
 
 
 def days(project: Project, first: str, last: str) -> list[Partition]:

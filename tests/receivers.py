@@ -3,7 +3,7 @@
 import json
 import socketserver
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
@@ -19,6 +19,7 @@ class Hook:
     url: str = ""
     answer: int = 200
     got: list[tuple[dict[str, str], dict[str, Any]]] = field(default_factory=list)
+    meanwhile: Callable[[], None] = lambda: None  # called when a message has come, before it is answered
 
 
 @contextmanager
@@ -31,6 +32,7 @@ def webhook(port: int) -> Iterator[Hook]:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             if hook.answer < 300:
                 hook.got.append((dict(self.headers), body))
+                hook.meanwhile()
             self.send_response(hook.answer)
             self.send_header("Content-Length", "0")
             self.end_headers()

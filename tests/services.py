@@ -84,7 +84,7 @@ def evidently_ui(folder: Path, port: int, secret: str, server: Postgres) -> Iter
 @contextmanager
 def world_server(folder: Path, port: int) -> Iterator[str]:
     """The demo's source system. Yields its URL."""
-    command = ["-m", "mlcycle.local.world", "--port", str(port), "--state", str(folder)]
+    command = ["-m", "mlcycle.demo.world", "--port", str(port), "--state", str(folder)]
     with _serving("world", command, folder, port, "/health", env={}, ready_within=30) as url:
         yield url
 

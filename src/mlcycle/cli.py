@@ -6,6 +6,7 @@ Exit codes are the step contract's (10 try again, 20 do not, 30 data rejected); 
 import json
 import os
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,7 +17,9 @@ from mlcycle.cycle import ALL_ROLES
 from mlcycle.errors import ConfigError, MlcycleError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Mapping
+
+    from psycopg2.extensions import cursor as Cursor
 
     from mlcycle.ledger.attempts import Left
     from mlcycle.project import Project
@@ -31,6 +34,8 @@ app = typer.Typer(
 )
 schema_app = typer.Typer(help="JSON Schemas of the documents mlcycle reads and writes.", no_args_is_help=True)
 app.add_typer(schema_app, name="schema")
+alert_app = typer.Typer(help="Act on open alerts: in your name, kept in the ledger.", no_args_is_help=True)
+app.add_typer(alert_app, name="alert")
 
 ProjectName = Annotated[str, typer.Argument(help="Name of a project: its folder under projects/.")]
 Projects = Annotated[
@@ -39,6 +44,10 @@ Projects = Annotated[
 State = Annotated[
     Path, typer.Option("--state", envvar="MLCYCLE_STATE", help="Folder of the local platform's state.")
 ]
+AlertName = Annotated[
+    str, typer.Argument(help="The alert's key, like drift:distance, or matter, like drift.")
+]
+Reason = Annotated[str, typer.Option("--reason", help="Why; kept with the act.")]
 DEFAULT_PROJECTS = Path("projects")
 DEFAULT_STATE = Path(".mlcycle")
 
@@ -66,7 +75,12 @@ def step(
     result: Annotated[str, typer.Option(help="Path or URL the result is written to.")],
 ) -> None:
     """Run one step: what every container, pod and local process of the platform executes."""
+    import gc
+
+    from mlcycle.launch import THRESHOLD
     from mlcycle.steps.main import main as run
+
+    gc.set_threshold(*THRESHOLD)  # a seventh of the time that the libraries take to load
 
     raise typer.Exit(run(request, result, os.environ, step=name))
 
@@ -94,6 +108,7 @@ def schema_result() -> None:
 @app.command()
 def check(projects: Projects = DEFAULT_PROJECTS) -> None:
     """Check every project file; says what is wrong by file, line and key."""
+    from mlcycle.domain.seen_labels import unknown
     from mlcycle.project.file import find, load
 
     files = find(projects)
@@ -108,6 +123,9 @@ def check(projects: Projects = DEFAULT_PROJECTS) -> None:
             print(
                 f"ok      {name}: {len(project.source.tables)} tables, {len(project.candidates)} candidates"
             )
+            value = project.value
+            if why := unknown(value.label_needs, drawn=value.explore is not None):
+                print(f"note    {name}: {why}")
         except MlcycleError as error:
             broken += 1
             print(f"broken  {error.message}", file=sys.stderr)
@@ -157,6 +175,47 @@ def run(
         print(f"{name:24} {result.status:9} {result.seconds:7.2f} s  {result.message}")
         worst = max(worst, result.exit_code)
     raise typer.Exit(worst)
+
+
+@app.command()
+def why(
+    project: ProjectName,
+    partition: Annotated[
+        str | None, typer.Argument(help="Last one of the window; by default the newest that was monitored.")
+    ] = None,
+    projects: Projects = DEFAULT_PROJECTS,
+    state: State = DEFAULT_STATE,
+) -> None:
+    """Why is production worse than the test? Walk the hypotheses now, whatever the monitors found."""
+    import uuid
+
+    from mlcycle.contract import Request
+    from mlcycle.project.file import load_named
+
+    spec, env = load_named(projects, project), _platform_env(state)
+    if partition is None:
+        newest = "select max(partition) as key from ledger.monitored where project = %s"
+        partition = _select(state, newest, (project,))[0]["key"]
+    if not partition:
+        print(f"mlcycle: {project} was never monitored: run its stage monitor first", file=sys.stderr)
+        raise typer.Exit(ExitCode.FATAL)
+    asked = {
+        "step": "monitor",
+        "work": f"why-{uuid.uuid4().hex}",
+        "project": spec.document(),
+        "partitions": {"first": partition, "last": partition},
+        "params": {"why": "yes"},
+    }
+    result = _executor(state, env)(Request.model_validate(asked))
+    if result.error is not None:
+        print(f"mlcycle: {result.error.message}", file=sys.stderr)
+        raise typer.Exit(result.exit_code)
+    found = result.values["hypotheses"]
+    assert isinstance(found, list)
+    for each in found:
+        assert isinstance(each, dict)
+        print(f"{each['title']}: {each['verdict']}")
+    print(_address(env, result.links["why"]))
 
 
 @app.command()
@@ -227,13 +286,13 @@ def retrain(
     state: State = DEFAULT_STATE,
 ) -> None:
     """Ask the running platform for a retrain; Airflow shows it as a run of the project's retrain DAG."""
-    from mlcycle.local.airflow_api import AirflowApi
+    from mlcycle.airflow_api import AirflowApi
     from mlcycle.project.file import load_named
 
     load_named(projects, project)
     if not reason.strip():
         raise typer.BadParameter("--reason is empty: say why")
-    with AirflowApi.of_platform(state) as api:
+    with AirflowApi.from_env(_airflow_env(state)) as api:
         run_id = api.trigger(f"{project}_retrain", partition=partition, conf={"reason": reason})
         print(f"started {project}_retrain: {api.run_url(f'{project}_retrain', run_id)}")
 
@@ -263,6 +322,74 @@ def absent(
 
 
 @app.command()
+def alerts(
+    project: Annotated[str | None, typer.Argument(help="Of this project; of all, if not given.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    state: State = DEFAULT_STATE,
+) -> None:
+    """Open alerts, the gravest first: whose they are, who has seen them, what is silenced."""
+    from dataclasses import asdict
+
+    from mlcycle.ledger.alert_acts import open_alerts
+
+    with _ledger(state) as cursor:
+        found = [asdict(alert) for alert in open_alerts(cursor, project)]
+    shown = ("project", "severity", "key", "title", "first_partition", "last_partition", "owner")
+    if as_json:
+        _print_json(found)
+    elif not found:
+        print("no open alerts")
+    else:
+        _print_table([{**{name: row[name] for name in shown}, "state": _standing(row)} for row in found])
+
+
+@alert_app.command("ack")
+def alert_ack(
+    project: ProjectName, name: AlertName, reason: Reason = "", state: State = DEFAULT_STATE
+) -> None:
+    """Say that you have seen it: it is not escalated, unless it gets graver."""
+    _act(state, project, "acknowledge", name, reason=reason)
+
+
+@alert_app.command("silence")
+def alert_silence(
+    project: ProjectName,
+    name: AlertName,
+    lasting: Annotated[str, typer.Option("--for", help="For how long, e.g. '2 hours'; 90 days at most.")],
+    reason: Reason,
+    state: State = DEFAULT_STATE,
+) -> None:
+    """Tell nobody for a while, of this alert and of any of this name; then of what is open still."""
+    from mlcycle.domain.durations import parse_duration
+
+    try:
+        duration = parse_duration(lasting)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--for") from None
+    _act(state, project, "silence", name, reason=reason, lasting=duration)
+
+
+@alert_app.command("unsilence")
+def alert_unsilence(
+    project: ProjectName, name: AlertName, reason: Reason = "", state: State = DEFAULT_STATE
+) -> None:
+    """End a silence before its time."""
+    _act(state, project, "unsilence", name, reason=reason)
+
+
+@alert_app.command("assign")
+def alert_assign(
+    project: ProjectName,
+    name: AlertName,
+    owner: Annotated[str, typer.Option("--to", help="A person or a team.")],
+    reason: Reason = "",
+    state: State = DEFAULT_STATE,
+) -> None:
+    """Make it somebody's: its messages and the Projects page say whose."""
+    _act(state, project, "assign", name, reason=reason, owner=owner)
+
+
+@app.command()
 def migrate() -> None:
     """Bring the ledger of a warehouse of your own up to date; the local platform's is by `up`.
 
@@ -278,6 +405,28 @@ def migrate() -> None:
     else:
         print(f"the ledger was brought from {f'version {before}' if before else 'nothing'} to version {now}")
     print(f"passwords are set for {', '.join(f'mlcycle_{role}' for role in ALL_ROLES)}")
+
+
+@app.command()
+def prepare(
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Change nothing: wait until another has done it.")
+    ] = False,
+    seconds: Annotated[float, typer.Option(help="How long to wait at most.")] = 600,
+) -> None:
+    """Bring all databases of a deployment up to date: the services', the ledger, Airflow's.
+
+    Reads the environment alone (docs/deploy.md). May be run again at any time.
+    """
+    from mlcycle.deploy import prepare as deployment
+
+    def say(text: str) -> None:
+        print(text, flush=True)
+
+    if wait:
+        deployment.wait(os.environ, seconds, say)
+    else:
+        deployment.prepare(os.environ, say)
 
 
 @app.command()
@@ -336,11 +485,21 @@ def airflow_command(context: typer.Context) -> None:
 
 
 @app.command()
-def demo(state: State = DEFAULT_STATE) -> None:
-    """The reference project's whole life, on real data; the platform stays up afterwards."""
-    from mlcycle.local.demo_run import run_demo
+def demo(
+    state: State = DEFAULT_STATE,
+    until: Annotated[str, typer.Option(help="The last day that is lived.")] = "2013-06-22",
+) -> None:
+    """The reference project's whole life, on real data; the platform stays up afterwards.
 
-    run_demo(state)
+    Where there is no local platform and the environment names another one, on that one.
+    """
+    from mlcycle.demo.run import run_demo, run_demo_elsewhere
+    from mlcycle.local.config import is_configured
+
+    if not is_configured(state) and os.environ.get("MLCYCLE_AIRFLOW_API_URL"):
+        run_demo_elsewhere(os.environ, state, until)
+    else:
+        run_demo(state, until)
 
 
 @app.command()
@@ -372,10 +531,15 @@ def prune(
 
 
 def _check_parts(path: Path, project: "Project") -> None:
-    """What the file alone does not tell: SQL, monitors, families and the metric. Raises ConfigError."""
+    """What the file alone does not tell: SQL, monitors, families, the metric, expectations, the cron.
+
+    Raises ConfigError.
+    """
+    from mlcycle.adapters.delivery.expectations import Suite
     from mlcycle.adapters.monitoring.registry import watching
+    from mlcycle.domain.cron import check_cron
     from mlcycle.domain.metrics import check_metric
-    from mlcycle.models.registry import parse_params
+    from mlcycle.models.registry import check_processes, parse_params
     from mlcycle.project.file import check_sql
 
     check_sql(path, project)
@@ -385,8 +549,15 @@ def _check_parts(path: Path, project: "Project") -> None:
         for name, candidate in project.candidates.items():
             key = f"candidates.{name}: "
             parse_params(candidate.family, candidate.params)
+            check_processes(candidate.family, candidate.resources.processes)
         key = ""  # said by the error itself
         check_metric(project.evaluation.metric, project.label.task)
+        if project.retrain.schedule:
+            check_cron(project.retrain.schedule)
+        key = "source.tables: "
+        for name, table in project.source.tables.items():
+            if table.expectations:
+                Suite(name, table.expectations)
     except ConfigError as error:
         raise ConfigError(f"{path}: {key}{error.message}") from None
 
@@ -400,6 +571,22 @@ def _platform_env(state: Path) -> dict[str, str]:
     if not is_configured(state) and any(name.startswith("MLCYCLE_DSN_") for name in os.environ):
         return dict(os.environ)
     return {**platform_env(state), **os.environ}
+
+
+def _address(env: "Mapping[str, str]", link: str) -> str:
+    """Where a browser finds a report: by the console where Airflow is known, else where it lies."""
+    from urllib.parse import quote
+
+    if base := env.get("MLCYCLE_AIRFLOW_URL", "").rstrip("/"):
+        return f"{base}/mlcycle/{quote(link)}"
+    return f"{env.get('MLCYCLE_ARTIFACTS_URL', '').rstrip('/')}/{link}"
+
+
+def _airflow_env(state: Path) -> dict[str, str]:
+    """Which Airflow, and who asks it: the local platform's, what this process's environment says above it."""
+    from mlcycle.local.config import airflow_login, is_configured
+
+    return {**(airflow_login(state) if is_configured(state) else {}), **os.environ}
 
 
 def _executor(state: Path, env: dict[str, str]) -> "Callable[[Request], Result]":
@@ -430,6 +617,37 @@ def _last_left(env: dict[str, str], project: str) -> "LastLeft":
             warehouse.close()
 
     return find
+
+
+@contextmanager
+def _ledger(state: Path) -> "Iterator[Cursor]":
+    """A cursor of the role that people read the ledger with; it may add acts on alerts."""
+    from mlcycle.adapters.warehouse.connection import Warehouse
+    from mlcycle.settings import Settings, step_env
+
+    warehouse = Warehouse(Settings.from_env(step_env(_platform_env(state), "serve")), name="mlcycle:alerts")
+    try:
+        with warehouse.transaction() as cursor:
+            yield cursor
+    finally:
+        warehouse.close()
+
+
+def _act(state: Path, project: str, action: str, name: str, **said: Any) -> None:
+    """Act on alerts in the name of who runs this."""
+    from mlcycle.ledger.alert_acts import Act, act
+    from mlcycle.stage_run import person
+
+    with _ledger(state) as cursor:
+        print(act(cursor, project, Act(action, name, person(), **said)))
+
+
+def _standing(row: dict[str, Any]) -> str:
+    """What people did about an open alert, in few words."""
+    said = ["escalated"] if row["escalated"] else []
+    said += [f"acknowledged by {row['acknowledged_by']}"] if row["acknowledged_by"] else []
+    said += [f"silenced until {row['silenced_until']:%Y-%m-%d %H:%M} UTC"] if row["silenced_until"] else []
+    return ", ".join(said)
 
 
 def _select(state: Path, query: str, params: tuple[Any, ...] | None = None) -> list[dict[str, Any]]:

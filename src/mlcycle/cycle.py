@@ -7,6 +7,10 @@ It imports nothing heavy: Airflow's processes and the command line read it.
 from dataclasses import dataclass, field
 from typing import Literal
 
+#: What a monitor's wish emits: the asset ``shadow`` or ``retrain``, by the project's ``retrain.asks``.
+WISH = "wish"
+WISHES = {"shadow": "shadow", "page": "retrain"}
+
 Each = Literal["", "table", "candidate"]
 RunsAfter = Literal["ok", "skipped", "anything", "a skip"]
 
@@ -81,10 +85,28 @@ STAGES: dict[str, Stage] = {
                 Step("labels"),
                 Step("monitor", after=("labels",), runs_after="skipped"),
                 Step("alert", after=("monitor",), runs_after="anything"),  # a monitor that died is an alert
-                Step("request_retrain", after=("monitor",), emits="retrain"),
+                Step("request_retrain", after=("monitor",), emits=WISH),
             ),
             starts_on=("predictions",),
-            doc="Join labels that became known, watch drift and performance, alert, ask for a retrain.",
+            doc="Join labels that became known, watch drift and performance, alert, ask for a shadow or a "
+            "retrain.",
+        ),
+        Stage(
+            "shadow",
+            (
+                Step("dataset"),
+                Step("fit_shadow", after=("dataset",), each="candidate"),
+                Step("shadow", after=("dataset", "fit_shadow")),
+                Step("request_retrain", after=("shadow",), emits="retrain"),
+            ),
+            starts_on=("shadow",),
+            doc="Train the champion's own recipe on all but the newest labelled rows, compare the two on "
+            "those, and ask for a retrain if it is surely better. Nothing of it is registered or served.",
+        ),
+        Stage(
+            "alerts",
+            (Step("alert"),),
+            doc="Tell what is due: pages nobody acknowledged, what was silenced, what a receiver missed.",
         ),
         Stage(
             "retrain",
@@ -107,11 +129,13 @@ STAGES: dict[str, Stage] = {
             "promote",
             (
                 Step("compare"),
-                Step("promote", after=("compare",), emits="champion"),
+                Step("refit", after=("compare",), each="candidate"),
+                Step("promote", after=("compare", "refit"), emits="champion"),
                 Step("reconcile", after=("promote",)),
             ),
             starts_on=("challenger",),
-            doc="Compare the challenger with the champion on the same fresh holdout; promote it or not.",
+            doc="Compare the challenger with whoever is in place on the same fresh rows; train what passed "
+            "again on all rows, and promote it.",
             params={"version": "registered version to compare; empty for the newest"},
         ),
         Stage(
@@ -131,11 +155,26 @@ ROLES: dict[str, str] = {
     **dict.fromkeys(("extract", "validate", "publish", "absent"), "ingest"),
     **dict.fromkeys(
         (
-            *("features", "materialize", "dataset", "train", "evaluate", "register", "compare"),
-            *("score", "labels", "monitor", "alert", "request_retrain"),
+            *("features", "materialize", "dataset", "train", "evaluate", "register", "compare", "refit"),
+            *("score", "labels", "monitor", "alert", "request_retrain", "fit_shadow", "shadow"),
         ),
         "train",
     ),
     **dict.fromkeys(("promote", "rollback", "reconcile"), "promote"),
 }
 ALL_ROLES = ("ingest", "train", "promote", "serve", "keep")  # keep: housekeeping
+
+#: The step with which a stage has done its work.
+LAST_STEP = {
+    "ingest": "publish",
+    "features": "materialize",
+    "score": "score",
+    "monitor": "monitor",
+    "train": "register",
+    "promote": "promote",
+    "shadow": "shadow",
+}
+#: Steps whose every partition must go well; of the others the newest run alone counts.
+BY_PARTITION = frozenset(
+    {"extract", "validate", "publish", "features", "materialize", "score", "labels", "monitor"}
+)

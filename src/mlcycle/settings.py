@@ -4,6 +4,7 @@ Everything comes from ``MLCYCLE_*`` environment variables, so that the same step
 process, a container or a pod. Secrets are held as ``SecretStr`` and never printed.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +32,7 @@ SECRET_VARIABLES = frozenset(
     {PREFIX + "WAREHOUSE_DSN", PREFIX + "EVIDENTLY_SECRET"}
     | {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"}
 )
+_PASSWORD = re.compile(r"://[^/\s,@]*:[^/\s,@]*@")  # in a URL, or in one of a list
 #: Begins the name of the folder in scratch that outlives an attempt.
 CHECKPOINTS = "checkpoints-"
 
@@ -68,6 +70,8 @@ class Settings(BaseModel):
     mlflow_url: str = ""
     evidently_url: str = ""
     evidently_secret: SecretStr = SecretStr("")
+    mlflow_external_url: str = ""  # where people reach the two, if steps reach them elsewhere
+    evidently_external_url: str = ""
     source_url: str = ""  # what {source} stands for in a project's source URL
     allowed_sources: str = ""  # places that source.url may name, beside those below source_url
     allowed_receivers: str = ""  # places that alert channels may name; * is anywhere, in both
@@ -75,6 +79,7 @@ class Settings(BaseModel):
     threads: int = 0  # compute threads of a step; 0 means all cores
     timeout: float = 30.0  # seconds a service may take to answer
     scratch: Path | None = None  # where steps stage; the system's temporary folder by default
+    checkpoints: Path | None = None  # where trainings keep their state between tries; in scratch by default
 
     @field_validator("allowed_sources", "allowed_receivers")
     @classmethod
@@ -143,16 +148,30 @@ def step_environment(env: Mapping[str, str], role: str, secret_names: Iterable[s
     if not env.get(variable):
         raise ConfigError(f"{variable} is not set: steps of role {role!r} need it")
     own = {name: name for name in secret_names if name in env}
-    passed = {PREFIX + name.upper() for name in Settings.model_fields}
-    passed |= {"PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "NVIDIA_VISIBLE_DEVICES"}
-    given = {name: value for name, value in env.items() if name in passed or name.startswith("AWS_")}
-    shared = {name: name for name in given if name in SECRET_VARIABLES}
+    given = _passed_on(env)
+    shared = {name: name for name, value in given.items() if _is_secret(name, value)}
     references = {**shared, **own, f"{PREFIX}WAREHOUSE_DSN": variable}
     return StepEnvironment(
-        plain={**QUIET, **{name: value for name, value in given.items() if name not in references}},
+        plain=plain_environment(env),
         secrets={name: env[there] for name, there in references.items()},
         references=references,
     )
+
+
+def plain_environment(env: Mapping[str, str]) -> dict[str, str]:
+    """The part of a step's environment that anybody may see: no secret, no address with a password in it."""
+    given = _passed_on(env)
+    return {**QUIET, **{name: value for name, value in given.items() if not _is_secret(name, value)}}
+
+
+def _passed_on(env: Mapping[str, str]) -> dict[str, str]:
+    passed = {PREFIX + name.upper() for name in Settings.model_fields}
+    passed |= {"PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "NVIDIA_VISIBLE_DEVICES"}
+    return {name: value for name, value in env.items() if name in passed or name.startswith("AWS_")}
+
+
+def _is_secret(name: str, value: str) -> bool:
+    return name in SECRET_VARIABLES or _PASSWORD.search(value) is not None
 
 
 def step_env(env: Mapping[str, str], role: str) -> dict[str, str]:

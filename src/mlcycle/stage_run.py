@@ -63,8 +63,8 @@ def run_stage(
     _check_params(stage, params or {})
     steps = _chosen(stage, project, only)
     partitions = _range(project, first or str((params or {}).get("first") or "") or None, last)
-    person = _person()
-    run_id = f"here/{person}/{uuid.uuid4().hex}"
+    who = person()
+    run_id = f"here/{who}/{uuid.uuid4().hex}"
     results: dict[tuple[str, str], Result] = {}
     for chosen in steps:
         step, variant = chosen.step, chosen.variant
@@ -88,7 +88,7 @@ def run_stage(
             partitions=partitions,
             params={**(params or {}), **extra},
             inputs=inputs,
-            origin=Origin(run_id=run_id, task_id=step.name, user=person),
+            origin=Origin(run_id=run_id, task_id=step.name, user=who),
         )
         result = execute(request)
         results[step.name, variant] = result
@@ -105,7 +105,7 @@ def in_this_process(env: Mapping[str, str]) -> Callable[[Request], Result]:
     return execute
 
 
-def _person() -> str:
+def person() -> str:
     """Who runs it. In a container a user may have a number and no name."""
     try:
         return getpass.getuser()

@@ -8,6 +8,12 @@ import pytest
 from tests.conftest import ROOT
 
 
+def named(image: str) -> str:
+    """An image's name on the engine: below ``REGISTRY`` where that is set, as ``make images`` tags it."""
+    registry = os.environ.get("REGISTRY", "").rstrip("/")
+    return f"{registry}/{image}" if registry else image
+
+
 def build(*images: str) -> None:
     """``make images``, of which the engine does only what changed; skips where it cannot be done at all.
 
@@ -20,7 +26,7 @@ def build(*images: str) -> None:
     if answer.returncode:
         pytest.skip("no container engine answers: set DOCKER_HOST")
     if os.environ.get("MLCYCLE_TEST_IMAGES") == "keep":
-        there = [["docker", "image", "inspect", image] for image in images]
+        there = [["docker", "image", "inspect", named(image)] for image in images]
         missing = [
             command[-1] for command in there if subprocess.run(command, capture_output=True).returncode
         ]

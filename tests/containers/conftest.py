@@ -6,16 +6,16 @@ from typing import Any
 
 import pytest
 
-from tests.containers.building import build
+from tests.containers.building import build, named
 
 
 @pytest.fixture(scope="session")
 def step_image() -> str:
     """The image of steps: this checkout's, or the one that ``MLCYCLE_TEST_STEP_IMAGE`` names."""
-    named = os.environ.get("MLCYCLE_TEST_STEP_IMAGE")
-    if not named:
+    given = os.environ.get("MLCYCLE_TEST_STEP_IMAGE")
+    if not given:
         build("mlcycle-step:cpu")
-    return named or "mlcycle-step:cpu"
+    return given or named("mlcycle-step:cpu")
 
 
 @pytest.fixture(scope="session")

@@ -9,12 +9,11 @@ import psutil
 import pytest
 
 from mlcycle.adapters.warehouse.connection import Warehouse
-from mlcycle.local.airflow_api import AirflowApi
-from mlcycle.local.config import load
+from mlcycle.airflow_api import AirflowApi
+from mlcycle.local.config import airflow_login, load
 from mlcycle.local.guard import recorded
 from mlcycle.settings import Settings
-from tests.conftest import ROOT
-from tests.services import running_platform
+from tests.containers.local import containers, docker_platform, paused
 
 pytestmark = pytest.mark.platform
 FIRST, LAST = "2013-01-01T06", "2013-01-01T09"
@@ -23,17 +22,14 @@ FIRST, LAST = "2013-01-01T06", "2013-01-01T09"
 @pytest.fixture(scope="module")
 def state(step_image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A running platform whose steps are containers of the engine that the tests are given."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MLCYCLE_RUNNER", "docker")
-        patch.setenv("MLCYCLE_IMAGE", step_image)
-        with running_platform(tmp_path_factory.mktemp("docker") / "state", ROOT) as folder:
-            yield folder
+    with docker_platform(tmp_path_factory.mktemp("docker") / "state", step_image) as folder:
+        yield folder
 
 
 def test_a_step_goes_on_while_the_scheduler_dies_and_is_found_again(state: Path, engine: Any) -> None:
     warehouse = Warehouse(Settings(warehouse_dsn=load(state).dsn("mlcycle"), artifacts_url="file:///"))
     before = containers(engine)
-    with AirflowApi.of_platform(state) as api:
+    with AirflowApi.from_env(airflow_login(state)) as api:
         api.wait_for_dag("weather_ingest", seconds=90)
         run = api.trigger("weather_ingest", partition=LAST, conf={"first": FIRST})
         step = paused(engine, "validate")
@@ -48,23 +44,6 @@ def test_a_step_goes_on_while_the_scheduler_dies_and_is_found_again(state: Path,
     assert sorted(warehouse.query(tries + "group by 1")) == [("extract", 1), ("publish", 1), ("validate", 1)]
     assert containers(engine) == before
     assert not list((state / "artifacts" / "exchange").glob("*"))
-
-
-def containers(engine: Any) -> set[str]:
-    """Of the project's steps, running or not."""
-    return {one["Id"] for one in engine.containers(all=True, filters={"label": "mlcycle.project=weather"})}
-
-
-def paused(engine: Any, step: str) -> str:
-    """The container of this step, stopped in the middle of its life."""
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        labels = ["mlcycle.project=weather", f"mlcycle.step={step}"]
-        for found in engine.containers(filters={"label": labels, "status": "running"}):
-            engine.pause(found["Id"])
-            return str(found["Id"])
-        time.sleep(0.02)
-    raise AssertionError(f"no container of {step}")
 
 
 def kill_scheduler(state: Path) -> None:

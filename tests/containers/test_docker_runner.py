@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,16 +15,16 @@ from typing import Any
 import docker
 import pytest
 
-from mlcycle.contract import PartitionRange, Request, Result, Status
-from mlcycle.errors import ConfigError, Unavailable
+from mlcycle.contract import Request, Status
+from mlcycle.errors import ConfigError
 from mlcycle.orchestration.placement import Placement
-from mlcycle.orchestration.runners.base import Handle, hand_on
+from mlcycle.orchestration.runners.base import Full, Handle
 from mlcycle.orchestration.runners.docker import DockerRunner
 from mlcycle.orchestration.runners.docker_engine import WORK
 from mlcycle.project import Limits
-from mlcycle.project.file import load_named
 from mlcycle.project.limits import DEFAULTS
-from tests.conftest import ROOT, Platform
+from tests.conftest import Platform
+from tests.followed import Followed, extract
 
 LIMITS = replace(DEFAULTS["extract"], cpu=0.5, memory=512 * 1024**2)
 PLANTED = "planted-secret-of-airflow"
@@ -73,60 +73,27 @@ def silent(env: dict[str, str]) -> Iterator[socket.socket]:
         yield listener
 
 
-def extract(work: str = "work", **changes: object) -> Request:
-    values = {
-        "step": "extract",
-        "work": work,
-        "project": load_named(ROOT / "projects", "flights").model_dump(mode="json"),
-        "partitions": PartitionRange(first="2013-01-02", last="2013-01-02"),
-        "params": {"table": "flights"},
-        **changes,
-    }
-    return Request.model_validate(values)
-
-
 def submit(env: dict[str, str], request: Request, image: str, limits: Limits = LIMITS) -> Handle:
     return DockerRunner(env).submit(request, Placement("docker", image, limits), role="ingest")
-
-
-@dataclass
-class Followed:
-    """A worker that follows a step in a thread, so that the test can look at it meanwhile."""
-
-    env: dict[str, str]
-    handle: Handle
-    request: Request
-    lines: list[str] = field(default_factory=list)
-    results: list[Result | Exception] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.thread = threading.Thread(target=self._run, daemon=True)
-        self.thread.start()
-
-    def _run(self) -> None:
-        runner, seen, ended = DockerRunner(self.env), 0, False
-        try:
-            while not ended:
-                ended = runner.poll(self.handle, 1.0)
-                seen = hand_on(runner, self.handle, seen, self.lines.append)
-            self.results.append(runner.result(self.handle, self.request))
-        except Exception as error:
-            self.results.append(error)
-        finally:
-            runner.close()
-
-    def result(self, seconds: float = 60) -> Result:
-        self.thread.join(seconds)
-        assert self.results, "the runner did not come back"
-        (found,) = self.results
-        assert isinstance(found, Result), found
-        return found
 
 
 def left(engine: Any, env: dict[str, str]) -> list[object]:
     """Containers and documents of this file's steps that are still there."""
     store = Path(env["MLCYCLE_ARTIFACTS_URL"].removeprefix("file://"))
     return [*engine.containers(all=True, filters={"label": MINE}), *store.glob("exchange/*")]
+
+
+def test_platforms_that_share_an_engine_leave_each_others_steps_alone(
+    env: dict[str, str], silent: socket.socket, step_image: str
+) -> None:
+    theirs, request = {**env, "MLCYCLE_INSTANCE": "theirs"}, extract()
+    handles = [submit(one, request, step_image) for one in (env, theirs)]
+    assert handles[0].id != handles[1].id
+    for one, handle in zip((env, theirs), handles, strict=True):
+        runner = DockerRunner(one)
+        assert handle.id in [found.id for found in runner.works()]
+        assert not {found.id for found in runner.works()} & ({h.id for h in handles} - {handle.id})
+        runner.close()
 
 
 def test_a_step_runs_its_result_and_lines_come_back_and_nothing_is_left(
@@ -227,6 +194,30 @@ def test_a_step_out_of_memory_is_told_apart_from_a_crash(env: dict[str, str], st
     assert "0.02 GiB" in result.message
 
 
+def test_a_step_may_have_networks_and_volumes_of_its_own(
+    env: dict[str, str], step_image: str, engine: Any
+) -> None:
+    names = [f"mlcycle-test-{os.getpid()}-{word}" for word in ("closed", "open")]
+    networks = [engine.create_network(name, internal=name.endswith("closed"))["Id"] for name in names]
+    try:
+        env |= {
+            "MLCYCLE_DOCKER_NETWORK_EXTRACT": ", ".join(names),
+            "MLCYCLE_DOCKER_VOLUMES_EXTRACT": f"{env['MLCYCLE_DOCKER_VOLUMES']},{names[0]}:/checkpoints",
+            "MLCYCLE_CHECKPOINTS": "/checkpoints",
+        }
+        handle = submit(env, extract(), step_image)
+        found = engine.inspect_container(handle.id)
+        DockerRunner(env).cancel(handle)
+        assert set(found["NetworkSettings"]["Networks"]) == set(names)
+        assert names[0] in {mount.get("Name") for mount in found["Mounts"]}
+        assert "MLCYCLE_CHECKPOINTS=/checkpoints" in found["Config"]["Env"]
+        assert engine.inspect_volume(names[0]), "a volume with a name outlives the step"
+    finally:
+        for network in networks:
+            engine.remove_network(network)
+        engine.remove_volume(names[0])
+
+
 def test_a_task_that_is_ended_leaves_no_container(
     env: dict[str, str], silent: socket.socket, step_image: str, engine: Any
 ) -> None:
@@ -277,7 +268,7 @@ def test_an_engine_that_is_away_for_a_while_costs_nothing(
         ),
         ({"MLCYCLE_DOCKER_NETWORK": "mlcycle-none"}, ConfigError, "network mlcycle-none not found"),
         ({"MLCYCLE_DOCKER_VOLUMES": "data"}, ConfigError, "'data' is not NAME:/PATH"),
-        ({"DOCKER_HOST": "tcp://127.0.0.1:1"}, Unavailable, "does not answer at tcp://127.0.0.1:1"),
+        ({"DOCKER_HOST": "tcp://127.0.0.1:1"}, Full, "does not answer at tcp://127.0.0.1:1"),
         ({"gpu": 1}, ConfigError, "refuses: could not select device driver"),
     ],
 )

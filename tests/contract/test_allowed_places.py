@@ -162,7 +162,7 @@ def test_a_link_does_not_lead_out_of_the_folder(platform: Platform, tmp_path: Pa
     assert fetch(platform, "{source}", source_url=f"file://{tmp_path}/exports") == b"its own"
 
 
-PENDING = Pending(1, "webhook:x", 0, "flights", Alert("k", "page", "t", "b"), "2013-01-01", "2013-01-01")
+PENDING = Pending((1,), "webhook:x", 0, "flights", Alert("k", "page", "t", "b"), "2013-01-01", "2013-01-01")
 
 
 def send(platform: Platform, receivers: str, **channel: Any) -> None:

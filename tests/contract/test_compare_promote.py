@@ -48,7 +48,7 @@ def test_the_first_champion_must_beat_the_zero_rule(trained: Trained, january: H
     assert "zero rule" in promoted.message
     assert trained.rows("select count(*) from ledger.champion where project = %s") == [(0,)]
 
-    trained.register(january, "boosting")
+    trained.register(january, "table")
     compared = trained.ok(trained.step("compare"))
     assert compared.values["verdict"] == "promote"
     assert compared.metrics["gain"] > 0
@@ -81,10 +81,19 @@ def test_a_better_challenger_takes_over_and_a_worse_one_is_refused(
     page = trained.artifacts.read(compared.links["comparison"]).decode()
     assert page.count("data:image/png") == 2
     assert "champion version 1" in page
+    assert "the zero rule" in page
     taken = trained.ok(trained.step("promote", "promote", inputs={"compare": [compared.handover]}))
     assert taken.values == {"seq": 2, "version": 2}
 
-    trained.register(february, "constant")
+    march = trained.snapshot(
+        flights(),
+        {
+            "train": ("2013-01-01", "2013-03-01"),
+            "validation": ("2013-03-01", "2013-03-08"),
+            "holdout": ("2013-03-08", "2013-03-22"),
+        },
+    )
+    trained.register(march, "constant")
     refused = trained.ok(trained.step("compare"))
     assert refused.values["verdict"] == "refuse"
     assert refused.metrics["gain"] < 0
@@ -94,24 +103,112 @@ def test_a_better_challenger_takes_over_and_a_worse_one_is_refused(
     assert trained.rows("select max(seq) from ledger.champion where project = %s") == [(2,)]
 
 
-def test_both_models_predict_the_same_rows_and_an_overlap_is_said(
+def test_guardrails_are_measured_told_and_refuse(
+    trained: Trained, january: Handover, february: Handover
+) -> None:
+    document = trained.project.document()
+    document["gate"]["guardrails"] = {
+        "calibration": {"max_error": 0.2},
+        "latency": {"max_ms": 60_000, "max_ratio": 1000, "rows": 200},
+        "size": {"max_mib": 50},
+        "fairness": {"columns": ["origin"], "rate": "selection_rate", "max_difference": 0.9},
+    }
+    trained.project = type(trained.project).model_validate(document)
+    trained.register(january, "table")
+    trained.ok(trained.promote())
+    trained.register(february, "boosting")
+    compared = trained.ok(trained.step("compare"))
+    ((kept,),) = trained.rows(
+        "select statistics -> 'guardrails' from ledger.comparison where project = %s order by comparison_id desc limit 1"
+    )
+    assert set(kept) == {"calibration", "latency", "size", "fairness of origin"}
+    assert all(each["passed"] for each in kept.values()), kept
+    assert all(each["champion"] for each in kept.values()), kept
+    page = trained.artifacts.read(compared.links["comparison"]).decode()
+    assert page.count("data:image/png") == 5  # two of calibration, one of fairness
+    assert "Limits that no gain buys off" in page
+
+    document["gate"]["guardrails"]["size"] = {"max_mib": 0.0001}
+    trained.project = type(trained.project).model_validate(document)
+    refused = trained.ok(trained.step("compare"))
+    assert refused.values["verdict"] == "refuse"
+    assert any(str(said).startswith("guardrail size") for said in refused.values["reasons"])  # type: ignore[union-attr]
+
+
+def test_rows_that_the_champion_was_chosen_on_are_left_out(trained: Trained, january: Handover) -> None:
+    trained.register(january, "table")
+    trained.ok(trained.promote())
+    later = trained.snapshot(
+        flights(),
+        {
+            "train": ("2013-01-01", "2013-01-18"),
+            "validation": ("2013-01-18", "2013-01-24"),
+            "holdout": ("2013-01-24", "2013-02-07"),
+        },
+    )
+    trained.register(later, "boosting")
+    compared = trained.ok(trained.step("compare"))
+    said: list[str] = compared.values["reasons"]  # type: ignore[assignment]
+    assert any(
+        reason.startswith("rows before 2013-01-29 00:00 are left out: champion version 1") for reason in said
+    )
+    assert any(reason.startswith("these rows are looked at for the first time") for reason in said)
+    rows = flights()
+    fresh = rows.event_time.between("2013-01-29T00:00Z", "2013-02-07T00:00Z", inclusive="left")
+    assert compared.metrics["rows"] == fresh.sum()
+    again = trained.ok(trained.step("compare"))
+    assert any("looked at for the second time" in reason for reason in again.values["reasons"])  # type: ignore[union-attr]
+    ((statistics,),) = trained.rows(
+        "select statistics from ledger.comparison where project = %s order by comparison_id limit 1 offset 1"
+    )
+    assert [each["rival"] for each in statistics["rivals"]] == [
+        "champion version 1",
+        "the anchor (champion version 1)",
+        "the zero rule",
+    ]
+
+
+def test_too_few_rows_beside_the_champion_s_own_are_refused_without_a_look(
     trained: Trained, january: Handover
 ) -> None:
     trained.register(january, "table")
     trained.ok(trained.promote())
-    early = trained.snapshot(
-        flights(),
-        {
-            "train": ("2013-01-01", "2013-01-07"),
-            "validation": ("2013-01-07", "2013-01-09"),
-            "holdout": ("2013-01-09", "2013-01-19"),
-        },
-    )
-    trained.register(early, "boosting")
+    trained.register(january, "boosting")
     compared = trained.ok(trained.step("compare"))
-    said = [reason for reason in compared.values["reasons"] if "the comparison favours it" in reason]  # type: ignore[union-attr]
-    assert len(said) == 1
-    assert "2013-01-20" in said[0]
+    assert compared.values["verdict"] == "refuse"
+    assert "0 blocks of time remain" in compared.message
+    assert "train again once labels are known until 2013-02-03" in compared.message
+    assert "gain" not in compared.metrics
+    assert (
+        trained.step("promote", "promote", inputs={"compare": [compared.handover]}).status is Status.SKIPPED
+    )
+
+
+def test_the_first_champion_is_the_anchor_until_a_model_is_proven_better(
+    trained: Trained, january: Handover, february: Handover
+) -> None:
+    trained.register(january, "table")
+    trained.ok(trained.promote())
+    assert trained.rows("select version, comparison_id from ledger.anchor where project = %s") == [(1, 1)]
+    document = trained.project.document()
+    document["gate"] |= {"min_gain": -1.0}  # anything passes: the anchor stays all the same
+    trained.project = type(trained.project).model_validate(document)
+    trained.register(february, "constant")
+    promoted = trained.promote()
+    if promoted.status is Status.SKIPPED:  # the zero rule stands in the way of a constant
+        assert "zero rule" in promoted.message
+    assert trained.rows("select version from ledger.anchor where project = %s") == [(1,)]
+
+
+def test_the_heuristic_stands_in_the_way_of_what_is_worse(trained: Trained, january: Handover) -> None:
+    entries = [trained.ok(trained.train(january, name)).handover for name in ("table", "constant")]
+    evaluated = trained.ok(trained.evaluate(january, entries))
+    best = {**evaluated.handover.values, "best": entries[1].values}
+    handover = evaluated.handover.model_copy(update={"values": best})
+    trained.ok(trained.step("register", inputs={"evaluate": [handover]}))
+    compared = trained.ok(trained.step("compare"))
+    assert compared.values["verdict"] == "refuse"
+    assert any("of the heuristic table:" in reason for reason in compared.values["reasons"])  # type: ignore[union-attr]
 
 
 def test_comparing_the_champion_with_itself_is_nothing_to_do(trained: Trained, january: Handover) -> None:

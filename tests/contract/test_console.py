@@ -171,8 +171,21 @@ def test_a_stopped_partition_that_was_published_since_is_no_matter(
 
     with platform.owner().transaction() as cursor:
         assert overview.stopped(cursor) == [("flights", "flights", 1)]
-        assert overview.tables(cursor) == [("flights", "flights", "2013-03-01")]
+        assert overview.tables(cursor) == [("flights", "flights", "2013-03-01", 840)]
     assert '<td class="n warn">1</td>' in client.get("/").text  # type: ignore[attr-defined]
+
+
+def test_columns_of_one_matter_are_one_line_that_names_each(platform: Platform, client: object) -> None:
+    for name, day, severity in (("wind", "02", "warn"), ("rain", "04", "page")):
+        platform.owner().query(
+            """insert into ledger.alert (project, key, severity, title, body, first_partition, last_partition,
+                   matter, subject) values ('flights', %s, %s, %s, '', %s, '2013-03-05', 'drift', %s)""",
+            (f"drift:{name}", severity, f"inputs drift ({name})", f"2013-03-{day}", name),
+        )
+    page = client.get("/projects/flights").text  # type: ignore[attr-defined]
+    assert page.count("inputs drift") == 1
+    assert "rain (since 2013-03-04), wind (since 2013-03-02)" in page
+    assert "2013-03-02 to 2013-03-05" in page
 
 
 def test_many_projects_are_a_line_each_and_a_page_of_their_own(

@@ -15,9 +15,9 @@ from mlcycle.adapters.artifacts.store import ArtifactStore
 from mlcycle.adapters.features import replay
 from mlcycle.adapters.warehouse.connection import Warehouse
 from mlcycle.contract import Output, Result, Status
+from mlcycle.demo.world_data import day_file
 from mlcycle.domain.dataset import DatasetManifest
 from mlcycle.ledger import attempts
-from mlcycle.local.world_data import day_file
 from mlcycle.project import Project
 from mlcycle.steps import dataset
 from mlcycle.steps.runtime import run_step
@@ -80,7 +80,7 @@ def test_a_snapshot_holds_what_its_manifest_says(platform: Platform, snapshot: S
     store = ArtifactStore(platform.settings().artifacts_url)
     assert found.digest == result.values["digest"]
     assert [found.splits[name].end for name in ("train", "validation", "holdout")] == [
-        datetime(2013, 1, day, tzinfo=UTC) for day in (10, 13, 16)
+        datetime(2013, 1, day, tzinfo=UTC) for day in (8, 12, 16)
     ]
     rows = dict.fromkeys(found.splits, 0)
     for part in found.parts:
@@ -97,7 +97,9 @@ def test_a_snapshot_holds_what_its_manifest_says(platform: Platform, snapshot: S
     assert rows == {name: bounds.rows for name, bounds in found.splits.items()}
     unlabelled = sum(bounds.unlabelled for bounds in found.splits.values())
     assert platform.owner().query(
-        "select count(*) from raw.flights__flights where sched_dep < '2013-01-16'"
+        """select count(*) from raw.flights__flights where sched_dep < '2013-01-08'
+           or sched_dep >= '2013-01-09' and sched_dep < '2013-01-12'
+           or sched_dep >= '2013-01-13' and sched_dep < '2013-01-16'"""  # between them an embargo of a day
     ) == [(sum(rows.values()) + unlabelled,)]
     assert "left join lateral" in found.query
     assert found.features["carrier_recent"]["stale"] == 0
@@ -193,7 +195,7 @@ def test_labels_that_were_not_delivered_move_the_holdout_back(
     ("last", "message"),
     [
         ("2013-01-05", "leaves nothing to train on before validation and holdout"),
-        ("2013-01-09", "has 1616 labelled rows and 23 without a label; it needs 2000: ingest more"),
+        ("2013-01-11", "has 1616 labelled rows and 23 without a label; it needs 2000: ingest more"),
     ],
 )
 def test_too_few_rows_say_how_many_and_what_to_do(snapshot: Snapshot, last: str, message: str) -> None:
@@ -285,6 +287,35 @@ def test_a_group_column_whose_groups_keep_apart_is_fine(platform: Platform, snap
     assert result.status is Status.OK, result.message
 
 
+def test_what_is_known_on_the_way_is_refused_unless_it_is_declared(
+    platform: Platform, snapshot: Snapshot
+) -> None:
+    """No view dates a plain column: how much more than the others it tells gives it away."""
+    platform.owner().query(
+        """update raw.flights__flights f set distance = .7 * a.dep_delay + .3 * a.arr_delay from raw.flights__arrivals a
+           where (a.carrier, a.flight, a.origin, a.sched_dep) = (f.carrier, f.flight, f.origin, f.sched_dep)"""
+    )
+    result = snapshot()
+    assert result.error is not None
+    assert (result.error.kind, result.error.retryable) == ("leakage", False)
+    assert result.message.startswith("input 'distance' tells far more than all the others: ")
+    document = PROJECT.document()
+    document["inputs"]["known"] = ["distance"]
+    assert snapshot(Project.model_validate(document)).status is Status.OK
+
+
+def test_a_day_s_own_late_share_in_a_plain_column_is_refused(platform: Platform, snapshot: Snapshot) -> None:
+    platform.owner().query(
+        """update raw.flights__flights f set distance = s.late from (
+               select origin, date_trunc('day', sched_dep) as day, avg((arr_delay >= 15)::int) as late
+               from raw.flights__arrivals where arr_delay is not null group by 1, 2) s
+           where s.origin = f.origin and s.day = date_trunc('day', f.sched_dep)"""
+    )
+    result = snapshot()
+    assert result.error is not None
+    assert result.message.startswith("input 'distance' holds label means of the very rows it stands in: ")
+
+
 def test_a_copy_of_the_target_is_seen_even_where_its_dates_are_not(
     snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -305,7 +336,7 @@ def test_without_the_replay_a_future_row_passes(snapshot: Snapshot, monkeypatch:
 def test_a_row_twice_in_the_entity_table_is_named(platform: Platform, snapshot: Snapshot) -> None:
     platform.owner().query(
         "insert into raw.flights__flights select * from raw.flights__flights where sched_dep = "
-        "(select min(sched_dep) from raw.flights__flights where sched_dep > '2013-01-12')"
+        "(select min(sched_dep) from raw.flights__flights where sched_dep > '2013-01-13')"
     )
     result = snapshot()
     assert result.error is not None

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from mlcycle.contract import ExitCode, Handover, PartitionRange, Request, Result
-from mlcycle.local.world_data import day_file
+from mlcycle.demo.world_data import day_file
 from mlcycle.steps.runtime import run_step
 from tests.conftest import Platform
 from tests.raw_data import FLIGHTS

@@ -156,6 +156,7 @@ def hourly() -> Project:
     """The flights as an hourly project: three tables, views of up to 30 days."""
     document = FLIGHTS.document()
     document["source"] |= {"partition": "hour", "start": "2013-01-01T00"}
+    document["label"]["delay"] = "1 hour"  # of partitions that are delivered one after their own
     document["split"] |= {"holdout": "14 days"}
     return Project.model_validate(document)
 

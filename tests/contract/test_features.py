@@ -6,8 +6,8 @@ import pytest
 
 from mlcycle.adapters.warehouse.connection import Warehouse
 from mlcycle.contract import Result, Status
+from mlcycle.demo.world_data import day_file
 from mlcycle.ledger import attempts
-from mlcycle.local.world_data import day_file
 from mlcycle.project import Project
 from mlcycle.steps.runtime import run_step
 from tests.conftest import Platform

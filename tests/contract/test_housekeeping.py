@@ -63,6 +63,8 @@ FILES = [
     ("datasets/shop/unknown/train-000.parquet", OLD, False),
     ("references/shop/d1-5000.parquet", OLD, True),
     ("references/shop/d2-5000.parquet", OLD, False),
+    ("served/shop/2024-01-01-7.parquet", OLD, False),
+    ("served/shop/2024-03-01-9.parquet", NEW, True),
     ("elsewhere/of-somebody-else.txt", OLD, True),
 ]
 
@@ -420,7 +422,7 @@ def test_old_reports_leave_evidentlys_ui_but_for_one_of_an_open_alert(
         for day in (1, 2):
             moment = datetime(2013, 6, day, tzinfo=UTC)  # the data's time: long ago from the first
             snapshot = reports.build(
-                frame, frame, numeric=["x"], categorical=[], effect=1.0, name="shop", moment=moment
+                frame, frame, numeric=["x"], categorical=[], judged={}, name="shop", moment=moment
             )
             links.append(reports.show(settings, "shop", snapshot, ["x"]))
         platform.owner().query(
@@ -438,7 +440,7 @@ def test_old_reports_leave_evidentlys_ui_but_for_one_of_an_open_alert(
 
 
 def test_old_runs_leave_mlflow_but_those_of_models_that_stay(platform: Platform, mlflow_url: str) -> None:
-    from mlcycle.adapters.tracking import old_runs
+    from mlcycle.adapters.tracking.old_runs import OldRuns
     from mlcycle.adapters.tracking.server import Tracking
 
     settings = platform.settings("keep", mlflow_url=mlflow_url)
@@ -467,6 +469,7 @@ def test_old_runs_leave_mlflow_but_those_of_models_that_stay(platform: Platform,
     assert pruned(platform, settings, now=later).rows["runs"] == 1
     stages = [tracking.client.get_run(run).info.lifecycle_stage for run in (*runs, foreign)]
     assert stages == ["active", "deleted", "active"]
-    assert old_runs.deleted(tracking) == [runs[1]]
+    with OldRuns(settings, project) as old:
+        assert old.deleted() == [runs[1]]
     assert not tracking.client.search_model_versions(f"name = '{project}'")
     assert pruned(platform, settings, now=later).rows["runs"] == 0

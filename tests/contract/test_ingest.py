@@ -11,12 +11,12 @@ import pytest
 from mlcycle.adapters.warehouse import raw_tables
 from mlcycle.adapters.warehouse.connection import Warehouse
 from mlcycle.contract import Result, Status
+from mlcycle.demo.world import World
+from mlcycle.demo.world_data import day_file
+from mlcycle.demo.world_faults import Fault
 from mlcycle.domain.partitions import Partition, Unit
 from mlcycle.errors import Superseded
 from mlcycle.ledger import attempts
-from mlcycle.local.world import World
-from mlcycle.local.world_data import day_file
-from mlcycle.local.world_faults import Fault
 from mlcycle.project import Project
 from mlcycle.project.file import load
 from mlcycle.steps import publish
@@ -69,6 +69,21 @@ def test_a_range_is_published_as_partitions_of_their_own(ingest: Ingest) -> None
         (*item, True) for item in sorted(expected.items())
     ]
     assert ingest.rows("count(distinct _batch_id)") == [(10,)]
+
+
+def test_the_ledger_keeps_which_hours_a_delivery_has_and_how_many_rows_repeat_others(ingest: Ingest) -> None:
+    header, *rows = data(ingest, FIRST).decode().splitlines()
+    kept = [row for row in rows if " 22:" not in row and "T22:" not in row]
+    carrier, flight, rest = kept[0].split(",", 2)
+    other = rest.rsplit(",", 1)[0]
+    rows = [*kept, kept[1], f"{carrier},{int(flight) + 7000},{rest}", f"{carrier},{flight},{other},1234"]
+    ingest.deliver(FIRST, "\n".join([header, *rows, ""]).encode())
+    ingest.run(FIRST, FIRST)
+    ((slots, *counted),) = ingest.batches("slots, duplicates, clashing, repeated")
+    assert counted == [1, 1, 1]
+    hours = {int(row.split(",")[5][11:13]) for row in kept}
+    assert 22 not in hours
+    assert slots == sum(1 << hour for hour in hours)
 
 
 def test_the_accepted_object_is_the_delivery_itself_where_nothing_had_to_change(ingest: Ingest) -> None:

@@ -9,9 +9,9 @@ import pytest
 
 from mlcycle.adapters.warehouse.connection import Warehouse
 from mlcycle.contract import Result, Status
+from mlcycle.demo.world_data import day_file
 from mlcycle.domain.partitions import Partition
 from mlcycle.ledger import attempts, label_sources
-from mlcycle.local.world_data import day_file
 from mlcycle.project import Project
 from mlcycle.project.file import load
 from mlcycle.steps.runtime import run_step

@@ -18,8 +18,8 @@ from mlcycle.adapters.features import store as feature_store
 from mlcycle.adapters.features.online import OnlineValues, get_online
 from mlcycle.adapters.warehouse.connection import Warehouse
 from mlcycle.contract import Request, Result, Status
+from mlcycle.demo.world_data import day_file
 from mlcycle.errors import InputError
-from mlcycle.local.world_data import day_file
 from mlcycle.project import Project
 from mlcycle.steps.runtime import run_step
 from tests.conftest import Platform

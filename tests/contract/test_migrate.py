@@ -15,10 +15,10 @@ from mlcycle.adapters.features import view_sql
 from mlcycle.adapters.warehouse.connection import connect
 from mlcycle.contract import ExitCode
 from mlcycle.cycle import ALL_ROLES
+from mlcycle.demo.world_data import day_file
 from mlcycle.errors import ConfigError
 from mlcycle.ledger.migrate import credentials, migrate
 from mlcycle.local.postgres import Postgres
-from mlcycle.local.world_data import day_file
 from mlcycle.project.file import load
 from mlcycle.settings import Settings
 from tests.conftest import ROOT, free_port

@@ -99,6 +99,25 @@ def test_there_and_back_every_row_is_kept(dsn: str) -> None:
     assert held(dsn) == before
 
 
+def test_requests_of_before_asked_for_retrains_and_what_the_older_words_lack_goes_back(dsn: str) -> None:
+    alembic(dsn, "upgrade", "0011")
+    columns = "project, work, source, reason, as_of, accepted"
+    query(
+        dsn, f"insert into ledger.retrain_request ({columns}) values ('p', 'a', 'monitor', 'r', now(), true)"
+    )
+    alembic(dsn, "upgrade", "0012")
+    assert query(dsn, "select work, wants from ledger.retrain_request") == [("a", "retrain")]
+    query(
+        dsn,
+        f"""insert into ledger.retrain_request ({columns}, wants)
+            values ('p', 'b', 'period', 'r', now(), true, 'shadow'), ('p', 'c', 'shadow', 'r', now(), true, 'retrain')""",
+    )
+    alembic(dsn, "downgrade", "0011")
+    found = query(dsn, "select work, source from ledger.retrain_request order by 1")
+    assert found == [("a", "monitor"), ("c", "monitor")]
+    alembic(dsn, "upgrade", "head")
+
+
 def test_a_step_gets_its_month_without_the_right_to_make_tables(platform: Platform) -> None:
     train, owner = Warehouse(platform.settings("train")), platform.server.dsn(platform.database)
     with pytest.raises(Exception, match="permission denied for schema serving"):
@@ -157,3 +176,25 @@ def test_a_window_reads_its_own_months_alone(platform: Platform) -> None:
     )
     text = " ".join(line for (line,) in plan)
     assert [month for month in range(1, 7) if f"prediction_log_2013{month:02}" in text] == [3, 4]
+
+
+def test_predictions_of_before_have_no_decision_and_stay_as_they_were(dsn: str) -> None:
+    query(dsn, ROWS)
+    alembic(dsn, "upgrade", "0011")
+    before = query(dsn, "select * from serving.prediction order by 2, 3")
+    rights = (
+        "select grantee from information_schema.role_table_grants where table_name = 'prediction' order by 1"
+    )
+    readers = query(dsn, rights)
+    alembic(dsn, "upgrade", "0013")
+    after = query(dsn, "select * from serving.prediction order by 2, 3")
+    assert after == [(*row, None, None) for row in before]
+    assert query(dsn, rights) == readers
+    query(
+        dsn,
+        """select ledger.ensure_month('serving.prediction_log', '2013-06-01');
+           insert into serving.prediction_log values ('p', '2013-06-03', 'k', 1, 0.5, true, 0.975)""",
+    )
+    alembic(dsn, "downgrade", "0011")
+    assert query(dsn, "select * from serving.prediction order by 2, 3") == before
+    assert query(dsn, rights) == readers

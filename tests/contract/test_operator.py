@@ -133,6 +133,16 @@ def test_a_wrong_partition_is_refused_in_one_line(
         operator("ingest", "flights.extract").request(context(key, params))
 
 
+def test_a_warehouse_that_was_never_migrated_is_one_line(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bare = platform.settings("serve").warehouse_dsn.get_secret_value()
+    monkeypatch.setenv("MLCYCLE_DSN_SERVE", bare)
+    platform.owner().query("drop schema ledger cascade")
+    with pytest.raises(ConfigError, match="without this version's ledger: run `mlcycle migrate`"):
+        operator("train", "dataset").request(context(None))
+
+
 def test_a_run_without_a_key_works_on_the_newest_partition_published_before_it(
     platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -183,7 +193,8 @@ def test_what_a_step_leaves_is_handed_over_and_linked(script: Any, monkeypatch: 
 
 
 def test_every_task_shows_every_link(script: Any) -> None:
-    links = {"MLflow run", "Validation report", "Drift report", "Comparison report"}
+    reports = {"Validation report", "Drift report", "Why", "Comparison report"}
+    links = {"MLflow run", *reports, "What it earns", "What it recommends"}
     assert {link.name for link in operator("score", "score").operator_extra_links} == links
 
 

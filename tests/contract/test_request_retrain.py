@@ -10,9 +10,14 @@ from psycopg2.extensions import cursor as Cursor
 
 from mlcycle.contract import Handover, Result, Status
 from mlcycle.ledger import retrain
+from mlcycle.project import Project
 from mlcycle.steps.runtime import run_step
 from tests.conftest import Platform
 from tests.raw_data import FLIGHTS, request
+
+DOCUMENT = FLIGHTS.document()
+#: A monitor's page is enough to ask. ``test_shadow_wish`` has the other way.
+ASKING = Project.model_validate({**DOCUMENT, "retrain": {**DOCUMENT["retrain"], "asks": "page"}})
 
 
 def ask(platform: Platform, day: str, work: str = "", **fields: Any) -> Result:
@@ -21,7 +26,7 @@ def ask(platform: Platform, day: str, work: str = "", **fields: Any) -> Result:
         wish = {"retrain": {"wanted": True, "reason": f"log loss is up on {day}"}}
         fields = {"inputs": {"monitor": [Handover(values=wish)]}, **fields}
     work = work or f"retrain-{day}-{fields.get('params')}"
-    return run_step(request("request_retrain", FLIGHTS, day, work=work, **fields), platform.settings())
+    return run_step(request("request_retrain", ASKING, day, work=work, **fields), platform.settings())
 
 
 def test_a_monitor_is_held_by_the_cooldown_and_a_person_is_not(platform: Platform) -> None:
@@ -98,8 +103,8 @@ def test_what_no_monitor_wants_is_skipped_and_not_noted(platform: Platform) -> N
 def test_of_many_at_once_one_is_accepted(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
     read = retrain.accepted
 
-    def slowly(cursor: Cursor, project: str) -> list[datetime]:
-        found = read(cursor, project)
+    def slowly(cursor: Cursor, project: str, wants: retrain.Wants = "retrain") -> list[datetime]:
+        found = read(cursor, project, wants)
         time.sleep(0.05)  # long enough for every other to have read the same, were they let in
         return found
 

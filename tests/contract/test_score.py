@@ -14,11 +14,11 @@ from mlcycle.adapters.tracking import model_cache
 from mlcycle.adapters.warehouse.connection import Warehouse
 from mlcycle.adapters.warehouse.predictions import scored
 from mlcycle.contract import Result, Status
+from mlcycle.demo.world_data import day_file
 from mlcycle.domain.partitions import Partition
 from mlcycle.errors import ConfigError
 from mlcycle.ledger import attempts, monitoring
 from mlcycle.ledger.models import learnt_until
-from mlcycle.local.world_data import day_file
 from mlcycle.steps.runtime import run_step
 from tests.conftest import Platform
 from tests.raw_data import FLIGHTS, deliver, replace, request

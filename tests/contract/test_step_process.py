@@ -59,6 +59,36 @@ def test_a_warehouse_that_does_not_answer_asks_for_a_retry(platform: Platform, t
     assert "Traceback" not in stderr
 
 
+@pytest.mark.parametrize("shared", [True, False], ids=["artifact store", "own folder"])
+def test_an_attempt_whose_place_was_taken_leaves_a_shared_result_alone(
+    platform: Platform, tmp_path: Path, shared: bool
+) -> None:
+    """As one that lives on, on a node that nobody reaches: its result would be taken for the newer one's."""
+    platform.owner().query(
+        """create function ledger.begin_again() returns trigger language plpgsql as $$ begin
+               insert into ledger.attempt (work, project, step) values (new.work, new.project, new.step);
+               return null;
+           end $$;
+           create trigger begin_again after insert on ledger.attempt for each row
+               when (pg_trigger_depth() = 0) execute function ledger.begin_again()"""
+    )
+    request = Request.model_validate(rollback_request(step="request_retrain"))
+    path, result = tmp_path / "request.json", tmp_path / "result.json"
+    partitions = {"first": "2013-01-01", "last": "2013-01-01"}
+    path.write_text(
+        Request.model_validate({**request.model_dump(), "partitions": partitions}).model_dump_json()
+    )
+    result.write_text("the newer attempt's")
+    place = result.as_uri() if shared else str(result)
+    done = subprocess.run(
+        [sys.executable, *["-m", "mlcycle", "step", "request_retrain", "--request"], str(path), "--result", place],
+        capture_output=True, text=True, cwd=tmp_path,
+        env={"PATH": os.environ["PATH"], **platform.settings().as_env()},
+    )  # fmt: skip
+    assert "superseded by attempt 2" in done.stderr
+    assert (result.read_text() == "the newer attempt's") is shared
+
+
 def test_a_misspelt_setting_is_named(platform: Platform, tmp_path: Path) -> None:
     env = {**platform.settings().as_env(), "MLCYCLE_WAREHOUSE_DNS": "x"}
     code, result, _ = run_step(tmp_path, env, rollback_request())

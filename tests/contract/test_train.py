@@ -13,11 +13,8 @@ from mlcycle.adapters.tracking.server import Tracking
 from mlcycle.adapters.warehouse.connection import Warehouse
 from mlcycle.contract import Handover, Status
 from mlcycle.ledger import attempts
-from mlcycle.settings import Settings
-from mlcycle.steps import train
-from mlcycle.steps.context import StepContext
+from mlcycle.steps import fitting
 from tests.conftest import Platform
-from tests.raw_data import request
 from tests.snapshots import JANUARY, Trained, flights, flights_project
 
 CANDIDATES = ["table", "boosting", "network"]
@@ -224,7 +221,7 @@ def test_a_handle_reads_the_same_rows_whole_and_in_parts(
     manifest = training_data.read_manifest(trained.artifacts, dataset.outputs["manifest"])
     columns = [*trained.project.inputs.all, "label"]
     examples = training_data.SplitExamples(
-        trained.artifacts, manifest, "train", columns, "classification", tmp_path
+        trained.artifacts, manifest, ("train",), columns, "classification", tmp_path
     )
     whole, parts = examples.whole(), list(examples.parts())
     assert len(parts) > 3
@@ -238,33 +235,22 @@ def test_a_handle_reads_the_same_rows_whole_and_in_parts(
 def test_an_attempt_that_was_replaced_stops_training(
     trained: Trained, dataset: Handover, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(train, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(fitting, "LOOK_SECONDS", 0.0)
     document = trained.project.document()
     document["candidates"]["network"]["params"]["epochs"] = 200
     trained.project = type(trained.project).model_validate(document)
     rounds: list[int] = []
-    told = train._CurveLog.__call__
+    told = fitting._CurveLog.__call__
 
-    def and_then_replaced(log: train._CurveLog, done: int, of: int, losses: dict[str, float]) -> bool:
+    def and_then_replaced(log: fitting._CurveLog, done: int, of: int, losses: dict[str, float]) -> bool:
         rounds.append(done)
         if done == 2:  # as a retry does while this one was taken for dead
             with Warehouse(trained.settings()).transaction() as cursor:
                 attempts.open_attempt(cursor, trained.request("train", "replaced"), trained.project.name)
         return told(log, done, of, losses)
 
-    monkeypatch.setattr(train._CurveLog, "__call__", and_then_replaced)
+    monkeypatch.setattr(fitting._CurveLog, "__call__", and_then_replaced)
     result = trained.train(dataset, "network", work="replaced")
     assert result.error is not None
     assert result.error.kind == "superseded"
     assert rounds == [1, 2]
-
-
-def test_another_trainings_folder_may_go_while_old_ones_are_looked_for(tmp_path: Path) -> None:
-    settings = Settings.model_validate(
-        {"warehouse_dsn": "", "artifacts_url": "file:///a", "scratch": tmp_path}
-    )
-    asked = request("train", flights_project(), "2013-01-31")
-    context = StepContext(asked, flights_project(), settings, 1, Warehouse(settings))
-    folder = train._checkpoints(context)
-    (folder.parent / "gone").symlink_to(tmp_path / "nowhere")  # listed, and not there any more
-    assert train._checkpoints(context) == folder

@@ -17,10 +17,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from mlcycle.airflow_api import AirflowApi
 from mlcycle.errors import Unavailable
 from mlcycle.local import guard
-from mlcycle.local.airflow_api import AirflowApi
-from mlcycle.local.config import Platform, configure
+from mlcycle.local.config import Platform, airflow_login, configure
 from mlcycle.local.processes import die_with_parent
 from mlcycle.local.services import Service, services
 from tests.conftest import ROOT, free_ports
@@ -34,7 +34,7 @@ class Airflow:
     def __init__(self, platform: Platform, home: Path) -> None:
         self.platform, self.home = platform, home
         self.scratch = platform.state / "scratch"
-        self.api = AirflowApi.of_platform(platform.state)
+        self.api = AirflowApi.from_env(airflow_login(platform.state))
 
     def script(self, **answers: list[dict[str, Any]]) -> None:
         """Say how the next tries of steps (or tasks) end; forgets the requests there were.
@@ -119,7 +119,7 @@ def _answering(platform: Platform, process: "subprocess.Popen[bytes]") -> Platfo
     while True:
         assert process.poll() is None, "Airflow did not start"
         try:
-            AirflowApi.of_platform(platform.state)
+            AirflowApi.from_env(airflow_login(platform.state))
             return platform
         except Unavailable:
             assert time.monotonic() < deadline, "Airflow does not answer"

@@ -16,14 +16,13 @@ from typing import Any, ClassVar
 
 from mlcycle.contract import Request, Result
 from mlcycle.orchestration.placement import Placement
-from mlcycle.orchestration.runners.base import Handle
+from mlcycle.orchestration.runners.base import Handle, Staying
 
 
-class ScriptedRunner:
+class ScriptedRunner(Staying):
     """Stands where a process or a pod would be."""
 
     durable: ClassVar[bool] = False
-    away: ClassVar[timedelta | None] = None
 
     def __init__(self, env: Mapping[str, str]) -> None:
         self._folder = Path(env["MLCYCLE_SCRATCH"])
@@ -74,7 +73,7 @@ class ScriptedRunner:
         """Nothing is held."""
 
 
-class ElsewhereRunner:
+class ElsewhereRunner(Staying):
     """Steps that outlive their worker, as a pod does: they run in the test's own process.
 
     Each submitted step is a folder below ``elsewhere`` with its request and the number of the worker
@@ -82,7 +81,6 @@ class ElsewhereRunner:
     """
 
     durable: ClassVar[bool] = True
-    away: ClassVar[timedelta | None] = None
 
     def __init__(self, env: Mapping[str, str]) -> None:
         self._folder = Path(env["MLCYCLE_SCRATCH"]) / "elsewhere"
@@ -127,6 +125,7 @@ class AwayRunner(ElsewhereRunner):
     """The same, and the task lets go of its slot meanwhile."""
 
     away: ClassVar[timedelta | None] = timedelta(seconds=2)
+    stay: ClassVar[float] = 3.0
 
 
 def killed() -> dict[str, Any]:

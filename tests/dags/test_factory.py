@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 
 from mlcycle.cycle import STAGES
+from mlcycle.project.file import load
 from tests.dags.conftest import ROOT, Bag, copy_project
 
 HEAVY = ["mlflow", "torch", "sklearn", "pandas", "pyarrow", "feast", "great_expectations", "evidently"]
 HEAVY += ["duckdb", "onnxruntime", "numpy"]
+ENDS = {"alert-failed", "nothing-failed"}  # of every run
 OWN = "mlcycle_housekeeping"  # the platform's DAG, whatever projects there are
 
 
@@ -36,7 +38,7 @@ def test_every_project_of_the_repository_gives_a_dag_for_each_stage(bag: Bag) ->
     own = found.dags.pop(OWN)
     assert [task.task_id for task in own.tasks] == ["prune"]
     serialized(own)
-    assert set(found.dags) == {f"{name}_{stage}" for name in names for stage in STAGES}
+    assert set(found.dags) == {f"{name}_{stage}" for name in names for stage in STAGES if stage != "alerts"}
     for dag in found.dags.values():
         assert dag.doc_md
         assert dag.is_paused_upon_creation is False
@@ -46,7 +48,9 @@ def test_every_project_of_the_repository_gives_a_dag_for_each_stage(bag: Bag) ->
 
 def test_ingest_waits_for_late_tables_and_announces_the_partition_once(bag: Bag) -> None:
     dag = bag(ROOT / "projects").dags["flights_ingest"]
+    everything = set(dag.task_ids) - ENDS
     assert edges(dag) == {
+        **dict.fromkeys(ENDS, everything),
         "flights.extract": set(),
         "flights.validate": {"flights.extract"},
         "flights.publish": {"flights.validate"},
@@ -74,6 +78,31 @@ def test_ingest_waits_for_late_tables_and_announces_the_partition_once(bag: Bag)
         "weather.publish": ["flights/raw/weather"],
         "announce-raw": ["flights/raw"],
     }
+
+
+def test_every_stage_tells_its_failures_and_fails_with_them(bag: Bag) -> None:
+    dags = bag(ROOT / "projects").dags
+    for stage in set(STAGES) - {"alerts"}:  # which the project has no need of
+        dag = dags[f"flights_{stage}"]
+        others = set(dag.task_ids) - ENDS
+        for end, rule in (("alert-failed", "one_failed"), ("nothing-failed", "none_failed")):
+            assert dag.get_task(end).upstream_task_ids == others
+            assert dag.get_task(end).trigger_rule == rule
+        # Airflow takes a run for what its last tasks are.
+        assert {task.task_id for task in dag.leaves} == ENDS
+    told = dags["flights_train"].get_task("alert-failed")._steps()
+    assert told["train.boosting"] == "train.boosting"
+    assert set(told) == {
+        "dataset",
+        "train.carrier_hour_rate",
+        "train.boosting",
+        "train.network",
+        "evaluate",
+        "register",
+    }
+    assert (
+        "monitor" not in dags["flights_monitor"].get_task("alert-failed")._steps()
+    )  # its alert step says so
 
 
 def test_a_run_that_waits_for_its_delivery_holds_up_no_other(bag: Bag, tmp_path: Path) -> None:
@@ -131,9 +160,32 @@ def test_assets_lead_from_raw_to_promote_and_each_stage_waits_for_one_asset_alon
             break
         reached = more
     assert {d for d in reached if d.startswith("flights_")} == {
-        f"flights_{stage}" for stage in ("ingest", "features", "score", "monitor", "train", "promote")
+        f"flights_{stage}"
+        for stage in ("ingest", "features", "score", "monitor", "shadow", "train", "promote")
     }
     assert "flights/retrain" in emits["flights_retrain"]
+
+
+def test_a_wish_of_the_monitors_starts_a_shadow_or_where_a_page_is_enough_the_training(
+    bag: Bag, tmp_path: Path
+) -> None:
+    copy_project(tmp_path, "proven")
+    copy_project(tmp_path, "paged", ("retrain:", "retrain:\n  asks: page"))
+    dags = bag(tmp_path).dags
+    emitted = {
+        name: [outlet.name for outlet in dags[f"{name}_monitor"].get_task("request_retrain").outlets]
+        for name in ("proven", "paged")
+    }
+    assert emitted == {"proven": ["proven/shadow"], "paged": ["paged/retrain"]}
+    fits = {f"fit_shadow.{name}" for name in ("carrier_hour_rate", "boosting", "network")}
+    assert edges(dags["proven_shadow"]) == {
+        "dataset": set(),
+        **{fit: {"dataset"} for fit in fits},
+        "shadow": {"dataset", *fits},
+        "request_retrain": {"shadow"},
+        **{end: {"dataset", *fits, "shadow", "request_retrain"} for end in ENDS},
+    }
+    assert dags["proven_shadow"].get_task("request_retrain").outlets[0].name == "proven/retrain"
 
 
 def test_the_task_that_promotes_is_the_one_that_asks_where_the_project_wants_that(
@@ -143,7 +195,10 @@ def test_the_task_that_promotes_is_the_one_that_asks_where_the_project_wants_tha
     file.write_text(file.read_text() + "\napproval: {required: true, within: 2 days}\n")
     copy_project(tmp_path, "free")
     dags = bag(tmp_path).dags
-    steps = {"compare": set(), "promote": {"compare"}, "reconcile": {"promote"}}
+    refits = {f"refit.{name}" for name in load(ROOT / "projects" / "flights" / "project.yaml").candidates}
+    steps = {"compare": set(), **{key: {"compare"} for key in refits}}
+    steps |= {"promote": {"compare", *refits}, "reconcile": {"promote"}}
+    steps |= {end: set(steps) for end in ENDS}
     assert edges(dags["gated_promote"]) == edges(dags["free_promote"]) == steps
     kinds = {name: dags[f"{name}_promote"].get_task("promote").task_type for name in ("gated", "free")}
     assert kinds == {"gated": "ApprovedStepOperator", "free": "StepOperator"}
@@ -192,6 +247,7 @@ def test_a_live_source_is_fetched_once_its_partition_is_over(
         ("live: false", "live: true"),
         ("partition: day", f"partition: {unit}"),
         ('start: "2013-01-01"', f'start: "{start}"'),
+        ("lag: 1", f"lag: {24 // hours}"),  # partitions: still the day after which labels are known
     )
     found = bag(tmp_path)
     assert not found.import_errors
@@ -200,13 +256,37 @@ def test_a_live_source_is_fetched_once_its_partition_is_over(
     assert (info.run_after - info.partition_date).total_seconds() == hours * 3600
 
 
+@pytest.mark.parametrize(
+    ("after", "cron"),
+    [
+        ("1 minute", "*/5 * * * *"),
+        ("30 minutes", "*/15 * * * *"),
+        ("59 minutes", "*/20 * * * *"),
+        ("1 day", "7 * * * *"),
+    ],
+)
+def test_a_project_that_escalates_looks_twice_in_the_time_that_it_gives(
+    bag: Bag, tmp_path: Path, after: str, cron: str
+) -> None:
+    escalate = f"alerts:\n  escalate: {{after: {after}, channels: [{{kind: log}}]}}"
+    copy_project(tmp_path, "live", ("live: false", "live: true"), ("alerts:", escalate))
+    copy_project(tmp_path, "quiet", ("live: false", "live: true"))
+    found = bag(tmp_path)
+    assert not found.import_errors
+    dag = serialized(found.dags["live_alerts"])
+    assert dag.timetable.summary == cron
+    assert set(dag.task_ids) == {"alert", *ENDS}
+    assert not dag.catchup
+    assert "quiet_alerts" not in found.dags
+
+
 def test_a_wrong_project_file_is_named_by_line_and_hides_no_other_project(bag: Bag, tmp_path: Path) -> None:
     copy_project(tmp_path, "good")
     broken = copy_project(tmp_path, "broken", ("entity:", "entiti:"))
     line = 1 + broken.read_text().splitlines().index("entiti:")
     found = bag(tmp_path)
     assert {dag_id.split("_")[0] for dag_id in found.dags if dag_id != OWN} == {"good"}
-    assert len(found.dags) == len(STAGES) + 1
+    assert len(found.dags) == len(STAGES)  # the platform's own, and no `alerts` without an escalation
     ((file, text),) = found.import_errors.items()
     assert file.endswith("mlcycle_project_errors.py")
     assert f"{broken}:{line}: entiti: unknown key" in text

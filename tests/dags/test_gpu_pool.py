@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy
 
+from mlcycle.deploy.airflow_db import count_gpus, keep_gpu_pool
 from mlcycle.local.postgres import Postgres
-from mlcycle.local.prepare import count_gpus, keep_gpu_pool
 
 
 @pytest.fixture

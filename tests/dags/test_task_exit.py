@@ -1,5 +1,6 @@
 """Airflow's supervisor looks again at once when its task has closed every pipe."""
 
+import inspect
 import selectors
 import subprocess
 import time
@@ -24,7 +25,10 @@ LONG = 2.0  # seconds it may wait, as Airflow asks it to
 @pytest.fixture
 def task(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A supervisor whose task's pipes are closed while its process still runs."""
-    original = WatchedSubprocess._service_subprocess
+    # Another test of this process may have started a scheduler's listener.
+    monkeypatch.setattr(
+        WatchedSubprocess, "_service_subprocess", inspect.unwrap(WatchedSubprocess._service_subprocess)
+    )
     with subprocess.Popen(["sleep", "60"]) as process:
         supervisor: Any = object.__new__(ActivitySubprocess)
         supervisor.selector = selectors.DefaultSelector()
@@ -32,7 +36,6 @@ def task(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         supervisor._process = PsutilTracker(psutil.Process(process.pid))
         yield supervisor
         process.kill()
-    WatchedSubprocess._service_subprocess = original
 
 
 def looked(supervisor: Any) -> float:
@@ -61,7 +64,7 @@ def test_without_it_airflow_waits_for_the_whole_time(task: Any) -> None:
 @pytest.fixture
 def started(task: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """A supervisor that is about to tell the server that its task runs; its heartbeats are counted."""
-    monkeypatch.setattr(ActivitySubprocess, "_on_child_started", lambda self: None)
+    monkeypatch.setattr(ActivitySubprocess, "_on_child_started", lambda self: None)  # spared or not
     task.id, task._terminal_state, task.failed_heartbeats = "a task", None, 0
     task._last_heartbeat_attempt = task._last_successful_heartbeat = 0.0
     task.client = MagicMock()

@@ -46,6 +46,7 @@ VOLATILE = {
         "registered_at",
         "compared_at",
         "crowned_at",
+        "set_at",
         "measured_at",
         "requested_at",
         "scored_at",
@@ -54,7 +55,16 @@ VOLATILE = {
         "used_at",
         "moment",
     ),
-    *("started_at", "finished_at", "quarantined_at", "delivered_at", "closed_at", "link", "details"),
+    *(
+        "started_at",
+        "finished_at",
+        "quarantined_at",
+        "delivered_at",
+        "closed_at",
+        "noted_at",
+        "link",
+        "details",
+    ),
     *("run_id", "model_uri", "comparison_id", "uri", "manifest", "manifest_digest", "reasons", "statistics"),
 }
 IGNORED_TABLES = {"ledger.attempt", "ledger.publication", "ledger.schema_version", "online.registry"}

@@ -114,8 +114,8 @@ def check_one_crowned(trial: Platform, before: Moment, results: list[Result | No
     for result in results:
         if result is not None and result.error is not None:
             assert result.error.kind == "conflict", result.message
-            assert "is now number 1, version 1" in result.error.message
-    assert trial.owner().query("select seq, version from ledger.champion order by seq") == [(1, 1)]
+            assert "is now number 1, version 2" in result.error.message  # the judged one trained again
+    assert trial.owner().query("select seq, version from ledger.champion order by seq") == [(1, 2)]
     assert published(trial, works(before, PROMOTIONS)) == 1
 
 

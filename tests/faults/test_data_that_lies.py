@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from mlcycle.contract import Result, Status
-from mlcycle.local.world_data import day_file
-from mlcycle.local.world_faults import Fault, plant
+from mlcycle.demo.world_data import day_file
+from mlcycle.demo.world_faults import Fault, plant
 from mlcycle.project import Project
 from tests.conftest import Platform
 from tests.contract.ingest import FLIGHTS, Ingest, edit

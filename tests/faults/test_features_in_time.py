@@ -17,8 +17,8 @@ from psycopg2.extensions import cursor as Cursor
 from mlcycle.adapters.features import online_writer
 from mlcycle.adapters.warehouse.connection import Warehouse
 from mlcycle.contract import Result
+from mlcycle.demo.world_data import day_file
 from mlcycle.ledger import watermarks
-from mlcycle.local.world_data import day_file
 from mlcycle.steps.runtime import run_step
 from tests.conftest import Platform
 from tests.faults.chance import runs, seeded

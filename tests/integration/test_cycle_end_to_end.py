@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from mlcycle.adapters.warehouse.connection import Warehouse
-from mlcycle.local.airflow_api import AirflowApi
-from mlcycle.local.config import load
+from mlcycle.airflow_api import AirflowApi
+from mlcycle.local.config import airflow_login, load
 from mlcycle.local.environment import airflow_env
 from mlcycle.settings import Settings
 from tests.conftest import ROOT
@@ -36,7 +36,7 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def api(state: Path) -> Iterator[AirflowApi]:
-    with AirflowApi.of_platform(state) as api:
+    with AirflowApi.from_env(airflow_login(state)) as api:
         api.wait_for_dag("weather_ingest", seconds=90)
         yield api
 

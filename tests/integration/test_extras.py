@@ -17,7 +17,10 @@ TORCH = ("models/deep_cross_net.py", "models/checkpoint.py")
 #: What each extra must carry, and what must not come along with it.
 PIECES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "": (CORE, ("airflow", "numpy", "fsspec")),
-    "airflow": ((*CORE, "orchestration", "console"), ("torch", "sklearn", "mlflow", "feast", "evidently")),
+    "airflow": (
+        (*CORE, "orchestration", "console", "housekeeping"),
+        ("torch", "sklearn", "mlflow", "feast", "evidently"),
+    ),
     "steps": ((*CORE, "steps", "adapters", "domain", "models"), ("torch", "airflow")),
     "torch": ((*CORE, "steps", "adapters", "domain", "models", *TORCH), ("airflow",)),
     "serving": (
@@ -38,7 +41,7 @@ PIECES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 }
 #: Imported by a function that is called only where another extra is installed.
 ELSEWHERE = {
-    "steps/train.py": ("torch",),  # asked for a GPU, which only families of the torch extra use
+    "steps/fitting.py": ("torch",),  # asked for a GPU, which only families of the torch extra use
 }
 CHECK = """
 import importlib, importlib.util, json, sys

@@ -11,9 +11,9 @@ import pytest
 import yaml
 
 from mlcycle.adapters.warehouse.connection import Warehouse
+from mlcycle.airflow_api import AirflowApi
 from mlcycle.domain.partitions import Partition
-from mlcycle.local.airflow_api import AirflowApi
-from mlcycle.local.config import load
+from mlcycle.local.config import airflow_login, load
 from mlcycle.settings import Settings
 from tests.conftest import ROOT
 from tests.hourly import now_hour, project, rows
@@ -47,7 +47,7 @@ def state(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pa
 
 @pytest.fixture(scope="module")
 def api(state: Path) -> Iterator[AirflowApi]:
-    with AirflowApi.of_platform(state) as api:
+    with AirflowApi.from_env(airflow_login(state)) as api:
         api.wait_for_dag("living_ingest", seconds=90)
         yield api
 

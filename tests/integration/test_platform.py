@@ -17,11 +17,11 @@ import psutil
 import psycopg2
 import pytest
 
+from mlcycle.deploy.airflow_db import count_gpus
 from mlcycle.errors import ConfigError, Conflict, Unavailable
 from mlcycle.local import commands
 from mlcycle.local.config import Platform, load
 from mlcycle.local.guard import recorded
-from mlcycle.local.prepare import count_gpus
 from mlcycle.local.processes import descendants, session_members, started_at, wait_gone
 from tests.conftest import free_ports
 from tests.services import running_platform

@@ -8,8 +8,8 @@ from typing import Any
 import psutil
 import pytest
 
+from mlcycle.airflow_api import AirflowApi
 from mlcycle.contract import Request
-from mlcycle.local.airflow_api import AirflowApi
 from tests.dags.conftest import copy_project
 from tests.dags.scheduler import Airflow, running_airflow, wait_for
 from tests.dags.scripted import answered
@@ -27,6 +27,7 @@ def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Airflow]:
     gated.write_text(gated.read_text() + "\napproval: {required: true, within: 1 hour}\n")
     copy_project(folder / "projects", "free")
     copy_project(folder / "projects", "late")
+    copy_project(folder / "projects", "hurried", ("\nalerts:\n", "\nalerts:\n  deadline: 1 minute\n"))
     with running_airflow(
         folder, "tests.dags.scripted.ScriptedRunner", folder / "projects",
         AIRFLOW__CORE__PARALLELISM="1", MLCYCLE_RUNNER_LABELS="tests.dags.scripted.ElsewhereRunner",
@@ -224,3 +225,44 @@ def test_a_candidate_added_just_before_a_run_is_trained_by_it(airflow: Airflow) 
     assert len(evaluated["inputs"]["train"]) == len(evaluated["project"]["candidates"]) == 4
     assert airflow.task("late_train", run, "train.newcomer")["state"] == "success"
     assert airflow.task("late_train", run, "dataset")["try_number"] == 1
+
+
+def test_what_failed_for_good_is_told_once_the_run_is_over_and_the_run_stays_failed(airflow: Airflow) -> None:
+    """A table's step that died for good, and one beside it that goes on for a while and fails then."""
+    dead = {"status": "failed", "error": {"kind": "memory", "message": "out of memory", "retryable": False}}
+    airflow.script(**{"weather.extract": [dead], "flights.extract": [{**dead, "sleep": 8}]})
+    run = airflow.api.trigger("free_ingest", partition=DAY)
+    assert airflow.api.wait("free_ingest", run, seconds=120) == "failed"
+    assert airflow.task("free_ingest", run, "alert-failed")["state"] == "success"
+    (request,) = airflow.requests("alert-failed")
+    assert request["params"]["failed"] == {
+        "extract.flights": "flights.extract", "extract.weather": "weather.extract",
+    }  # fmt: skip
+    assert request["params"]["stage"] == "ingest"
+    assert request["partitions"] == {"first": DAY, "last": DAY}
+    assert request["params"]["link"].endswith(
+        f"/dags/free_ingest/runs/{run.replace('+', '%2B').replace(':', '%3A')}"
+    )
+
+
+def test_a_run_that_should_have_ended_is_told_of_while_it_goes_on(airflow: Airflow) -> None:
+    waiting = {"kind": "waiting", "message": "not there yet", "retryable": True}
+    airflow.script(score=[{"status": "waiting", "error": waiting, "again_in": 80}, {"status": "skipped"}])
+    run = airflow.api.trigger("hurried_score", partition=DAY)
+    wait_for(
+        lambda: list((airflow.scratch / "requests").glob("hurried_score..*.json")), "nobody was told", 100
+    )
+    assert airflow.task("hurried_score", run, "score")["state"] == "up_for_reschedule"
+    (path,) = (airflow.scratch / "requests").glob("hurried_score..*.json")
+    request = Request.model_validate_json(path.read_bytes())
+    assert (request.step, request.work) == ("alert", f"hurried_score/{run}/overdue")
+    assert (request.params["overdue"], request.params["within"]) == ("score", 60)
+    assert airflow.api.wait("hurried_score", run, seconds=120) == "success"
+
+
+def test_a_run_that_went_well_starts_no_process_to_say_so(airflow: Airflow) -> None:
+    airflow.script()
+    run = airflow.api.trigger("free_rollback")
+    assert airflow.api.wait("free_rollback", run, seconds=60) == "success"
+    assert airflow.task("free_rollback", run, "alert-failed")["state"] == "skipped"
+    assert not airflow.requests("alert-failed")

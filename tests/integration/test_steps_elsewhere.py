@@ -64,6 +64,7 @@ def small(project: Project) -> Project:
     """The project with quick candidates and a split that fits seven weeks."""
     document = project.document()
     document["split"] |= {"holdout": "7 days", "validation": "7 days"}
+    document["gate"] |= {"confidence": 0.6}  # a week's holdout proves little
     document["candidates"]["boosting"]["params"]["max_iter"] = 20
     document["candidates"]["network"]["params"]["epochs"] = 1
     return Project.model_validate(document)
@@ -102,6 +103,7 @@ def test_a_life_of_the_project_as_containers_would_live_it(
         live("promote", last=LAST)
         for stage in ("ingest", "features", "score", "monitor"):
             live(stage, last=DAY)
+        live("shadow", last=DAY)
         live("absent", last="2013-12-25", params={"reason": "the airport was closed"})
         ((_, refused),) = run_stage(project, "rollback", execute, params={"reason": "there is one champion"})
         assert (refused.status, refused.error and refused.error.retryable) == (Status.FAILED, False)

@@ -67,11 +67,6 @@ EQUIVALENT: list[tuple[str, str, str]] = [
         "the reader drops the line's end, finds the row, and the look that follows finds the NUL byte in the same words",
     ),
     (
-        r"domain\.drift\.stability_index",
-        r"before = .*(side=\"right\"\), \)|len\(edges\) - 1)",
-        "the reference fills its own last bin",
-    ),
-    (
         r"domain\.leakage\.check_column",
         r'name, None, present|"XXranksXX"|"RANKS"',
         "only 'is absent' is told apart",
@@ -98,16 +93,6 @@ EQUIVALENT: list[tuple[str, str, str]] = [
         r"owned = np\.where\(None, -1, owned\)",
         "null has a number of its own that nobody asks for",
     ),
-    (
-        r"domain\.drift\.categorical",
-        r"or True else 1|>= 1 else|correction=None",
-        "one category has p 1 by the test too; None is no",
-    ),
-    (
-        r"domain\.drift\.discoveries",
-        r"argsort\(p, (kind=None)?\)|zeros\(p\.size, \)",
-        "equal p values pass together; 0 and 1 as no and yes",
-    ),
     (r"domain\.metrics\.ranked_auc", r"argsort", "the order within a tie is not looked at"),
     (
         r"domain\.freshness\.Reach.*",
@@ -119,8 +104,8 @@ EQUIVALENT: list[tuple[str, str, str]] = [
     (r"domain\.row_checks\._inside", r"partitions\], \)", "whole numbers are of this type by default"),
     (r"domain\.row_checks\._one_row_per_key", r"= None", "None is no"),
     (
-        r"domain\.(leakage\.check_column|monitors\.prediction_drift|monitors\.drift)",
-        r"strength > |index > |effect > ",
+        r"domain\.leakage\.check_column",
+        r"strength > ",
         "a statistic that is the threshold to the last digit",
     ),
 ]

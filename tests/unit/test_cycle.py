@@ -1,6 +1,6 @@
 """The cycle's plan holds together."""
 
-from mlcycle.cycle import ALL_ROLES, ROLES, STAGES
+from mlcycle.cycle import ALL_ROLES, ROLES, STAGES, WISH, WISHES
 
 
 def test_every_step_has_a_role_and_every_role_is_known() -> None:
@@ -19,6 +19,8 @@ def test_steps_follow_steps_of_their_own_stage() -> None:
 
 def test_what_starts_a_stage_is_emitted_by_another() -> None:
     emitted = {step.emits for stage in STAGES.values() for step in stage.steps if step.emits}
+    assert WISH in emitted
+    emitted |= set(WISHES.values())
     wanted = {asset for stage in STAGES.values() for asset in stage.starts_on}
     assert wanted - {"labels"} <= emitted  # labels are the label table's raw
 

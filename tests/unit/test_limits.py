@@ -6,8 +6,10 @@ import pytest
 from pydantic import ValidationError
 
 from mlcycle.cycle import ROLES
+from mlcycle.errors import ConfigError
+from mlcycle.models import check_processes
 from mlcycle.orchestration.placement import place
-from mlcycle.project import Project
+from mlcycle.project import Project, Resources
 from mlcycle.project.file import load
 from mlcycle.project.limits import DEFAULTS
 from tests.conftest import ROOT
@@ -69,3 +71,18 @@ def test_the_place_of_a_step_follows_from_settings_project_and_step() -> None:
     assert (train.runner, train.image, train.limits.cpu) == ("kubernetes", "mlcycle:1", 2)
     assert (score.runner, score.limits) == ("docker", DEFAULTS["score"])
     assert place({}, FLIGHTS, "score").runner == "process"
+
+
+def test_a_training_on_several_nodes_says_how_many_gpus_each_has() -> None:
+    resources = Resources(gpu=2, nodes=3, gpu_kind="h100", spot=True)
+    assert resources.processes == 6
+    assert Resources().processes == 1
+    for wrong, message in (({"nodes": 2}, "say gpu"), ({"gpu_kind": "h100"}, "asks for no GPU")):
+        with pytest.raises(ValidationError, match=message):
+            Resources.model_validate(wrong)
+
+
+def test_a_family_that_trains_in_one_process_is_asked_for_no_more() -> None:
+    check_processes("deep_cross", 1)
+    with pytest.raises(ConfigError, match="'deep_cross' trains in one process, its resources ask for 4"):
+        check_processes("deep_cross", 4)

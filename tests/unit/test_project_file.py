@@ -41,6 +41,7 @@ def test_every_project_of_the_repository_loads_and_survives_a_request(path: Path
 @pytest.mark.parametrize(
     ("old", "new", "line_of", "expected"),
     [
+        pytest.param("  min_rows: 2000\n  min_slice", "  min_rows: 2000\n  resamples: 1000\n  min_slice", "  resamples:", r"gate\.resamples: unknown key, there is no such setting any more \(the gate's interval", id="a setting of old"),
         pytest.param("  metric: log_loss", "  metrics: log_loss", "  metrics:", r"evaluation\.metrics: unknown key", id="unknown key"),
         pytest.param("holdout: 14 days", "holdout: 14 dayz", "holdout:", r"split\.holdout: '14 dayz' is not a duration", id="bad duration"),
         pytest.param("origin: text", "origin: varchar", "origin: varchar", r"columns\.origin", id="unknown type"),
@@ -54,6 +55,7 @@ def test_every_project_of_the_repository_loads_and_survives_a_request(path: Path
         pytest.param("version: 1", "version: !!python/object:os.system {}", "version: !!", r"tag .* is not allowed", id="tag"),
         pytest.param("version: 1", "version: &v 1\nother: *v", "other:", r"aliases .* are not allowed", id="alias"),
         pytest.param("version: 1", "version: [1", "", r"not YAML", id="not YAML"),
+        pytest.param("threshold: 0.25", "explore: {share: 0.6}", "explore:", r"value\.explore\.share: Input should be less", id="more than half is drawn"),
         pytest.param("budget: 4", "budget: -1", "budget:", r"retrain\.budget", id="negative budget"),
         pytest.param('start: "2013-01-01"', "start: 2013-02-30", "start: 2013", r"'2013-02-30' is no timestamp", id="no such day"),
         pytest.param('start: "2013-01-01"', 'start: "0001-01-01"', "source:", r"0001-01-01 is not in the years 1900 to 2199", id="before all months"),
@@ -79,16 +81,39 @@ def test_a_mistake_is_named_by_file_line_and_key(
         assert f"{flights}:{line}:" in message, message
 
 
+def test_the_command_says_where_decisions_hide_what_other_ones_would_have_earned(flights: Path) -> None:
+    text = flights.read_text()
+    for said, told in (("", True), ("\n  explore: {share: 0.05}", False)):
+        key = f"threshold: 0.25\n  label_needs: positive{said}"
+        flights.write_text(text.replace("threshold: 0.25", key))
+        done = CliRunner().invoke(app, ["check", "--projects", str(flights.parents[1])])
+        assert done.exit_code == 0, done.stderr
+        note = "note    flights: labels are known only of rows decided positive, and no share"
+        assert (note in done.stdout) is told
+
+
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
         ("    family: deep_cross", "    family: deep_crss", "candidates.network: no model family 'deep_crss': there are"),
         ("epochs: ", "epoch: ", "candidates.network: model family 'deep_cross': no parameter 'epoch': there are"),
+        ("memory: 2Gi, gpu: 0", "memory: 2Gi, gpu: 2", "candidates.network: model family 'deep_cross' trains in one process"),
         ("metric: log_loss", "metric: rmse", "evaluation.metric 'rmse' does not measure"),
-        ("    drift: ", "    drfit: ", "monitors.watch: no monitor 'drfit': there are"),
+        ("    missing: ", "    mising: ", "monitors.watch: no monitor 'mising': there are"),
+        (
+            "expect_column_value_lengths_to_equal",
+            "expect_column_value_length_to_equal",
+            "source.tables: table 'flights': there is no expectation 'expect_column_value_length_to_equal'",
+        ),
+        ("max_value: 6000", "max_valu: 6000", "source.tables: table 'flights': "),
+        (
+            "  cooldown: 7 days",
+            "  schedule: 0 25 * * *\n  cooldown: 7 days",
+            "retrain.schedule: '0 25 * * *' is not a cron expression",
+        ),
         ("retrain:", "retrain:", ""),
     ],
-    ids=["family", "parameter", "metric", "monitor", "fine"],
+    ids=["family", "parameter", "gang", "metric", "monitor", "expectation", "argument", "cron", "fine"],
 )  # fmt: skip
 def test_the_command_checks_what_a_file_alone_does_not_tell(
     flights: Path, old: str, new: str, expected: str
@@ -154,3 +179,31 @@ def test_an_older_files_monitors_are_read(tmp_path: Path) -> None:
     }
     assert found["drift"].severity == "page"
     assert Monitors.model_validate(Monitors.model_validate(flat).model_dump(mode="json")).watch == found
+
+
+def test_a_label_s_table_that_claims_to_be_there_before_the_label_is_refused(flights: Path) -> None:
+    """It would date the views over it too early, and the replay of the past would believe it."""
+    flights.write_text(flights.read_text().replace("lag: 1 ", "lag: 0 "))
+    message = refused(flights)
+    assert "feature view 'carrier_recent' reads the label's column 'arr_delay'" in message
+    assert "'arrivals' says lag: 0, so that its values count as known before the label is" in message
+    assert "(label.delay: 1 day): set the table's lag" in message
+    result = CliRunner().invoke(app, ["check", str(flights)])
+    assert result.exit_code != 0
+
+
+def test_a_view_that_reads_other_columns_of_the_label_s_table_may_be_early(flights: Path) -> None:
+    text = flights.read_text().replace("lag: 1 ", "lag: 0 ")
+    flights.write_text(text)
+    for name in ("carrier_recent", "dest_recent", "carrier_hour"):
+        path = flights.parent / f"{name}.sql"
+        path.write_text(path.read_text().replace("arr_delay", "dep_delay") + "-- no arr_delay\n")
+    assert load(flights).source.tables["arrivals"].lag == 0
+
+
+def test_only_an_input_is_declared_as_known(flights: Path) -> None:
+    text = flights.read_text()
+    flights.write_text(text.replace("inputs:\n", "inputs:\n  known: [distance]\n"))
+    assert load(flights).inputs.known == ["distance"]
+    flights.write_text(text.replace("inputs:\n", "inputs:\n  known: [tailnum]\n"))
+    assert "known names 'tailnum', which is no input: list it as one, or remove it" in refused(flights)

@@ -90,6 +90,13 @@ def test_a_step_gets_the_secrets_of_its_own_project_and_step(
     assert not [name for name in step_env(starter, "train") if name.startswith("MLCYCLE_SECRET_")]
 
 
+def test_the_secret_of_an_escalation_is_given_too() -> None:
+    escalate = {"after": "30 minutes", "channels": [{"kind": "pagerduty", "secret": "PAGER"}]}
+    project = {"name": "flights", "alerts": {"channels": [{"kind": "log"}], "escalate": escalate}}
+    assert secret_names(project, "alert") == ["MLCYCLE_SECRET_FLIGHTS__PAGER"]
+    assert secret_names({"name": "flights", "alerts": {"channels": [], "escalate": None}}, "alert") == []
+
+
 def test_what_is_secret_stands_apart_and_names_where_it_comes_from() -> None:
     starter = {**STARTER, **HOOKS, "AWS_SECRET_ACCESS_KEY": "cloud", "MLCYCLE_EVIDENTLY_SECRET": "pages"}
     env = step_environment(starter, "ingest", ["MLCYCLE_SECRET_FLIGHTS__HOOK"])

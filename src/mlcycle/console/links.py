@@ -54,15 +54,34 @@ class DriftReportLink(ResultLink):
     key, title = "drift", "Drift report"
 
 
+class WhyReportLink(ResultLink):
+    """Why production is worse than the test; there where it is."""
+
+    key, title = "why", "Why"
+
+
 class ComparisonReportLink(ResultLink):
     """The challenger against the champion, by slice and block."""
 
     key, title = "comparison", "Comparison report"
 
 
+class EarningsLink(ResultLink):
+    """What acting on the predictions earns, for the project's owner."""
+
+    key, title = "earnings", "What it earns"
+
+
+class RecommendationsLink(ResultLink):
+    """What is recommended as a whole, over time and by popularity."""
+
+    key, title = "recommendations", "What it recommends"
+
+
 def all_links() -> tuple[ResultLink, ...]:
     """The links of every task."""
-    return (MlflowRunLink(), ValidationReportLink(), DriftReportLink(), ComparisonReportLink())
+    reports = (ValidationReportLink(), DriftReportLink(), WhyReportLink(), ComparisonReportLink())
+    return (MlflowRunLink(), *reports, EarningsLink(), RecommendationsLink())
 
 
 def address(link: str) -> str:

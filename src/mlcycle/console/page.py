@@ -1,8 +1,10 @@
 """The console's pages as HTML. Plain and self-contained: no script, nothing fetched from elsewhere.
 
-Airflow shows them in a sandboxed frame that lets no link out of it: links stay inside the frame.
+Airflow shows them in a sandboxed frame that lets no link out of it: links stay inside the frame, and a
+runbook's address stands there to be copied.
 """
 
+from collections.abc import Collection
 from typing import Any
 from urllib.parse import quote
 
@@ -10,28 +12,39 @@ from mlcycle.adapters.pages.templating import template
 from mlcycle.console.links import address
 from mlcycle.console.overview import Detail, Overview
 
+SILENCES = ("1 hour", "4 hours", "1 day", "3 days", "1 week", "4 weeks")  # that the form offers
 WIDTH, HEIGHT, WIDEST = 900, 80, 24.0  # of the bars, in the picture's own units
 
 
 def projects_page(
-    overviews: list[Overview], details: list[Detail] | None = None, *, error: str = "", reading: int = 0
+    overviews: list[Overview],
+    details: list[Detail] | None = None,
+    *,
+    error: str = "",
+    reading: int = 0,
+    acting: Collection[str] = (),
 ) -> str:
     """The first page: a line for each project, and under them what ``details`` holds.
 
-    ``reading`` tells how many project files are still being read.
+    ``reading`` tells how many project files are still being read, ``acting`` on which projects' alerts
+    who looks may act.
     """
     return template("console_projects.html.j2").render(
         overviews=overviews,
-        details=[_shown(detail) for detail in details or []],
+        details=[
+            _shown(detail, f"projects/{quote(detail.overview.name)}" * (detail.overview.name in acting))
+            for detail in details or []
+        ],
         error=error,
         reading=reading,
         place=lambda name: f"projects/{quote(name)}",
     )
 
 
-def project_page(detail: Detail) -> str:
-    """One project: its champion, tables, volume and open alerts."""
-    return template("console_project.html.j2").render(detail=_shown(detail))
+def project_page(detail: Detail, *, acting: bool = False, said: str = "", error: str = "") -> str:
+    """One project: its champion, tables, volume and open alerts; what came of an act on one."""
+    act = quote(detail.overview.name) * acting
+    return template("console_project.html.j2").render(detail=_shown(detail, act), said=said, error=error)
 
 
 def problem_page(title: str, error: str) -> str:
@@ -39,15 +52,18 @@ def problem_page(title: str, error: str) -> str:
     return template("console_problem.html.j2").render(title=title, error=error)
 
 
-def _shown(detail: Detail) -> dict[str, Any]:
+def _shown(detail: Detail, act: str) -> dict[str, Any]:
+    """``act`` is where the forms on alerts lead, relative to the page; none is drawn where it is empty."""
     return {
+        "act": act,
+        "silences": SILENCES,
         "overview": detail.overview,
         "facts": facts(detail.overview),
         "table": detail.table,
         "chart": _chart(detail.volumes),
         "tables": detail.tables,
         "alerts": [(alert, address(alert.link)) for alert in detail.alerts],
-        "hidden": sum(detail.overview.alerts.values()) - len(detail.alerts),
+        "hidden": sum(detail.overview.alerts.values()) - detail.listed,
     }
 
 

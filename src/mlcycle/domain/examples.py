@@ -9,10 +9,14 @@ from mlcycle.domain.metrics import Array
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows in memory: a pandas frame with the inputs, and their labels (n,). Examples of themselves."""
+    """Rows in memory: a pandas frame with the inputs, and their labels (n,). Examples of themselves.
+
+    ``weights`` (n,) are for how many rows each stands, one on average; None where each stands for itself.
+    """
 
     frame: Any
     labels: Array
+    weights: Array | None = None
 
     @property
     def count(self) -> int:

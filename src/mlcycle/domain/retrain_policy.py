@@ -1,4 +1,7 @@
-"""When the platform may ask for a retrain by itself: cooldown and budget, in the data's own time."""
+"""When the platform may ask for a retrain by itself: cooldown and budgets.
+
+Cooldown and the number of requests are counted in the data's own time, hours and money by the clock.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -18,7 +21,7 @@ def refusal(
     """Why a request is refused, or an empty text where it is accepted.
 
     Args:
-        source: ``monitor``, ``schedule`` or ``person``; a person is never refused, but counts.
+        source: who asks; a ``person`` is never refused, but counts.
         as_of: the moment the request speaks of, UTC.
         accepted: ``as_of`` of every request accepted before.
         cooldown: after the newest accepted request.
@@ -42,4 +45,26 @@ def refusal(
     used = sum(1 for moment in accepted if as_of - per < moment <= as_of)
     if used >= budget:
         return f"budget of {budget} retrains in {format_duration(per)} is used up"
+    return ""
+
+
+def overspent(
+    hours: float,
+    money: float,
+    *,
+    most_hours: float | None,
+    most_money: float | None,
+    currency: str,
+    per: timedelta,
+) -> str:
+    """Why nothing more is trained, ``hours`` and ``money`` having been used within ``per``; or an empty text.
+
+    A budget that is None has no end. What a training to come will take is not known and not counted, so the
+    last one may go over.
+    """
+    within = format_duration(per)
+    if most_hours is not None and hours >= most_hours:
+        return f"budget of {most_hours:g} hours of training in {within}: {hours:.2f} are used"
+    if most_money is not None and money >= most_money:
+        return f"budget of {most_money:g} {currency} for training in {within}: {money:.2f} are used"
     return ""

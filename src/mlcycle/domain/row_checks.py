@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+SECOND = "a second row for a key"  # of those refused
 SHOWN = 80  # characters of a cell that a reason quotes
 
 
@@ -136,7 +137,7 @@ def _one_row_per_key(
         copies[same] = True
         for at in again.difference(same).tolist():
             key = ", ".join(f"{name} {_quoted(str(cells.column(name)[at].as_py()))}" for name in keys.columns)
-            reasons.add(at, "a second row for a key", f"a second row for {key} with other values")
+            reasons.add(at, SECOND, f"a second row for {key} with other values")
     return copies
 
 

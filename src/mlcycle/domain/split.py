@@ -1,4 +1,8 @@
-"""The temporal split: holdout, validation and training, counted back from the newest labelled moment."""
+"""The temporal split: holdout, validation and training, counted back from the newest labelled moment.
+
+Between two splits lies an embargo of the time until a label is known: without it the last labels of one
+split would reach into the other (M. Lopez de Prado, "Advances in Financial Machine Learning", 2018, ch. 7).
+"""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,6 +21,12 @@ class Policy:
     history: timedelta  # from the newest labelled moment back to the start of training
     begin: datetime
     unit: Unit
+    known_after: timedelta = timedelta(0)  # how long after an event its label is known
+
+    @property
+    def embargo(self) -> timedelta:
+        """Partitions left out between two splits: the later one begins with all earlier labels known."""
+        return -(-self.known_after // self.unit.length) * self.unit.length
 
 
 @dataclass(frozen=True)
@@ -43,19 +53,21 @@ def windows(policy: Policy, labelled_until: datetime) -> dict[SplitName, Window]
         length: timedelta = getattr(policy, name)
         if length % unit.length or not length:
             raise ConfigError(f"split.{name} must be a whole number of partitions ({unit}s), at least one")
+    gap = policy.embargo
     holdout = labelled_until - policy.holdout
-    validation = holdout - policy.validation
+    validation = holdout - gap - policy.validation
     train = max(policy.begin, labelled_until - policy.history)
-    if train >= validation:
-        needed = _moment(policy.begin + policy.holdout + policy.validation + unit.length, unit)
+    if train >= validation - gap:
+        needed = policy.begin + policy.holdout + policy.validation + 2 * gap + unit.length
+        later = f"train once labels are known until {_moment(needed, unit)}, or "
         raise InputError(
             f"labels are known until {_moment(labelled_until, unit)}, which leaves nothing to train on "
-            f"before validation and holdout: train once labels are known until {needed}, or shorten "
-            "split.holdout or split.validation, or lengthen split.history"
+            f"before validation and holdout: {later if needed > labelled_until else ''}"
+            "shorten split.holdout or split.validation, or lengthen split.history"
         )
     return {
-        "train": Window(train, validation),
-        "validation": Window(validation, holdout),
+        "train": Window(train, validation - gap),
+        "validation": Window(validation, holdout - gap),
         "holdout": Window(holdout, labelled_until),
     }
 

@@ -25,6 +25,7 @@ def secret_names(project: Mapping[str, Any], step: str) -> list[str]:
     """
     if step != "alert":
         return []
-    channels = project.get("alerts", {}).get("channels", [])
+    alerts = project.get("alerts", {})
+    channels = [*alerts.get("channels", []), *(alerts.get("escalate") or {}).get("channels", [])]
     words = {channel.get("secret") for channel in channels}
     return sorted(secret_variable(project["name"], word) for word in words if word)

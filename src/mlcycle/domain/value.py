@@ -68,17 +68,29 @@ def worth(
     predictions: Array,
     known: Constants,
     totals: Mapping[str, float] | None = None,
+    weights: Array | None = None,
 ) -> Worth:
-    """What predictions (n,) with these labels (n,) earned, beside the constants and others' ``totals``."""
+    """What predictions (n,) with these labels (n,) earned, beside the constants and others' ``totals``.
+
+    ``weights`` (n,), one on average, are for how many rows each stands.
+    """
     before = {
-        name: _of_constant(payoff, task, labels, answer) for name, answer in known.answers.items()
+        name: _of_constant(payoff, task, labels, answer, weights) for name, answer in known.answers.items()
     } | dict(totals or {})
-    total = business_value(payoff, task, labels, predictions)
+    total = business_value(payoff, task, labels, predictions, weights)
     return Worth(total, before, known.usual, len(labels), _outcomes(payoff, task, labels, predictions))
 
 
-def _of_constant(payoff: Payoff, task: str, labels: Array, answer: float) -> float:
-    return business_value(payoff, task, labels, np.full_like(labels, answer))
+def answers(acted: NDArray[np.bool_]) -> Array:
+    """Decisions (n,) as predictions that any threshold decides so."""
+    found: Array = np.where(acted, np.inf, -np.inf)
+    return found
+
+
+def _of_constant(
+    payoff: Payoff, task: str, labels: Array, answer: float, weights: Array | None = None
+) -> float:
+    return business_value(payoff, task, labels, np.full_like(labels, answer), weights)
 
 
 def _outcomes(payoff: Payoff, task: str, labels: Array, predictions: Array) -> dict[str, int]:

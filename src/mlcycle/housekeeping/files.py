@@ -14,7 +14,7 @@ from mlcycle.housekeeping.freed import Freed
 from mlcycle.ledger import retention
 from mlcycle.ledger.retention import Needed
 
-FOLDERS = ("staging", "reports", "references", "models", "datasets")
+FOLDERS = ("staging", "reports", "references", "models", "datasets", "served")
 LIVE_WITH_MODEL = {"comparison", "evaluation"}  # kinds of reports
 SHARED = "static"  # scripts that reports have in common, a few megabytes for each version of a library
 
@@ -37,6 +37,7 @@ class Files:
         self._reports(needed)
         self._models(needed)
         self._datasets(needed)
+        self._served()
         if not self.dry:
             for folder in FOLDERS:
                 self.store.remove_empty_folders(folder, self.before["staging"])
@@ -63,6 +64,11 @@ class Files:
                     self._remove("models", (f for f in found if f.path not in links))
                 else:
                     self._remove("reports", (f for f in self._old("reports", folder) if f.path not in links))
+
+    def _served(self) -> None:
+        """Rows that were kept with their inputs: as long as predictions are."""
+        for project in self.store.folders("served"):
+            self._remove("predictions", self._old("predictions", f"served/{project}"))
 
     def _models(self, needed: Needed) -> None:
         for digest in self.store.folders("models"):

@@ -4,14 +4,15 @@ It may be killed at any moment and run twice, and steps run beside it: each batc
 its own, a file that is gone is no error, and one housekeeping waits for no other.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 
 from psycopg2.extensions import cursor as Cursor
 
 from mlcycle.adapters.artifacts.store import ArtifactStore
 from mlcycle.adapters.warehouse.connection import Warehouse
-from mlcycle.errors import Conflict
+from mlcycle.errors import Conflict, Unavailable
 from mlcycle.housekeeping import shown
 from mlcycle.housekeeping.files import Files
 from mlcycle.housekeeping.freed import Freed
@@ -49,11 +50,7 @@ def prune(
     moment = now or datetime.now(UTC)
     before = {kind: moment - getattr(keep, kind) for kind in Keep.model_fields}
     freed = Freed()
-    holder, warehouse = Warehouse(settings, "mlcycle:prune:lock"), Warehouse(settings, "mlcycle:prune")
-    try:
-        with holder.transaction() as cursor:
-            if not retention.alone(cursor):
-                raise Conflict("another housekeeping is at work: nothing was done")
+    with _alone(settings), closing(Warehouse(settings, "mlcycle:prune")) as warehouse:
         for kind, (count, delete) in ROWS.items():
             freed.rows[kind] += _rows(warehouse, count if dry_run else delete, before[kind], once=dry_run)
             say(f"{kind}: {freed.rows[kind]:,} rows")
@@ -64,10 +61,21 @@ def prune(
         say(f"files: {freed.files.total():,}, {freed.bytes.total() / 1e6:,.1f} MB")
         shown.prune(settings, warehouse, before, freed, dry_run=dry_run)
         say(f"runs: {freed.rows['runs']:,} in MLflow and Evidently")
-    finally:
-        warehouse.close()
-        holder.close()
     return freed
+
+
+@contextmanager
+def _alone(settings: Settings) -> Iterator[None]:
+    """Keep other housekeeping out, on a connection that does nothing else."""
+    with closing(Warehouse(settings, "mlcycle:prune:lock")) as holder:
+        with holder.transaction() as cursor:
+            if not retention.alone(cursor):
+                raise Conflict("another housekeeping is at work: nothing was done")
+        try:
+            yield
+        finally:
+            with suppress(Unavailable), holder.transaction() as cursor:
+                retention.leave(cursor)
 
 
 def _rows(warehouse: Warehouse, one: One, before: datetime, *, once: bool) -> int:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from datetime import datetime
 
+from mlcycle.adapters.monitoring import old_reports
+from mlcycle.adapters.tracking.old_runs import OldRuns
 from mlcycle.adapters.warehouse.connection import Warehouse
 from mlcycle.errors import Unavailable
 from mlcycle.housekeeping.freed import Freed
@@ -17,10 +19,8 @@ def prune(
     with warehouse.transaction() as cursor:
         needed, projects = retention.needed(cursor, before), retention.trained(cursor)
     if settings.evidently_url:
-        from mlcycle.adapters.monitoring import reports
-
         try:
-            freed.rows["runs"] += reports.forget(settings, before["runs"], needed.links, dry_run=dry_run)
+            freed.rows["runs"] += old_reports.forget(settings, before["runs"], needed.links, dry_run=dry_run)
         except Unavailable as error:
             freed.problems.append(error.message)
     if settings.mlflow_url:
@@ -34,12 +34,8 @@ def prune(
 def _runs(
     settings: Settings, project: str, before: datetime, needed: retention.Needed, *, dry_run: bool
 ) -> int:
-    from mlcycle.adapters.tracking import old_runs
-    from mlcycle.adapters.tracking.server import Tracking
-
-    tracking = Tracking(settings, project)
-    found = [run for run in old_runs.old(tracking, before) if (project, run) not in needed.runs]
-    if not dry_run:
-        for run in found:
-            old_runs.delete(tracking, run)
+    with OldRuns(settings, project) as runs:
+        found = [run for run in runs.old(before) if (project, run) not in needed.runs]
+        for run in found if not dry_run else ():
+            runs.delete(run)
     return len(found)

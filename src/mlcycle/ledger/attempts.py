@@ -6,7 +6,7 @@ older attempt of the same work (a worker that was stopped and woke up) cannot pu
 
 import socket
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from psycopg2.extensions import cursor as Cursor
@@ -137,3 +137,17 @@ def finish(cursor: Cursor, token: int, result: Result) -> None:
            where token = %s and state = 'running'""",
         (state, result.model_dump_json(), token),
     )
+
+
+def held(cursor: Cursor, project: str, last: timedelta) -> list[tuple[str, str, float]]:
+    """Step, candidate where it has one, and seconds of the attempts that ended lately, by the clock."""
+    cursor.execute(
+        """select step, coalesce(substring(work from '/' || step || '[./]([a-z][a-z0-9_]*)(/|$)'), ''),
+                  sum(extract(epoch from finished_at - started_at))::double precision
+           from ledger.attempt
+           where project = %s and finished_at >= now() - %s::interval
+             and started_at >= now() - 3 * %s::interval  -- the index is on it
+           group by 1, 2""",
+        (project, last, last),
+    )
+    return [(step, candidate, float(seconds)) for step, candidate, seconds in cursor.fetchall()]

@@ -27,6 +27,9 @@ class Delivery:
     duplicates: int = 0
     event_min: datetime | None = None
     event_max: datetime | None = None
+    slots: int | None = None  # parts of the partition that hold events: domain.deliveries
+    clashing: int = 0  # of the quarantined, second rows of a key
+    repeated: int = 0  # of the rows, with the content of another key's
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,28 @@ def rows(cursor: Cursor, project: str, table: str, first: Partition, last: Parti
     return {key: int(count) for key, count in cursor.fetchall()}
 
 
+@dataclass(frozen=True)
+class Shape:
+    """What validation counted in a delivery: slots that hold events, the latest event, repetitions."""
+
+    slots: int
+    newest: datetime | None
+    counted: tuple[int, int, int, int]  # rows as delivered; exact copies, second rows of a key, repeated
+
+
+def shapes(cursor: Cursor, project: str, table: str, first: Partition, last: Partition) -> dict[str, Shape]:
+    """Of each published partition from first to last, in order, where it was counted."""
+    cursor.execute(
+        """select partition, slots, event_max, rows + quarantined + duplicates, duplicates, clashing, repeated
+           from ledger.batch
+           where current and project = %s and table_name = %s and partition between %s and %s
+             and slots is not null
+           order by partition""",
+        (project, table, first.key, last.key),
+    )
+    return {key: Shape(slots, newest, tuple(counted)) for key, slots, newest, *counted in cursor.fetchall()}
+
+
 def lock(cursor: Cursor, delivery: Delivery, *, wait_for_disk: bool = True) -> Current | None:
     """Hold the partition until the transaction ends; what it holds now, or None.
 
@@ -124,10 +149,11 @@ def publish(cursor: Cursor, delivery: Delivery, token: int, there: Current | Non
     cursor.execute(
         """with batch as (
                insert into ledger.batch (project, table_name, partition, status, current, digest, accepted,
-                   fetched, rows, quarantined, duplicates, event_min, event_max, token)
+                   fetched, rows, quarantined, duplicates, event_min, event_max, slots, clashing, repeated,
+                   token)
                values (%(project)s, %(table)s, %(partition)s, 'published', true, %(digest)s, %(accepted)s,
                    %(fetched)s, %(rows)s, %(quarantined)s, %(duplicates)s, %(event_min)s, %(event_max)s,
-                   %(token)s)
+                   %(slots)s, %(clashing)s, %(repeated)s, %(token)s)
                returning batch_id)
            select batch_id, set_config('mlcycle.batch_id', batch_id::text, true) from batch""",
         {**vars(delivery), "token": token},

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from psycopg2.extensions import cursor as Cursor
@@ -48,6 +49,21 @@ def record(
     )
     (number,) = cursor.fetchone() or (0,)
     return int(number)
+
+
+def looks(cursor: Cursor, project: str, start: datetime, end: datetime) -> int:
+    """How many comparisons have used rows of these event times."""
+    cursor.execute(
+        """select count(*) from ledger.comparison c
+           join ledger.dataset d on d.project = c.project and d.digest = c.dataset_digest
+           where c.project = %s and c.statistics ? 'gain'
+             and coalesce((c.statistics ->> 'since')::timestamptz,
+                          (d.manifest #>> '{splits,holdout,start}')::timestamptz) < %s
+             and (d.manifest #>> '{splits,holdout,end}')::timestamptz > %s""",
+        (project, end, start),
+    )
+    (count,) = cursor.fetchone() or (0,)
+    return int(count)
 
 
 def get(cursor: Cursor, project: str, comparison_id: int) -> Comparison:

@@ -4,8 +4,9 @@ from datetime import datetime
 
 from psycopg2.extensions import cursor as Cursor
 
-from mlcycle.domain.dataset import DatasetManifest, parse_manifest
+from mlcycle.domain.dataset import DatasetManifest, Split, parse_manifest
 from mlcycle.domain.partitions import Partition
+from mlcycle.domain.split import Policy, Window, windows
 from mlcycle.errors import InputError
 from mlcycle.ledger.batches import newest
 from mlcycle.ledger.document import as_json
@@ -20,6 +21,27 @@ def labels_until(cursor: Cursor, project: Project) -> datetime | None:
         return None
     reach = Partition.containing(labels.end - project.label.ahead, project.unit).start
     return min(rows.end, reach)
+
+
+def known_until(project: Project, as_of: datetime) -> datetime:
+    """End of the last partition whose labels are known at this moment."""
+    unit = project.unit
+    return Partition.containing(as_of - project.label.delay - project.label.ahead, unit).start
+
+
+def split_windows(cursor: Cursor, project: Project, as_of: datetime) -> dict[Split, Window]:
+    """Bounds of the splits of a dataset as of a moment, in order of time.
+
+    Raises InputError where no label is known or nothing is left for training.
+    """
+    labelled = labels_until(cursor, project)
+    if labelled is None:
+        raise InputError("no labelled row was published yet: run ingest for rows and labels first")
+    split, label = project.split, project.label
+    begin = Partition.parse(project.source.start, project.unit).start
+    known_after = label.ahead + label.delay
+    policy = Policy(split.holdout, split.validation, split.history, begin, project.unit, known_after)
+    return windows(policy, min(labelled, known_until(project, as_of)))
 
 
 def manifest(cursor: Cursor, project: str, digest: str) -> DatasetManifest:

@@ -7,18 +7,17 @@ migration is one transaction.
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mlcycle.cycle import ALL_ROLES
 from mlcycle.domain import dsn as dsns
 from mlcycle.errors import ConfigError, MlcycleError, Unavailable
 from mlcycle.ledger import view_logins
-
-if TYPE_CHECKING:
-    from psycopg2.extensions import cursor as Cursor
+from mlcycle.ledger.passwords import set_password
 
 LOCK = 0x6D6C63  # any number that nobody else uses
 OWNER = "MLCYCLE_DSN_OWNER"
+MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 def credentials(env: Mapping[str, str]) -> tuple[str, dict[str, str]]:
@@ -63,13 +62,10 @@ def migrate(owner_dsn: str, passwords: dict[str, str]) -> tuple[str | None, str]
     from alembic import command
     from alembic.config import Config
     from alembic.runtime.migration import MigrationContext
-    from alembic.script import ScriptDirectory
 
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    scripts = ScriptDirectory.from_config(config)
-    known, newest = [script.revision for script in scripts.walk_revisions()], scripts.get_current_head()
-    assert newest is not None
+    config.set_main_option("script_location", str(MIGRATIONS))
+    known, newest = versions()
     engine = sqlalchemy.create_engine(
         "postgresql+psycopg2://", creator=lambda: _connect(owner_dsn), poolclass=sqlalchemy.pool.NullPool
     )
@@ -79,10 +75,7 @@ def migrate(owner_dsn: str, passwords: dict[str, str]) -> tuple[str | None, str]
             options = {"version_table": "schema_version", "version_table_schema": "ledger"}
             before = MigrationContext.configure(connection, opts=options).get_current_revision()
             if before is not None and before not in known:
-                raise ConfigError(
-                    f"the ledger has version {before}, and this mlcycle knows {newest} at the most: "
-                    "install the mlcycle that made it, or a newer one"
-                )
+                raise _newer(before, newest)
             _ensure_roles(connection.connection.cursor(), passwords)
             connection.execute(sqlalchemy.text("create schema if not exists ledger"))
             config.attributes["connection"] = connection
@@ -91,6 +84,55 @@ def migrate(owner_dsn: str, passwords: dict[str, str]) -> tuple[str | None, str]
         cause = getattr(error, "orig", error)
         raise _translated(cause) from (None if isinstance(cause, psycopg2.OperationalError) else error)
     return before, newest
+
+
+def versions() -> tuple[list[str], str]:
+    """The versions of the schemas that this code knows, and the newest."""
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    scripts = ScriptDirectory.from_config(config)
+    known, newest = [script.revision for script in scripts.walk_revisions()], scripts.get_current_head()
+    assert newest is not None
+    return known, newest
+
+
+def is_up_to_date(dsn: str) -> bool:
+    """Whether the schemas are at this code's version, asked by any role of the ledger's.
+
+    Raises ConfigError where they are newer, Unavailable where no server answers, or refuses the role: it is
+    made with the schemas.
+    """
+    import psycopg2
+
+    known, newest = versions()
+    try:
+        connection = _connect(dsn)
+    except psycopg2.OperationalError as error:
+        raise Unavailable(f"the warehouse does not answer: {' '.join(str(error).split())}") from None
+    try:
+        with connection, connection.cursor() as cursor:
+            cursor.execute("select to_regclass('ledger.schema_version') is not null")
+            if cursor.fetchone() != (True,):
+                return False
+            cursor.execute("select version_num from ledger.schema_version")
+            row = cursor.fetchone()
+    except psycopg2.errors.InsufficientPrivilege:
+        return False
+    finally:
+        connection.close()
+    if row is not None and row[0] not in known:
+        raise _newer(row[0], newest)
+    return row is not None and bool(row[0] == newest)
+
+
+def _newer(found: str, newest: str) -> ConfigError:
+    return ConfigError(
+        f"the ledger has version {found}, and this mlcycle knows {newest} at the most: "
+        "install the mlcycle that made it, or a newer one"
+    )
 
 
 def _parsed(variable: str, dsn: str) -> dict[str, str]:
@@ -149,33 +191,8 @@ def _ensure_roles(cursor: object, passwords: dict[str, str]) -> None:
         limits = "" if found == (False,) else " nosuperuser nocreatedb nocreaterole"
         statement = sql.SQL(("alter" if found else "create") + " role {} login" + limits).format(role)
         cursor.execute(statement)
-        _set_password(cursor, f"mlcycle_{name}", passwords[name])
+        set_password(cursor, f"mlcycle_{name}", passwords[name])
         # Default privileges are a member's to set, and the creator of a role is none from PostgreSQL 16 on.
         cursor.execute("select pg_has_role(%s, 'usage')", (f"mlcycle_{name}",))
         if cursor.fetchone() == (False,):
             cursor.execute(sql.SQL("grant {} to current_user").format(role))
-
-
-def _set_password(cursor: "Cursor", role: str, password: str) -> None:
-    """Give a role its password as a SCRAM verifier made here: a server's log of DDL learns nothing.
-
-    A server that takes no ready-made ones gets the password itself.
-    """
-    import psycopg2
-    from psycopg2 import sql
-    from psycopg2.extensions import encrypt_password
-
-    def give(secret: str) -> None:
-        statement = sql.SQL("alter role {} password {}").format(sql.Identifier(role), sql.Literal(secret))
-        cursor.execute(statement)
-
-    verifier = encrypt_password(password, role, algorithm="scram-sha-256", scope=cursor.connection)
-    cursor.execute("savepoint password")
-    try:
-        give(verifier)
-    except psycopg2.Error as error:
-        if cursor.connection.closed or isinstance(error, psycopg2.errors.InsufficientPrivilege):
-            raise  # the same again would only tell the password to the log
-        cursor.execute("rollback to savepoint password")
-        give(password)
-    cursor.execute("release savepoint password")

@@ -13,7 +13,10 @@ from mlcycle.ledger.document import as_json
 
 @dataclass(frozen=True)
 class ModelVersion:
-    """A registered model; ``manifest`` holds the SHA-256 of every file by path."""
+    """A registered model; ``manifest`` holds the SHA-256 of every file by path.
+
+    ``judged`` is the version that the gate judged, where this one is its recipe trained again on all rows.
+    """
 
     version: int
     candidate: str
@@ -23,10 +26,11 @@ class ModelVersion:
     manifest_digest: str
     dataset_digest: str
     metrics: dict[str, float]
+    judged: int | None = None
 
 
 _SELECT = """
-    select version, candidate, run_id, model_uri, manifest, manifest_digest, dataset_digest, metrics
+    select version, candidate, run_id, model_uri, manifest, manifest_digest, dataset_digest, metrics, judged
     from ledger.model_version where project = %s
 """
 
@@ -39,12 +43,12 @@ def register(cursor: Cursor, project: str, model: ModelVersion) -> None:
     cursor.execute(
         """insert into ledger.model_version
            (project, version, run_id, candidate, model_uri, manifest, manifest_digest, dataset_digest,
-            metrics)
-           values (%s, %s, %s, %s, %s, %s, %s, %s, %s) on conflict do nothing""",
+            metrics, judged)
+           values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s) on conflict do nothing""",
         (
             *(project, model.version, model.run_id, model.candidate, model.model_uri),
             *(as_json(model.manifest, sort_keys=True), model.manifest_digest, model.dataset_digest),
-            as_json(model.metrics),
+            *(as_json(model.metrics), model.judged),
         ),
     )
     if cursor.rowcount:
@@ -75,9 +79,15 @@ def get(cursor: Cursor, project: str, version: int) -> ModelVersion:
     return ModelVersion(*row)
 
 
+def judged(cursor: Cursor, project: str, version: int) -> ModelVersion:
+    """The version that was judged where this one is served: another where it was trained again."""
+    found = get(cursor, project, version)
+    return found if found.judged is None else get(cursor, project, found.judged)
+
+
 def newest(cursor: Cursor, project: str) -> ModelVersion | None:
-    """The version registered last, or None."""
-    cursor.execute(_SELECT + " order by version desc limit 1", (project,))
+    """The version registered last that a gate can judge, or None."""
+    cursor.execute(_SELECT + " and judged is null order by version desc limit 1", (project,))
     row = cursor.fetchone()
     return ModelVersion(*row) if row else None
 
@@ -85,7 +95,9 @@ def newest(cursor: Cursor, project: str) -> ModelVersion | None:
 def learnt_until(cursor: Cursor, project: str, versions: Iterable[int]) -> dict[int, datetime]:
     """For each of the versions the end of the data it was trained and tuned on, where that is known."""
     cursor.execute(
-        """select v.version, greatest((d.manifest #>> '{splits,train,end}')::timestamptz,
+        """select v.version, greatest(case when v.judged is not null
+                                           then (d.manifest #>> '{splits,holdout,end}')::timestamptz end,
+                                      (d.manifest #>> '{splits,train,end}')::timestamptz,
                                       (d.manifest #>> '{splits,validation,end}')::timestamptz)
            from ledger.model_version v
            join ledger.dataset d on d.project = v.project and d.digest = v.dataset_digest
@@ -95,16 +107,25 @@ def learnt_until(cursor: Cursor, project: str, versions: Iterable[int]) -> dict[
     return {version: moment for version, moment in cursor.fetchall() if moment is not None}
 
 
-def value_total(cursor: Cursor, project: str, dataset_digest: str, candidate: str) -> float | None:
-    """What acting on a candidate earned on a dataset's holdout, or None where it was not measured."""
+@dataclass(frozen=True)
+class ModelFiles:
+    """Where a model's files are, registered or not."""
+
+    model_uri: str
+    manifest: dict[str, str]
+    manifest_digest: str
+
+
+def evaluated(cursor: Cursor, project: str, dataset_digest: str, candidate: str) -> ModelFiles | None:
+    """A candidate as it was last evaluated on a dataset, or None where it was not."""
     cursor.execute(
-        """select (metrics ->> 'value_total')::float from ledger.evaluation
+        """select metrics -> 'model' from ledger.evaluation
            where project = %s and dataset_digest = %s and candidate = %s
            order by evaluated_at desc limit 1""",
         (project, dataset_digest, candidate),
     )
     (found,) = cursor.fetchone() or (None,)
-    return None if found is None else float(found)
+    return ModelFiles(**found) if found else None
 
 
 def record_evaluation(

@@ -26,11 +26,11 @@ with recursive found as (
         select project, table_name from ledger.batch b
         where (b.project, b.table_name) > (found.project, found.table_name)
         order by project, table_name limit 1) next)
-select project, table_name, (
-    select partition from ledger.batch b
+select project, table_name, newest.partition, newest.rows
+from found left join lateral (
+    select partition, rows from ledger.batch b
     where b.project = found.project and b.table_name = found.table_name and current
-    order by partition desc limit 1)
-from found
+    order by partition desc limit 1) newest on true
 """
 #: Partitions whose last delivery was not published; one that was mended since is no matter any more.
 STOPPED = """
@@ -54,11 +54,6 @@ order by partition desc limit %s
 ALERT_COUNTS = """
 select project, severity, count(*) from ledger.alert where state = 'open' group by project, severity
 """
-ALERTS = """
-select severity, title, link, count, first_partition, last_partition
-from ledger.alert where state = 'open' and project = %s
-order by array_position(array['page', 'warn', 'info'], severity), opened_at desc limit %s
-"""
 
 
 def champions(cursor: Cursor) -> list[Row]:
@@ -68,7 +63,7 @@ def champions(cursor: Cursor) -> list[Row]:
 
 
 def tables(cursor: Cursor) -> list[Row]:
-    """Each table: project, name, newest published partition or None."""
+    """Each table: project, name, newest published partition and its rows, None where there is none."""
     cursor.execute(TABLES)
     return cursor.fetchall()
 
@@ -94,10 +89,4 @@ def volumes(cursor: Cursor, project: str, table: str, partitions: int) -> list[t
 def alert_counts(cursor: Cursor) -> list[Row]:
     """Open alerts: project, severity, how many."""
     cursor.execute(ALERT_COUNTS)
-    return cursor.fetchall()
-
-
-def open_alerts(cursor: Cursor, project: str, limit: int) -> list[Row]:
-    """A project's open alerts, the gravest first: severity, title, link, count, first and last partition."""
-    cursor.execute(ALERTS, (project, limit))
     return cursor.fetchall()

@@ -12,6 +12,8 @@ from typing import Any
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
+from mlcycle.project.limits import TRAINING
+
 BATCH = 1000  # rows of one transaction
 LOCK = 0x6D6C6B  # any number that nobody else uses: one housekeeping at a time
 
@@ -27,9 +29,11 @@ _OLD_QUARANTINE = f"""quarantined_at < %(before)s and not {_IN_OPEN_ALERT}
               select from ledger.batch p
               where p.project = b.project and p.table_name = b.table_name and p.partition = b.partition
                 and p.status = 'published' and p.batch_id > b.batch_id))"""
-#: A piece of work goes when its last attempt is old.
-_OLD_ATTEMPT = """started_at < %(before)s and not exists (
-    select from ledger.attempt l where l.work = t.work and l.started_at >= %(before)s)"""
+#: A piece of work goes when its last attempt is old; of training a year later: budgets are counted from it.
+_OLD_ATTEMPT = f"""started_at < %(before)s and not exists (
+    select from ledger.attempt l where l.work = t.work and l.started_at >= %(before)s)
+    and (step not in ({", ".join(f"'{step}'" for step in TRAINING)})
+         or started_at < %(before)s - interval '1 year')"""
 _OLD_ALERT = "state = 'closed' and closed_at < %(before)s"
 
 
@@ -56,6 +60,11 @@ def alone(cursor: Cursor) -> bool:
     """Whether no other housekeeping is at work; holds its place as long as the connection lives."""
     cursor.execute("select pg_try_advisory_lock(%s)", (LOCK,))
     return cursor.fetchone() == (True,)
+
+
+def leave(cursor: Cursor) -> None:
+    """Let the next housekeeping in: a busy server notices only later that a connection was closed."""
+    cursor.execute("select pg_advisory_unlock(%s)", (LOCK,))
 
 
 def count_attempts(cursor: Cursor, before: datetime) -> int:
@@ -178,6 +187,9 @@ _NEEDED_VERSIONS = """
 select project, version, run_id, manifest_digest, dataset_digest from ledger.model_version m
 where registered_at >= %(models)s
    or exists (select from ledger.champion c where c.project = m.project and c.version = m.version)
+   or exists (select from ledger.model_version r join ledger.champion c using (project, version)
+              where r.project = m.project and r.judged = m.version)
+   or exists (select from ledger.anchor a where a.project = m.project and a.version = m.version)
    or exists (select from ledger.comparison c
               where c.project = m.project and c.challenger = m.version and c.compared_at >= %(models)s)
    or version = (select max(version) from ledger.model_version n where n.project = m.project)

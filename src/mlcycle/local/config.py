@@ -150,6 +150,16 @@ def load(state: Path) -> Platform:
     return Platform(state, Path(before["home"]), before["ports"], _secrets(state))
 
 
+def airflow_login(state: Path) -> dict[str, str]:
+    """The running platform's Airflow, and its admin's login, as ``AirflowApi.from_env`` reads them."""
+    platform = load(state)
+    return {
+        "MLCYCLE_AIRFLOW_API_URL": platform.url("airflow"),
+        "MLCYCLE_AIRFLOW_USER": "admin",
+        "MLCYCLE_AIRFLOW_PASSWORD": platform.secrets["airflow_admin"],
+    }
+
+
 def platform_env(state: Path) -> dict[str, str]:
     """Environment variables of those who start steps on this platform: the fields of
     :class:`mlcycle.settings.Settings`, a DSN for each role, and where the runner finds things.
@@ -189,6 +199,7 @@ def _containers(state: Path) -> dict[str, str]:
     """
     said = ("MLCYCLE_RUNNER", "MLCYCLE_IMAGE", "MLCYCLE_DOCKER_", "DOCKER_")
     return {
+        "MLCYCLE_INSTANCE": hashlib.sha256(str(state).encode()).hexdigest()[:12],
         "MLCYCLE_DOCKER_NETWORK": "host",
         "MLCYCLE_DOCKER_VOLUMES": f"{state}/artifacts:{state}/artifacts",
         "MLCYCLE_DOCKER_USER": f"{os.getuid()}:{os.getgid()}",
@@ -238,7 +249,7 @@ def _ports(given: Mapping[str, int | None], remembered: Mapping[str, int]) -> di
 
 
 def _generate() -> dict[str, str]:
-    passwords = ("postgres", "evidently", *(f"role_{role}" for role in ALL_ROLES))
+    passwords = ("postgres", "evidently", "metrics", *(f"role_{role}" for role in ALL_ROLES))
     databases = (f"database_{name}" for name in DATABASES[1:])
     users = (f"airflow_{user}" for user in USERS)
     return {

@@ -69,8 +69,7 @@ def _mlflow(platform: Platform, settings: Settings, freed: Freed) -> None:
     With them ``mlflow gc`` frees every model that was deleted, by whomever: it takes no ids of models from
     one who names runs (3.17).
     """
-    from mlcycle.adapters.tracking import old_runs
-    from mlcycle.adapters.tracking.server import Tracking
+    from mlcycle.adapters.tracking.old_runs import OldRuns
     from mlcycle.adapters.warehouse.connection import Warehouse
     from mlcycle.errors import Unavailable
     from mlcycle.ledger import retention
@@ -80,7 +79,8 @@ def _mlflow(platform: Platform, settings: Settings, freed: Freed) -> None:
         with warehouse.transaction() as cursor:
             projects = retention.trained(cursor)
         for project in projects:
-            runs = old_runs.deleted(Tracking(settings, project))
+            with OldRuns(settings, project) as old:
+                runs = old.deleted()
             for at in range(0, len(runs), AT_ONCE):
                 _gc(platform, runs[at : at + AT_ONCE], freed)
     except Unavailable as error:

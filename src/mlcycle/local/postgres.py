@@ -90,25 +90,10 @@ class Postgres:
 
     def create_database(self, name: str, owner: str | None = None, password: str | None = None) -> None:
         """Create a database unless it is there, and the role that owns it if one is named."""
-        import psycopg2
-        from psycopg2 import sql
+        from mlcycle.deploy.databases import Database, create
 
-        connection = psycopg2.connect(self.dsn("postgres"))
-        try:
-            connection.autocommit = True
-            with connection.cursor() as cursor:
-                if owner is not None:
-                    cursor.execute("select 1 from pg_roles where rolname = %s", (owner,))
-                    verb = "alter" if cursor.fetchone() else "create"
-                    statement = sql.SQL(verb + " role {} login nosuperuser nocreatedb password {}")
-                    cursor.execute(statement.format(sql.Identifier(owner), sql.Literal(password)))
-                cursor.execute("select 1 from pg_database where datname = %s", (name,))
-                if cursor.fetchone() is None:
-                    statement = sql.SQL("create database {} owner {}")
-                    held_by = sql.Identifier(owner or SUPERUSER)
-                    cursor.execute(statement.format(sql.Identifier(name), held_by))
-        finally:
-            connection.close()
+        held_by = (owner, password or "") if owner is not None else (SUPERUSER, self.password)
+        create(self.dsn("postgres"), [Database(name, *held_by)])
 
     def _run(self, program: str, *args: str) -> None:
         done = subprocess.run(

@@ -35,7 +35,7 @@ class Service:
 def services(platform: Platform, tuning: dict[str, str] | None = None) -> list[Service]:
     """Every service, in the order of their start."""
     python, ports = sys.executable, platform.ports
-    launch = (python, "-m", "mlcycle.local.launch")
+    launch = (python, "-m", "mlcycle.launch")
     airflow_env = environment.airflow_env(platform, tuning)
     base = environment.base_env(platform)
     # All at once would keep the two cores of a small machine from the first run of a DAG.
@@ -90,7 +90,7 @@ def services(platform: Platform, tuning: dict[str, str] | None = None) -> list[S
                 "--workers",
                 "1",
             ],
-            airflow_env,
+            {**airflow_env, "MLCYCLE_METRICS_TOKEN": platform.secrets["metrics"]},
             after=("airflow-db",),
             ready=readiness.http(ports["airflow"], "/api/v2/version"),
             stop_seconds=2,  # running tasks report their end to it, so it goes after the scheduler
@@ -142,7 +142,7 @@ def services(platform: Platform, tuning: dict[str, str] | None = None) -> list[S
             "world",
             "source systems",
             [
-                *(python, "-m", "mlcycle.local.world", "--port", str(ports["world"])),
+                *(python, "-m", "mlcycle.demo.world", "--port", str(ports["world"])),
                 *("--state", str(platform.state / "world")),
             ],
             base,

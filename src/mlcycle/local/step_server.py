@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from mlcycle.local.launch import THRESHOLD
+from mlcycle.launch import THRESHOLD
 from mlcycle.local.processes import die_with_parent, send, send_group, threads
 from mlcycle.local.step_child import Order, become_step, leave, prepare_threads
 from mlcycle.own_code import LIGHT_PACKAGES, PACKAGES, OwnCode

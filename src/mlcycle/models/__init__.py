@@ -3,7 +3,7 @@
 Nothing heavy is imported until a family is used.
 """
 
-from mlcycle.models.registry import FAMILIES, families, family, parse_params
+from mlcycle.models.registry import FAMILIES, check_processes, families, family, parse_params
 from mlcycle.models.store import load, save
 
-__all__ = ["FAMILIES", "families", "family", "load", "parse_params", "save"]
+__all__ = ["FAMILIES", "check_processes", "families", "family", "load", "parse_params", "save"]

@@ -45,6 +45,8 @@ class Job:
     report: Report
     device: Literal["cpu", "cuda"] = "cpu"
     checkpoints: Path | None = None
+    #: How long to train, where an earlier fit has found it out on its validation; that is not looked at then.
+    rounds: int | None = None
 
 
 class Card(BaseModel):
@@ -60,9 +62,18 @@ class Card(BaseModel):
     params: dict[str, Any]
     encoder: Encoder
     libraries: dict[str, str]  # distribution -> version it was trained with
+    rounds: int = 0  # after which the fit ended or was best; 0: not told
 
     @classmethod
-    def of(cls, job: Job, family: str, params: Params, encoder: Encoder, libraries: tuple[str, ...]) -> Self:
+    def of(
+        cls,
+        job: Job,
+        family: str,
+        params: Params,
+        encoder: Encoder,
+        libraries: tuple[str, ...],
+        rounds: int = 0,
+    ) -> Self:
         """The card of a fit that has just ended; ``libraries`` are the distributions it used."""
         return cls(
             family=family,
@@ -72,6 +83,7 @@ class Card(BaseModel):
             params=params.model_dump(),
             encoder=encoder,
             libraries={name: installed(name) for name in libraries},
+            rounds=rounds,
         )
 
 
@@ -80,6 +92,8 @@ class Model(ABC):
 
     Parameters: ClassVar[type[Params]] = Params
     libraries: ClassVar[tuple[str, ...]] = ()  # distributions that prediction needs
+    #: ``fit`` knows how to be one of several processes that torchrun started, one for each GPU.
+    distributed: ClassVar[bool] = False
 
     def __init__(self, card: Card) -> None:
         self.card = card

@@ -59,6 +59,8 @@ class Boosting(Model):
         train, validation = job.train.whole(), job.validation.whole()
         encoder = Encoder.fit(train.frame, job.categorical, job.numeric, limit=params.max_bins - 1)
         options = params.model_dump(exclude={"seed", "early_stopping", "patience"})
+        stops = params.early_stopping and job.rounds is None
+        options["max_iter"] = job.rounds or params.max_iter
         classifies = job.task == "classification"
         kind = HistGradientBoostingClassifier if classifies else HistGradientBoostingRegressor
         estimator = kind(
@@ -68,21 +70,24 @@ class Boosting(Model):
             # With early stopping on, scikit-learn measures both losses after each round. A patience
             # as long as the fit never stops it.
             early_stopping=True,
-            n_iter_no_change=params.patience if params.early_stopping else params.max_iter,
+            n_iter_no_change=params.patience if stops else options["max_iter"],
         )
         with threadpool_limits(limits=job.threads):
             estimator.fit(
                 _matrix(encoder, train.frame),
                 _target(job, train.labels),
+                train.weights,
                 X_val=_matrix(encoder, validation.frame),
                 y_val=_target(job, validation.labels),
+                sample_weight_val=validation.weights,
             )
         unit = 1 if classifies else 2  # scikit-learn scores half the squared error
         curve = zip(estimator.train_score_[1:], estimator.validation_score_[1:], strict=True)
         for done, (learnt, later) in enumerate(curve, start=1):
             losses = {"train_loss": -unit * float(learnt), "validation_loss": -unit * float(later)}
             job.report(done, estimator.n_iter_, losses)
-        return cls(Card.of(job, name, params, encoder, cls.libraries), estimator)
+        card = Card.of(job, name, params, encoder, cls.libraries, int(estimator.n_iter_))
+        return cls(card, estimator)
 
     def predict(self, frame: Any) -> Array:
         """Probability of the positive class, or the value."""

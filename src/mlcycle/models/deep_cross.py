@@ -49,7 +49,7 @@ class DeepCross(Model):
         encoder = Encoder.fit(rows.frame, job.categorical, job.numeric, limit=100_000, rare=params.rare)
         later = job.validation.whole()
         fitted = train(job, rows, later, params, encoder)
-        card = Card.of(job, name, params, encoder, (*cls.libraries, "torch"))
+        card = Card.of(job, name, params, encoder, (*cls.libraries, "torch"), fitted.epoch)
         model = cls(card, fitted.graph)
         model._check(later, fitted)
         return model

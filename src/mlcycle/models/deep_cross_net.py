@@ -27,6 +27,7 @@ class Fitted:
 
     graph: bytes
     sample: Array
+    epoch: int  # whose weights these are
 
 
 class Network(nn.Module):  # type: ignore[misc]
@@ -70,7 +71,8 @@ class Predictor(nn.Module):  # type: ignore[misc]
 
 
 def train(job: Job, train: Rows, validation: Rows, params: DeepCrossParams, encoder: Encoder) -> Fitted:
-    """Train for all epochs and keep the weights of the one with the least validation loss.
+    """Train for all epochs and keep the weights of the one with the least validation loss; or those of epoch
+    ``job.rounds``, where that is given.
 
     Seeded: the same rows, parameters and threads give the same weights on the CPU, also where an
     attempt that died left a checkpoint and this one goes on from it.
@@ -96,12 +98,15 @@ def train(job: Job, train: Rows, validation: Rows, params: DeepCrossParams, enco
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, max_lr=params.learning_rate, total_steps=params.epochs * batches + 1
     )
-    best, best_loss, done = _state(network), float("inf"), 0
-    checkpoint = Checkpoint(job.checkpoints, f"{params.model_dump_json()} {job.device} {len(labels)}")
+    best, best_loss, done, kept_epoch = _state(network), float("inf"), 0, 0
+    last = min(job.rounds or params.epochs, params.epochs)
+    made_of = f"{params.model_dump_json()} {job.device} {len(labels)} {job.rounds}"
+    checkpoint = Checkpoint(job.checkpoints, made_of)
     parts = {"network": network, "optimizer": optimizer, "schedule": schedule, "order": order}
     if (kept := checkpoint.restore(parts)) is not None:
         best, best_loss, done = kept["best"], kept["best_loss"], kept["epoch"]
-    for epoch in range(done + 1, params.epochs + 1):
+        kept_epoch = kept["best_epoch"]
+    for epoch in range(done + 1, last + 1):
         network.train()
         total = torch.zeros((), device=device)
         for chosen in torch.randperm(len(labels), generator=order).split(params.batch_size):
@@ -118,12 +123,13 @@ def train(job: Job, train: Rows, validation: Rows, params: DeepCrossParams, enco
         unit = scale * scale
         seen = float(total) / len(labels)
         losses = {"train_loss": seen * unit, "validation_loss": seen_later * unit}
-        stop = job.report(epoch, params.epochs, losses)
+        stop = job.report(epoch, last, losses)
         if not np.isfinite(seen) or not np.isfinite(seen_later):
             raise InputError(f"deep_cross diverged in epoch {epoch}: choose a smaller learning_rate")
-        if seen_later < best_loss:
-            best, best_loss = _state(network), seen_later
-        checkpoint.keep(parts, {"best": best, "best_loss": best_loss, "epoch": epoch})
+        if seen_later < best_loss or job.rounds:
+            best, best_loss, kept_epoch = _state(network), seen_later, epoch
+        left = {"best": best, "best_loss": best_loss, "epoch": epoch, "best_epoch": kept_epoch}
+        checkpoint.keep(parts, left)
         if stop:
             break
     network.load_state_dict(best)
@@ -131,7 +137,7 @@ def train(job: Job, train: Rows, validation: Rows, params: DeepCrossParams, enco
     sample = tuple(part[:SAMPLE].cpu() for part in later)
     with torch.no_grad():
         predicted = predictor(*sample).double().numpy()
-    return Fitted(_export(predictor, sample), predicted)
+    return Fitted(_export(predictor, sample), predicted, kept_epoch)
 
 
 def _export(predictor: Predictor, sample: tuple[Tensor, ...]) -> bytes:

@@ -50,9 +50,10 @@ class RateTable(Model):
         encoder = Encoder.fit(train.frame, params.by, [], limit=100_000, rare=1)
         keys, groups = np.unique(encoder.codes(train.frame), axis=0, return_inverse=True)
         groups = groups.reshape(-1)
-        default = float(train.labels.mean())
-        sums = np.bincount(groups, weights=train.labels)
-        rates = (sums + params.smoothing * default) / (np.bincount(groups) + params.smoothing)
+        stands = np.ones(train.count) if train.weights is None else train.weights
+        default = float(np.average(train.labels, weights=stands))
+        sums = np.bincount(groups, weights=train.labels * stands)
+        rates = (sums + params.smoothing * default) / (np.bincount(groups, stands) + params.smoothing)
         card = Card.of(job, name, params, encoder, cls.libraries)
         model = cls(card, default, keys.tolist(), rates.tolist())
         job.report(

@@ -61,3 +61,12 @@ def parse_params(name: str, given: Mapping[str, Any]) -> Params:
             else:
                 problems.append(f"{key}: {item['msg']}")
         raise ConfigError(f"model family {name!r}: {'; '.join(problems)}") from None
+
+
+def check_processes(name: str, processes: int) -> None:
+    """Raise ConfigError where a family is asked to train in more processes than it can."""
+    if processes > 1 and not family(name).distributed:
+        raise ConfigError(
+            f"model family {name!r} trains in one process, its resources ask for {processes}: "
+            "say gpu: 1, and no nodes"
+        )

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from airflow.sdk import DAG, get_parsing_context
 
-from mlcycle.cycle import STAGES
+from mlcycle.cycle import STAGES, Stage
 from mlcycle.errors import ConfigError, MlcycleError
 from mlcycle.orchestration.schedules import schedule
 from mlcycle.orchestration.stage_dag import stage_dag
+from mlcycle.project import Project
 from mlcycle.project.file import find, load
 
 
@@ -26,8 +27,14 @@ def make_dags(folder: Path) -> dict[str, DAG]:
             continue
         with suppress(MlcycleError):  # check_projects says so
             project = load(path)
-            dags |= {dag.dag_id: dag for dag in [stage_dag(project, stage) for stage in stages]}
+            wanted_here = [stage for stage in stages if has_dag(project, stage)]
+            dags |= {dag.dag_id: dag for dag in [stage_dag(project, stage) for stage in wanted_here]}
     return dags
+
+
+def has_dag(project: Project, stage: Stage) -> bool:
+    """Whether the stage is a DAG of the project: without an escalation nothing is due between its runs."""
+    return stage.name != "alerts" or project.alerts.escalate is not None
 
 
 def check_projects(folder: Path) -> None:

@@ -13,7 +13,7 @@ PATTERN = {
     Unit.HOUR: r"^\d{4}-\d{2}-\d{2}T\d{2}$",
 }
 PARTITION = "partition"
-WITHOUT_PARTITION = ("rollback",)
+WITHOUT_PARTITION = ("rollback", "alerts")
 NUMBERS = ("to", "version")
 
 

@@ -71,7 +71,8 @@ def housekeeping_dag() -> DAG:
         doc_md=DOC,
         tags=["mlcycle"],
         # Without a start date: the first run is the next tick's, a new platform has nothing to take away.
-        schedule=CronTriggerTimetable("30 3 * * *", timezone="UTC"),
+        # Nor a tick that has just passed, which Airflow would make up for within a tenth of the interval.
+        schedule=CronTriggerTimetable("30 3 * * *", timezone="UTC", run_immediately=timedelta(0)),
         catchup=False,
         max_active_runs=1,
         is_paused_upon_creation=False,

@@ -27,9 +27,10 @@ from mlcycle.cycle import ROLES, STAGES, Step
 from mlcycle.domain.partitions import Partition
 from mlcycle.errors import InputError, MlcycleError
 from mlcycle.orchestration.forms import PARTITION, WITHOUT_PARTITION
-from mlcycle.orchestration.placement import place
+from mlcycle.orchestration.placement import Placement, place
 from mlcycle.orchestration.presence import newest_partition
-from mlcycle.orchestration.runners.base import LOOK, Handle, Runner, hand_on, make_runner
+from mlcycle.orchestration.runners.base import LOOK, Full, Handle, Runner, hand_on, make_runner
+from mlcycle.orchestration.runners.ending import told
 from mlcycle.project import Project
 
 RETRY = {
@@ -41,7 +42,7 @@ RETRY = {
 MARGIN = timedelta(minutes=2)
 HANDLE = "step"  # key of the handle in the task's state
 PATIENCE = timedelta(minutes=10)  # that Airflow may take to read an edited project file
-STAY = 20.0  # seconds that a task stays with a step before it lets go of its slot
+ROOM = timedelta(seconds=15)  # until a place that was full is asked again
 #: When a step that waits is looked at again: not before Airflow's scheduler has surely seen the end of
 #: the worker before (3.3.2 takes a task that is scheduled again by then for one killed from outside),
 #: and once a day at least.
@@ -138,18 +139,20 @@ class StepOperator(BaseOperator):
             if found is None:
                 if not self.step.after and any(one.each == "candidate" for one in STAGES[self.stage].steps):
                     self._wait_for_its_tasks(context)
-                self._handle = found = runner.submit(request, placement, role=ROLES[self.step.name])
-                if kept is not None:
-                    kept.set(HANDLE, found.model_dump(mode="json"))
+                self._handle = found = self._submit(runner, request, placement, kept)
             else:
                 self.log.info("going on with %s, which an earlier worker started", found.id)
                 self._handle = found
             began, seen = time.monotonic(), 0
             while not runner.poll(found, LOOK):
                 seen = hand_on(runner, found, seen, self.log.info)
-                if runner.away is not None and time.monotonic() - began > STAY:
+                if kept is not None and runner.away and time.monotonic() - began > runner.stay:
+                    kept.set(HANDLE, runner.leave(found).model_dump(mode="json"))
                     self.log.info("%s goes on without a slot of Airflow's", found.id)
-                    raise AirflowRescheduleException(_again(datetime.now(UTC) + runner.away))
+                    now = datetime.now(UTC)
+                    raise AirflowRescheduleException(
+                        _again(now + min(runner.away, (now - found.started_at) / 4))
+                    )
             hand_on(runner, found, seen, self.log.info)
             result = runner.result(found, request)
         finally:
@@ -157,6 +160,28 @@ class StepOperator(BaseOperator):
         if kept is not None:
             kept.delete(HANDLE)
         return result
+
+    def _submit(self, runner: Runner, request: Request, placement: Placement, kept: Any) -> Handle:
+        """Start the step and keep its handle. Where there is no room for it, wait without a slot."""
+        try:
+            found = runner.submit(request, placement, role=ROLES[self.step.name])
+        except Full as full:
+            if kept is None:
+                raise
+            now, before = datetime.now(UTC), kept.get(HANDLE) or {}
+            same = before.get("work") == request.work and "refused" in before
+            since = datetime.fromisoformat(str(before["refused"])) if same else now
+            if now - since > full.patience:
+                kept.delete(HANDLE)
+                raise AirflowFailException(
+                    f"{self.step.name}: refused for {told(now - since)}: {full.message}"
+                ) from None
+            kept.set(HANDLE, {"work": request.work, "refused": since.isoformat()})
+            self.log.info("%s (no failure: asked again in %d s)", full.message, ROOM.total_seconds())
+            raise AirflowRescheduleException(now + ROOM) from None
+        if kept is not None:
+            kept.set(HANDLE, found.model_dump(mode="json"))
+        return found
 
     def request(self, context: Any, decision: Decision | None = None) -> Request:
         """The contract's request of this try. Raises InputError for what the stage's form has not."""

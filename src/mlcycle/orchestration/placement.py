@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from mlcycle.project import Limits, Project
 
 DEFAULT = "process"
+#: A step that runs where another does, unless it has settings of its own: all of them train models.
+LIKE = {"refit": "train", "fit_shadow": "train"}
 
 
 @dataclass(frozen=True)
@@ -21,10 +23,14 @@ def place(env: Mapping[str, str], project: Project, step: str, candidate: str = 
     """The place of a step. ``MLCYCLE_RUNNER_<STEP>`` and ``MLCYCLE_IMAGE_<STEP>`` go above the same
     names without a step.
     """
-
-    def chosen(name: str) -> str:
-        return env.get(f"MLCYCLE_{name}_{step.upper()}") or env.get(f"MLCYCLE_{name}") or ""
-
     return Placement(
-        runner=chosen("RUNNER") or DEFAULT, image=chosen("IMAGE"), limits=project.limits(step, candidate)
+        runner=chosen(env, "RUNNER", step) or DEFAULT,
+        image=chosen(env, "IMAGE", step),
+        limits=project.limits(step, candidate),
     )
+
+
+def chosen(env: Mapping[str, str], name: str, step: str) -> str:
+    """A setting that a step may have of its own: ``MLCYCLE_<NAME>_<STEP>``, else ``MLCYCLE_<NAME>``."""
+    own = (env.get(f"MLCYCLE_{name}_{each.upper()}") for each in (step, LIKE.get(step, step)))
+    return next(filter(None, own), None) or env.get(f"MLCYCLE_{name}") or ""

@@ -44,6 +44,7 @@ def decided(work: str) -> bool:
 @contextmanager
 def _ledger(why: str) -> Iterator[Any]:
     import psycopg2
+    import psycopg2.errors
 
     dsn = os.environ.get("MLCYCLE_DSN_SERVE", "")
     if not dsn:
@@ -58,6 +59,14 @@ def _ledger(why: str) -> Iterator[Any]:
     try:
         with connection.cursor() as cursor:
             yield cursor
+    except (
+        psycopg2.errors.UndefinedTable,
+        psycopg2.errors.InvalidSchemaName,
+        psycopg2.errors.UndefinedColumn,
+    ):
+        raise ConfigError(
+            "MLCYCLE_DSN_SERVE names a warehouse without this version's ledger: run `mlcycle migrate`"
+        ) from None
     except psycopg2.OperationalError as error:
         raise Unavailable(f"the warehouse stopped answering: {' '.join(str(error).split())}") from None
     finally:

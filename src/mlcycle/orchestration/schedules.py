@@ -29,8 +29,8 @@ from airflow.sdk import (
 )
 
 from mlcycle.cycle import Stage
+from mlcycle.domain.cron import check_cron
 from mlcycle.domain.partitions import Partition, Unit
-from mlcycle.errors import ConfigError
 from mlcycle.orchestration.assets import asset
 from mlcycle.project import Project
 
@@ -44,25 +44,28 @@ def schedule(project: Project, stage: Stage) -> dict[str, Any]:
         return {"schedule": PartitionedAssetTimetable(assets=AssetAll(*kinds))}
     if stage.name == "ingest":
         return _ingest(project)
+    if stage.name == "alerts" and project.alerts.escalate and project.source.live:
+        return {
+            "schedule": CronTriggerTimetable(_every(project.alerts.escalate.after), timezone="UTC"),
+            "catchup": False,
+        }
     if stage.name == "retrain" and project.retrain.schedule and project.source.live:
         # Not a partition's clock: a weekly cron's ticks are no partitions of the project. Without a start
         # date the first run is the next tick's: a new project has nothing yet to be trained on.
         return {
-            "schedule": CronTriggerTimetable(_cron(project.retrain.schedule), timezone="UTC"),
+            "schedule": CronTriggerTimetable(check_cron(project.retrain.schedule), timezone="UTC"),
             "catchup": False,
         }
     return {"schedule": PartitionedAtRuntime()}
 
 
-def _cron(expression: str) -> str:
-    # Airflow would find a wrong one when it stores the DAG, and drop every project's DAGs with it.
-    from croniter import croniter  # type: ignore[import-untyped]
-
-    if not croniter.is_valid(expression):
-        raise ConfigError(
-            f"retrain.schedule: {expression!r} is not a cron expression: write it like '0 6 * * 1'"
-        )
-    return expression
+def _every(after: timedelta) -> str:
+    """A cron that comes twice in this time, every five minutes at most and every hour at least."""
+    minutes = max(
+        step for step in (5, 10, 15, 20, 30, 60) if step == 5 or 2 * step * 60 <= after.total_seconds()
+    )
+    # Not at the full hour, when every hourly project begins.
+    return "7 * * * *" if minutes == 60 else f"*/{minutes} * * * *"
 
 
 def _ingest(project: Project) -> dict[str, Any]:

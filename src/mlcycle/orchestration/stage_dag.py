@@ -5,17 +5,21 @@ A step that runs once for each table or candidate becomes one task for each, nam
 resources of its own.
 """
 
+import os
 from typing import Any
 
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, BaseOperator, TaskGroup, TriggerRule, WeightRule
 
-from mlcycle.cycle import STAGES, Stage, Step
+from mlcycle.cycle import STAGES, WISH, WISHES, Stage, Step
 from mlcycle.orchestration.approval import ApprovedStepOperator
 from mlcycle.orchestration.assets import asset
+from mlcycle.orchestration.deadlines import deadline
+from mlcycle.orchestration.failures import FailureOperator
 from mlcycle.orchestration.forms import form
 from mlcycle.orchestration.joints import AnnounceOperator
 from mlcycle.orchestration.operator import StepOperator
+from mlcycle.orchestration.placement import place
 from mlcycle.orchestration.schedules import schedule
 from mlcycle.project import Project
 
@@ -35,8 +39,8 @@ AT_ONCE = {"ingest": 4, "promote": 4}
 #: Whose task gets the next free slot. What was begun is ended before more is begun, so that of fifty
 #: projects whose day arrives at once the first is served soon and not all of them at the end. What
 #: people wait for goes first; a training takes what is left.
-URGENCY = {"train": 1, "ingest": 10, "features": 20, "monitor": 30, "score": 40, "retrain": 50}
-URGENCY |= {"absent": 50, "promote": 60, "rollback": 70}
+URGENCY = {"train": 1, "shadow": 1, "ingest": 10, "features": 20, "monitor": 30, "score": 40, "retrain": 50}
+URGENCY |= {"alerts": 50, "absent": 50, "promote": 60, "rollback": 70}
 
 
 def _at_once(project: Project, stage: Stage) -> int:
@@ -56,6 +60,7 @@ def stage_dag(project: Project, stage: Stage) -> DAG:
         default_args={"owner": project.scope.owner.replace(", ", " / ")},  # Airflow splits owners by commas
         max_active_runs=_at_once(project, stage),
         is_paused_upon_creation=False,
+        deadline=deadline(project, stage),
         **schedule(project, stage),
     )
     groups: dict[str, TaskGroup] = {}
@@ -83,7 +88,29 @@ def stage_dag(project: Project, stage: Stage) -> DAG:
             made[variant] = operator
     if stage.name == "ingest":
         _settle(dag, project, tasks["publish"])
+    _tell_failures(dag, project, stage)
     return dag
+
+
+def _tell_failures(dag: DAG, project: Project, stage: Stage) -> None:
+    """Tell people what failed in a run, however it died. Airflow skips the task by itself where nothing did.
+
+    A run is as its last tasks are, so another one beside it fails with any of the others.
+    """
+    others = list(dag.tasks)
+    tell = FailureOperator(
+        dag=dag,
+        task_id="alert-failed",
+        project=project,
+        stage=stage.name,
+        step=Step("alert", after=tuple(step.name for step in stage.steps)),
+        priority_weight=URGENCY["promote"],
+        weight_rule=WeightRule.ABSOLUTE,
+        trigger_rule=TriggerRule.ONE_FAILED,
+    )
+    tell.set_upstream(others)
+    well = EmptyOperator(dag=dag, task_id="nothing-failed", trigger_rule=TriggerRule.NONE_FAILED)
+    well.set_upstream(others)
 
 
 def _operator(project: Project, step: Step) -> type[StepOperator]:
@@ -120,12 +147,16 @@ def _placing(
 
 
 def _emitting(project: Project, step: Step, variant: str) -> dict[str, Any]:
-    return {"outlets": [asset(project.name, step.emits, variant)]} if step.emits else {}
+    kind = WISHES[project.retrain.asks] if step.emits == WISH else step.emits
+    return {"outlets": [asset(project.name, kind, variant)]} if kind else {}
 
 
 def _pool(project: Project, step: Step, variant: str) -> dict[str, Any]:
-    gpu = project.limits(step.name, variant).gpu
-    return {"pool": GPU_POOL, "pool_slots": gpu} if gpu else {}
+    limits = project.limits(step.name, variant)
+    # A cluster queues by itself, and its GPUs are not this machine's.
+    if not limits.gpu or place(os.environ, project, step.name, variant).runner == "kubernetes":
+        return {}
+    return {"pool": GPU_POOL, "pool_slots": limits.gpu * limits.nodes}
 
 
 def _settle(dag: DAG, project: Project, published: dict[str, BaseOperator]) -> None:

@@ -8,6 +8,7 @@ the task runs, which counts as one there: where tasks are short, a request in si
 """
 
 import time
+from functools import wraps
 from typing import Any
 
 SOON = 0.01  # seconds between looks at a process that has closed all its pipes
@@ -21,6 +22,7 @@ def notice_task_exits() -> None:
     if getattr(service, "impatient", False):
         return
 
+    @wraps(service)
     def impatient(self: Any, max_wait_time: float, *args: Any, **kwargs: Any) -> int | None:
         closing = not self._open_sockets and self._exit_code is None
         wait = min(max_wait_time, SOON) if closing else max_wait_time
@@ -39,6 +41,7 @@ def spare_first_heartbeat() -> None:
     if getattr(start, "spares", False):
         return
 
+    @wraps(start)
     def sparing(self: Any, *args: Any, **kwargs: Any) -> None:
         start(self, *args, **kwargs)
         self._last_heartbeat_attempt = time.monotonic()

@@ -6,7 +6,8 @@ Airflow's scheduler polls: between passes that found nothing to do it sleeps for
 quick and burns CPU for nothing. Here the API server sends a datagram to the scheduler's Unix socket
 ($MLCYCLE_SCHEDULER_BELL) after each request that may give it work: a task told its end, a person
 started or cleared a run, answered a question. The scheduler's idle sleep ends when one comes. Lost
-datagrams cost a sleep, nothing else; without the variable, or on another machine, nothing changes.
+datagrams cost a sleep, nothing else; without the variable, or on another machine, it polls as ever.
+What every task loads is loaded in the scheduler, which tasks are forks of, with or without a bell.
 
 Seen with Airflow 3.3.2: the listener ``on_starting`` runs in every process with a job, in the
 scheduler before its loop and before its executor forks the workers; a task tells its end before it
@@ -27,10 +28,13 @@ from airflow.listeners import hookimpl
 from airflow.plugins_manager import AirflowPlugin
 
 from mlcycle.orchestration.dead_workers import watch_workers
+from mlcycle.orchestration.sweeper import start_sweeper
 from mlcycle.orchestration.task_exit import notice_task_exits, spare_first_heartbeat
 from mlcycle.own_code import OwnCode
 
 BELL = "MLCYCLE_SCHEDULER_BELL"
+
+_started = False  # in this process or in the scheduler that it is a fork of
 
 #: What a task imports besides its own DAG's modules.
 PRELOAD = (
@@ -100,19 +104,25 @@ def gives_work(method: str, path: str) -> bool:
 @hookimpl
 def on_starting(component: Any) -> None:
     """In the scheduler: let its loop sleep beside the bell, and load what every task would."""
+    global _started
     path = os.environ.get(BELL)
     loop = sys.modules.get("airflow.jobs.scheduler_job_runner")
     # The job has no type yet at this point; the command line says which of Airflow's processes this is.
     # Tasks are forks of the scheduler and start too: they must not take the bell from it.
-    if path and sys.argv[1:2] == ["scheduler"] and loop is not None and loop.time is time:
-        with suppress(OSError):
-            loop.time = Bell(Path(path))  # type: ignore[attr-defined]
+    if sys.argv[1:2] != ["scheduler"] or loop is None:
+        return
+    if not _started:
+        _started = True
         for module in PRELOAD:
             with suppress(ImportError):
                 importlib.import_module(module)
         own_code = OwnCode(OWN, warm=True)
         own_code.load()
         os.register_at_fork(after_in_child=own_code.forget_if_changed)
+        start_sweeper()
+    if path and loop.time is time:
+        with suppress(OSError):
+            loop.time = Bell(Path(path))  # type: ignore[attr-defined]
         with suppress(ImportError, AttributeError):
             notice_task_exits()
             spare_first_heartbeat()

@@ -6,6 +6,7 @@ the SELECT statements of its feature views, which the warehouse runs under a rol
 write elsewhere. Unknown keys are errors. :func:`mlcycle.project.file.load` reads it from disk.
 """
 
+from mlcycle.project.guardrails import Guardrails
 from mlcycle.project.learning import Entity, FeatureView, Inputs, Label, Split
 from mlcycle.project.limits import Limits, StepLimits
 from mlcycle.project.operation import Alerts, Channel, Monitors, Retrain, Watched
@@ -28,6 +29,7 @@ __all__ = [
     "FeatureView",
     "Fraction",
     "Gate",
+    "Guardrails",
     "Inputs",
     "Label",
     "Limits",

@@ -18,6 +18,8 @@ from mlcycle.project import Project
 
 MAX_BYTES = 256 * 1024
 MAX_DEPTH = 32
+#: Settings that are none any more, and why.
+REMOVED = {"gate.resamples": "the gate's interval is computed, not drawn"}
 PLAIN_TAGS = {"str", "int", "float", "bool", "null", "seq", "map", "timestamp"}
 
 # libyaml reads a project many times as fast as PyYAML's own scanner; every parse of the DAGs feels it.
@@ -171,4 +173,6 @@ def _locate(path: Path, item: Any, lines: dict[tuple[str | int, ...], int]) -> s
     message = item["msg"].removeprefix("Value error, ")
     if item["type"] == "extra_forbidden":
         message = "unknown key: remove it or correct its name"
+        if key in REMOVED:
+            message = f"unknown key, there is no such setting any more ({REMOVED[key]}): remove it"
     return f"{path}:{lines[known]}: {key}: {message}"

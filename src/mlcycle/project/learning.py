@@ -75,10 +75,21 @@ class FeatureView(Part):
 
 
 class Inputs(Part):
-    """The model's columns: of the entity table as known at the event time, and of feature views."""
+    """The model's columns: of the entity table as known at the event time, and of feature views.
+
+    ``known`` names those of them that tell far more of the label than all the others and yet are known when a
+    prediction is due (a vendor's score): what they tell is no reason to refuse a dataset.
+    """
 
     categorical: list[Name] = []
     numeric: list[Name] = []
+    known: list[Name] = []
+
+    @model_validator(mode="after")
+    def _known_are_inputs(self) -> Self:
+        if unknown := sorted(set(self.known) - set(self.all)):
+            raise ValueError(f"known names {unknown[0]!r}, which is no input: list it as one, or remove it")
+        return self
 
     @property
     def all(self) -> list[str]:

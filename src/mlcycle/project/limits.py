@@ -37,13 +37,19 @@ class StepLimits(Part):
 
 @dataclass(frozen=True)
 class Limits:
-    """What one run of a step may use. ``memory`` in bytes, ``retries`` beside the first try."""
+    """What one run of a step may use. ``memory`` in bytes, ``retries`` beside the first try.
+
+    ``cpu``, ``memory`` and ``gpu`` are those of one node; a step on several ``nodes`` has them on each.
+    """
 
     time: timedelta
     memory: int
     cpu: float = 1
     retries: int = 2
     gpu: int = 0
+    gpu_kind: str = ""  # a name of the deployment's; empty is any
+    nodes: int = 1
+    spot: bool = False  # may run where a node can be taken away
 
 
 _SHORT, _HOUR, _LONG = timedelta(minutes=15), timedelta(hours=1), timedelta(hours=6)
@@ -61,6 +67,9 @@ DEFAULTS: dict[str, Limits] = {
     "evaluate": Limits(_HOUR, _LARGE),
     "register": Limits(_SHORT, _LARGE),
     "compare": Limits(_HOUR, _LARGE),
+    "refit": Limits(_LONG, _LARGE),
+    "fit_shadow": Limits(_LONG, _LARGE),
+    "shadow": Limits(_HOUR, _LARGE),
     "promote": Limits(_SHORT, _LARGE),
     "reconcile": Limits(_SHORT, _LARGE),
     "score": Limits(_HOUR, _LARGE),
@@ -70,6 +79,11 @@ DEFAULTS: dict[str, Limits] = {
     "request_retrain": Limits(_SHORT, _SMALL),
     "rollback": Limits(_SHORT, _LARGE),
 }
+
+#: Steps that fit a candidate, with its resources.
+FITS = ("train", "refit", "fit_shadow")
+#: Steps that make and judge models: what a retrain's budget of hours and money is spent on.
+TRAINING = ("dataset", *FITS, "evaluate", "register", "compare", "shadow")
 
 
 def parse_memory(text: str) -> int:

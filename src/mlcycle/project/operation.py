@@ -1,23 +1,31 @@
 """What is watched, who is told, and when the platform may ask for a retrain by itself."""
 
-from typing import Annotated, Any, Literal
+from datetime import timedelta
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, JsonValue, model_validator
+from pydantic import AfterValidator, Field, JsonValue, model_validator
 
 from mlcycle.domain.durations import Duration, Span
+from mlcycle.domain.web_link import check_link
 from mlcycle.project.part import Name, Part
+
+Owner = Annotated[str, Field(max_length=200)]  # a person or a team, as people call them
+Link = Annotated[str, Field(max_length=500), AfterValidator(check_link)]
 
 
 class Watched(Part):
     """One monitor of the project. What is not said is the monitor's own default.
 
-    ``severity`` is that of what it finds wrong, ``retrain`` lets it ask for a retrain then.
+    ``severity`` is that of what it finds wrong, ``retrain`` lets it ask for a retrain then. ``owner`` and
+    ``runbook`` stand in its alerts in place of those of ``alerts``.
     """
 
     params: dict[Name, JsonValue] = {}
     enabled: bool = True
     severity: Literal["info", "warn", "page"] | None = None
     retrain: bool | None = None
+    owner: Owner = ""
+    runbook: Link = ""
 
 
 #: How a file of before monitors had names says their parameters: key -> monitors, parameter.
@@ -25,7 +33,7 @@ FLAT: dict[str, tuple[tuple[str, ...], str]] = {
     "volume_ratio": (("volume",), "ratio"),
     "missing_increase": (("missing",), "increase"),
     "drift_effect": (("drift",), "effect"),
-    "drift_fdr": (("drift",), "rate"),
+    "drift_fdr": (("drift",), "level"),
     "drift_persistence": (("drift",), "persistence"),
     "performance_increase": (("performance", "estimate"), "increase"),
     "performance_min_rows": (("performance",), "min_rows"),
@@ -35,12 +43,15 @@ FLAT: dict[str, tuple[tuple[str, ...], str]] = {
 class Monitors(Part):
     """What is watched on every partition; a window of this length reaches back from it.
 
-    Every monitor there is runs; ``watch`` says by name what is other than its default. ``sample`` is
-    how many rows of a window are compared with as many of the training data.
+    ``watch`` says by name what is other than a monitor's default; some run only where they are named.
+    ``sample`` is how many rows of a window are looked at. ``reference`` is with what a window is compared:
+    the four windows before it (``trailing``), all the champion was trained on (``training``), the same weeks
+    of the year before (``season``) or of every other year (``calendar``) of the training data.
     """
 
     window: Span
     sample: Annotated[int, Field(ge=100)] = 20_000
+    reference: Literal["trailing", "training", "season", "calendar"] = "trailing"
     watch: dict[Name, Watched] = {}
 
     @model_validator(mode="before")
@@ -59,15 +70,23 @@ class Monitors(Part):
         return {**given, "watch": said}
 
 
-class Channel(Part):
-    """Where alerts go. ``secret: HOOK`` stands in the variable ``MLCYCLE_SECRET_<PROJECT>__HOOK``."""
+PAGERDUTY = "https://events.pagerduty.com/v2/enqueue"
 
-    kind: Literal["log", "webhook", "email"]
-    url: str = ""  # webhook
+
+class Channel(Part):
+    """Where alerts go. ``secret: HOOK`` stands in the variable ``MLCYCLE_SECRET_<PROJECT>__HOOK``.
+
+    It is a webhook's bearer token, ``user:password`` of mail, all of a Slack webhook's URL, or the routing
+    key of a PagerDuty integration. ``resolved`` tells whether the channel is told of an alert's end.
+    """
+
+    kind: Literal["log", "webhook", "email", "slack", "pagerduty"]
+    url: str = ""  # webhook; of pagerduty where it is another than its own
     to: str = ""  # email
     host: str = ""  # email: SMTP server, host:port
     secret: Annotated[str, Field(pattern=r"^$|^[A-Z][A-Z0-9_]{0,59}$")] = ""
     min_severity: Literal["info", "warn", "page"] = "warn"
+    resolved: bool | None = None  # every kind but the log, where nothing is said
 
     @model_validator(mode="before")
     @classmethod
@@ -80,17 +99,65 @@ class Channel(Part):
             )
         return given
 
+    @model_validator(mode="after")
+    def _what_is_secret_is_no_setting(self) -> Self:
+        holds = {"slack": "the webhook's URL", "pagerduty": "the integration's routing key"}.get(self.kind)
+        if holds and not self.secret:
+            raise ValueError(
+                f"a {self.kind} channel needs a secret, {holds}: write secret: NAME and put its value into "
+                "MLCYCLE_SECRET_<PROJECT>__NAME"
+            )
+        if self.kind == "slack" and self.url:
+            raise ValueError("a slack channel's URL is a secret: put it where secret says, and leave url out")
+        return self
+
+    @property
+    def tells_end(self) -> bool:
+        """Whether the channel is told that an alert is over."""
+        return self.kind != "log" if self.resolved is None else self.resolved
+
+
+class Escalation(Part):
+    """Who is told of a page that nobody acknowledged ``after`` so long."""
+
+    after: Span
+    channels: list[Channel] = Field(min_length=1)
+
 
 class Alerts(Part):
-    """Delivery of alerts."""
+    """Delivery of alerts: whose they are, what to do about them, who is told.
+
+    A run that has not ended ``deadline`` after it was queued is one.
+    """
 
     channels: list[Channel] = Field(default=[Channel(kind="log")], min_length=1)
+    owner: Owner = ""
+    runbook: Link = ""
+    escalate: Escalation | None = None
+    deadline: Span = timedelta(days=1)
 
 
 class Retrain(Part):
-    """When the platform may ask for a retrain by itself."""
+    """When the platform may ask for a retrain by itself.
+
+    With ``asks: shadow`` a monitor's wish, or ``shadow_every`` of the data's own time, trains the champion's
+    recipe beside it; only where that is better with ``confidence`` a retrain is asked for. With ``page`` a
+    monitor's wish is enough. What all training may use within ``per`` is ``budget_hours`` of a core, or of a
+    GPU where one is asked for, and ``budget_money`` by ``value.prices``.
+    """
 
     cooldown: Duration  # after the last accepted request
     budget: Annotated[int, Field(ge=0)]  # accepted requests within ``per``
     per: Span
-    schedule: Annotated[str, Field(pattern=r"^$|^[\d*/, A-Za-z-]+$")] = ""  # cron, UTC
+    asks: Literal["shadow", "page"] = "shadow"
+    shadow_every: Span = timedelta(days=28)
+    confidence: Annotated[float, Field(ge=0.5, lt=1)] = 0.95
+    budget_hours: Annotated[float, Field(gt=0)] | None = None
+    budget_money: Annotated[float, Field(gt=0)] | None = None
+    schedule: Annotated[str, Field(pattern=r"^$|^[\d*/, A-Za-z-]+$")] = ""  # cron, UTC; domain.cron checks it
+
+    @model_validator(mode="after")
+    def _attempts_are_kept(self) -> Self:
+        if (self.budget_hours or self.budget_money) and self.per > timedelta(days=365):
+            raise ValueError("retrain.per is more than 365 days: budgets of hours and money go back a year")
+        return self

@@ -5,10 +5,12 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from mlcycle.domain.durations import format_duration
 from mlcycle.domain.partitions import Unit
+from mlcycle.domain.sql_columns import names_column
 from mlcycle.errors import ConfigError
 from mlcycle.project.learning import Entity, FeatureView, Inputs, Label, Split
-from mlcycle.project.limits import DEFAULTS, Limits, StepLimits, changed
+from mlcycle.project.limits import DEFAULTS, FITS, Limits, StepLimits, changed
 from mlcycle.project.operation import Alerts, Monitors, Retrain
 from mlcycle.project.part import Name, Part
 from mlcycle.project.promotion import Approval, Gate
@@ -82,13 +84,44 @@ class Project(Part):
                 owners[column] = f"view {view_name!r}"
         for column in self.dataset_columns:
             if column not in owners:
-                raise ValueError(f"input, slice or group {column!r} is in no table or view of the project")
+                raise ValueError(f"{self._named(column)} {column!r} is in no table or view of the project")
         own = self.label.table == self.entity.table and not self.label.ahead
         if own and self.label.column in self.inputs.all:
             raise ValueError(f"input {self.label.column!r} is the label itself")
+        fairness = self.gate.guardrails.fairness
+        if fairness and fairness.rate != "mean_error" and self.label.task == "regression":
+            raise ValueError(f"gate.guardrails.fairness.rate {fairness.rate} is of classes: say mean_error")
+        if self.retrain.budget_money and self.value.prices is None:
+            raise ValueError(
+                "retrain.budget_money needs a price list: say value.prices, or budget_hours alone"
+            )
+        if self.label.task == "regression" and (self.value.explore or self.value.label_needs):
+            raise ValueError("value.explore and value.label_needs are of classes: a number has no threshold")
         if self.evaluation.heuristic not in self.candidates:
             raise ValueError(f"evaluation.heuristic {self.evaluation.heuristic!r} is not a candidate")
         return self
+
+    @model_validator(mode="after")
+    def _views_wait_for_labels(self) -> Self:
+        """A view over the label's column dates it by its table's lag: no earlier than labels are known."""
+        table = self.source.tables[self.label.table]
+        if table.lag * self.unit.length >= self.label.delay:
+            return self
+        for name, view in self.features.items():
+            if self.label.table in view.reads and names_column(view.sql, self.label.column):
+                known = format_duration(self.label.delay)
+                raise ValueError(
+                    f"feature view {name!r} reads the label's column {self.label.column!r}, and table "
+                    f"{self.label.table!r} says lag: {table.lag}, so that its values count as known before "
+                    f"the label is (label.delay: {known}): set the table's lag to the partitions after "
+                    "which it is delivered, or label.delay to when the label is known"
+                )
+        return self
+
+    def _named(self, column: str) -> str:
+        """Where the file names a column that is nowhere."""
+        known = {*self.inputs.all, *self.evaluation.slices, *self.split.groups}
+        return "input, slice or group" if column in known else "gate.guardrails.fairness.columns:"
 
     @property
     def entity_table(self) -> Table:
@@ -97,8 +130,9 @@ class Project(Part):
 
     @property
     def dataset_columns(self) -> list[str]:
-        """Columns of a dataset: inputs, then the slices and groups that are no inputs."""
-        return list(dict.fromkeys([*self.inputs.all, *self.evaluation.slices, *self.split.groups]))
+        """Columns of a dataset: inputs, then slices, columns of fairness and groups that are no inputs."""
+        beside = [*self.evaluation.slices, *self.gate.guardrails.columns, *self.split.groups]
+        return list(dict.fromkeys([*self.inputs.all, *beside]))
 
     def variants(self, each: Literal["", "table", "candidate"]) -> list[str]:
         """What a step runs once for: each table, each candidate, or the one nameless whole."""
@@ -114,10 +148,10 @@ class Project(Part):
     def limits(self, step: str, candidate: str = "") -> Limits:
         """What a step may use: its defaults, then the project's ``steps``, then the candidate's resources."""
         found = changed(DEFAULTS[step], self.steps.get(step, StepLimits()))
-        if step == "train" and candidate:
+        if step in FITS and candidate:
             own = self.candidates[candidate].resources
             found = changed(found, StepLimits(cpu=own.cpu, memory=own.memory))
-            found = replace(found, gpu=own.gpu)
+            found = replace(found, gpu=own.gpu, gpu_kind=own.gpu_kind, nodes=own.nodes, spot=own.spot)
         return found
 
     def reading(self, categorical: list[str], numeric: list[str]) -> Self:

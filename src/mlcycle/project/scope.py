@@ -1,6 +1,6 @@
 """Why a project exists, and what a prediction of it is worth."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -17,11 +17,27 @@ class Scope(Part):
     success: list[Text] = Field(min_length=1)
 
 
+class PriceList(Part):
+    """What an hour of what a step holds costs, in the value's currency."""
+
+    cpu_hour: Annotated[float, Field(ge=0)] = 0
+    memory_gib_hour: Annotated[float, Field(ge=0)] = 0
+    gpu_hour: Annotated[float, Field(ge=0)] = 0
+
+
+class Explore(Part):
+    """A share of rows that a fair coin decides, so that what is not usually decided is known."""
+
+    share: Annotated[float, Field(gt=0, le=0.5)]
+
+
 class Value(Part):
     """What one prediction is worth, in ``currency``.
 
-    Classification: an outcome each, with the positive class acted on from ``threshold`` up.
-    Regression: ``per_unit_error`` for each unit of absolute error.
+    Classification: an outcome each, with the positive class acted on from ``threshold`` up, but for the rows
+    of ``explore``. ``label_needs``: a row's label is known only where it was decided so (a loan that is paid
+    back is seen only of loans given); empty: of every row. Regression: ``per_unit_error`` for each unit of
+    absolute error.
     """
 
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
@@ -31,3 +47,11 @@ class Value(Part):
     false_negative: float = 0
     threshold: Fraction = 0.5
     per_unit_error: float = 0
+    explore: Explore | None = None
+    label_needs: Literal["", "positive", "negative"] = ""
+    prices: PriceList | None = None
+
+    @property
+    def weighs(self) -> bool:
+        """Whether labelled rows stand for others: labels depend on decisions of which a share is drawn."""
+        return bool(self.label_needs) and self.explore is not None

@@ -1,19 +1,39 @@
 """Who competes, with what, and how they are measured."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, JsonValue
+from pydantic import Field, JsonValue, model_validator
 
 from mlcycle.project.limits import Cpu, Memory
 from mlcycle.project.part import Name, Part
 
 
 class Resources(Part):
-    """What one training of a candidate may use; what is not given is as ``steps.train`` says."""
+    """What one training of a candidate may use; what is not given is as ``steps.train`` says.
+
+    ``gpu``, ``cpu`` and ``memory`` are those of each of its ``nodes``. ``gpu_kind`` is a name that whoever
+    runs the platform gave to a pool of GPUs; ``spot`` allows nodes that may be taken away.
+    """
 
     cpu: Cpu | None = None
     memory: Memory | None = None
     gpu: Annotated[int, Field(ge=0, le=64)] = 0
+    gpu_kind: Annotated[str, Field(pattern=r"^([a-z0-9][a-z0-9-]{0,39})?$")] = ""
+    nodes: Annotated[int, Field(ge=1, le=64)] = 1
+    spot: bool = False
+
+    @model_validator(mode="after")
+    def _parts_agree(self) -> Self:
+        if self.nodes > 1 and not self.gpu:
+            raise ValueError(f"nodes: {self.nodes} is for training on GPUs: say gpu, how many each node has")
+        if self.gpu_kind and not self.gpu:
+            raise ValueError(f"gpu_kind: {self.gpu_kind} asks for no GPU: say gpu, how many")
+        return self
+
+    @property
+    def processes(self) -> int:
+        """How many processes train together: one a GPU."""
+        return max(1, self.gpu) * self.nodes
 
 
 class Candidate(Part):

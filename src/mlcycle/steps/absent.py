@@ -1,10 +1,11 @@
 """Say that partitions will never be delivered, or take that back. Who, when and why is kept."""
 
 from mlcycle.contract import Status
+from mlcycle.domain.failure_alerts import stopped_key
 from mlcycle.domain.gaps import listed
 from mlcycle.domain.partitions import Partition
 from mlcycle.errors import InputError
-from mlcycle.ledger import batches, gaps
+from mlcycle.ledger import batches, failures, gaps
 from mlcycle.steps.context import Outcome, StepContext
 
 YES = ("yes", "true", "1")
@@ -41,6 +42,7 @@ def run(context: StepContext) -> Outcome:
                 held = batches.current(cursor, project.name, table, keys)
                 done = [key for key in keys if key not in held]
                 gaps.declare(cursor, project.name, table, done, actor, reason)
+                failures.mend(cursor, project.name, stopped_key(table), [(key, key) for key in done])
             if done:
                 said.append(f"{table}: {listed(done)}")
         what = "expected again" if undo else "declared absent"

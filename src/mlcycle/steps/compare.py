@@ -1,36 +1,70 @@
-"""Compare the challenger with the champion on the challenger's holdout, and let the gate judge.
+"""Compare the challenger with whoever is in place on rows that neither was chosen on; the gate judges.
 
-Both predict the same rows. Without a champion the challenger must beat the zero rule.
+All predict the same rows of the challenger's holdout: the champion, the anchor (the best model that was ever
+proven), the heuristic and the zero rule. Rows that the champion was chosen on say too much for it and are
+left out; what remains must hold enough blocks of time.
 """
 
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlcycle.adapters.datasets.point_in_time import joined_rows
 from mlcycle.adapters.datasets.training_data import labels_of, read_split
 from mlcycle.adapters.pages import comparison_page
 from mlcycle.adapters.pages.comparison_page import Compared, Rival
-from mlcycle.adapters.tracking import model_cache
 from mlcycle.adapters.tracking.server import Tracking
-from mlcycle.contract import Status
-from mlcycle.domain.bootstrap import Paired, paired_blocks
-from mlcycle.domain.dataset import Bounds, DatasetManifest
-from mlcycle.domain.gate import Decision, decide
-from mlcycle.domain.metrics import Array, check_metric
-from mlcycle.domain.slices import SliceChange, compare_slices
+from mlcycle.contract import Output, Status
+from mlcycle.domain.dataset import DatasetManifest
+from mlcycle.domain.gate import Test, decide
+from mlcycle.domain.interval import MIN_BLOCKS
+from mlcycle.domain.metrics import Array, business_value, check_metric
+from mlcycle.domain.paired import paired_blocks
+from mlcycle.domain.slices import compare_slices
 from mlcycle.domain.value import constants, worth
-from mlcycle.errors import InputError
+from mlcycle.errors import ConfigError, InputError
+from mlcycle.ledger import anchor as anchors
 from mlcycle.ledger import champion as champions
 from mlcycle.ledger import comparisons, datasets, models
+from mlcycle.steps import guarding
 from mlcycle.steps.context import Outcome, StepContext
+from mlcycle.steps.opening import Version, blocks_of, opened
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from mlcycle.models.base import Model
+#: With what confidence a challenger must be better than the heuristic, and than the zero rule beside a
+#: champion: it must have done better. To be sure of it is asked of whoever takes a place.
+MORE_LIKELY = 0.5
+#: With what confidence it is enough to be better than the anchor at all: a fortnight is rarely sure to .99.
+SURELY_BETTER = 0.95
+ZERO_RULE, HEURISTIC = "the zero rule", "the heuristic"
 
-SEED = 20130101
+
+@dataclass(frozen=True)
+class Known:
+    """What the ledger knows of a comparison that is to be made."""
+
+    challenger: models.ModelVersion
+    champion: champions.Champion | None
+    judged: models.ModelVersion | None  # what the gate judged when the champion took its place
+    anchor: models.ModelVersion | None
+    heuristic: models.ModelFiles | None  # None too where it is the challenger itself
+    manifest: DatasetManifest
+    since: datetime  # earlier rows of the holdout are not compared on
+    looks: int  # comparisons that have used rows since then
+
+    @property
+    def overlap(self) -> str:
+        """What to say where rows of the holdout are left out."""
+        start = self.manifest.splits["holdout"].start
+        if self.champion is None or self.since <= start:
+            return ""
+        return (
+            f"rows before {self.since:%Y-%m-%d %H:%M} are left out: champion version "
+            f"{self.champion.version} or the anchor was trained or chosen on them"
+        )
 
 
 def run(context: StepContext) -> Outcome:
@@ -38,90 +72,208 @@ def run(context: StepContext) -> Outcome:
     project = context.project
     check_metric(project.evaluation.metric, project.label.task)
     with context.warehouse.transaction() as cursor:
-        challenger = _challenger(context, cursor)
-        champion = champions.current(cursor, project.name)
-        if champion is not None and challenger.version == champion.version:
-            return Outcome(Status.SKIPPED, f"version {challenger.version} is the champion already")
-        manifest = datasets.manifest(cursor, project.name, challenger.dataset_digest)
-        learnt = datasets.manifest(cursor, project.name, champion.dataset_digest) if champion else None
-        heuristic = models.value_total(
-            cursor, project.name, challenger.dataset_digest, project.evaluation.heuristic
-        )
-    columns = [*project.inputs.all, *project.evaluation.slices, "entity_key", "event_time", "label"]
+        known = _known(context, cursor)
+    challenger, manifest = known.challenger, known.manifest
+    if known.judged is not None and challenger.version == known.judged.version:
+        return Outcome(Status.SKIPPED, f"version {challenger.version} is the champion already")
+    beside = [*project.evaluation.slices, *project.gate.guardrails.columns]
+    columns = [*project.inputs.all, *beside, "entity_key", "event_time", "label"]
     holdout = read_split(context.artifacts, manifest, "holdout", columns, context.scratch)
+    holdout = holdout[holdout["event_time"] >= known.since].reset_index(drop=True)
+    blocks = blocks_of(holdout["event_time"], project.gate.block)
+    if known.overlap and (count := len(np.unique(blocks))) < MIN_BLOCKS:
+        return _too_few(context, known, len(holdout), count)
     labels = labels_of(holdout, "holdout", project.label.task)
     context.progress(f"version {challenger.version} predicts {len(labels)} rows")
     new = _predict(context, challenger, holdout)
     train = read_split(context.artifacts, manifest, "train", ["label"], context.scratch)
     seen = labels_of(train, "train", project.label.task)
-    if champion is None or learnt is None:
-        rival = Rival("the zero rule", None, 0, np.full(len(labels), seen.mean()))
-    else:
-        context.progress(f"champion version {champion.version} predicts the same rows")
-        rival = Rival(
-            f"champion version {champion.version}",
-            champion.version,
-            champion.seq,
-            _predict(context, champion, holdout, manifest),
-            _overlap(learnt, manifest),
-        )
-    beside = {} if heuristic is None else {"heuristic": heuristic}
-    known = constants(project.value, project.label.task, seen)
-    worths = tuple(
-        worth(project.value, project.label.task, labels, each, known, beside)
-        for each in (rival.predictions, new)
+    rivals, said = _rivals(context, known, holdout, float(seen.mean()))
+    tests = _tests(context, rivals, labels, new, blocks)
+    payoff, task = project.value, project.label.task
+    totals = {}
+    for rival in rivals:
+        if rival.name.startswith(HEURISTIC):
+            totals["heuristic"] = business_value(payoff, task, labels, rival.predictions)
+    constant = constants(payoff, task, seen)
+    old_worth, new_worth = (
+        worth(payoff, task, labels, each, constant, totals) for each in (rivals[0].predictions, new)
     )
-    compared = Compared(rival, manifest, len(labels), *_judge(context, holdout, labels, rival, new), *worths)
+    texts = {name: holdout[name].astype(str).tolist() for name in project.evaluation.slices}
+    metric, least = project.evaluation.metric, project.gate.min_slice_rows
+    slices = compare_slices(metric, labels, rivals[0].predictions, new, texts, least, blocks)
+    guarded = guarding.measured(
+        *(context, holdout, labels, new, blocks),
+        learnt=seen,
+        before=rivals[0].predictions if rivals[0].seq else None,
+        challenger=lambda: opened(context, challenger, holdout),
+        champion=lambda: opened(context, known.judged, holdout, manifest) if known.judged else None,
+    )
+    decision = decide(project.gate, tests, len(labels), slices, guarded.findings)
+    notes = [known.overlap, *said, _looked(known, project.gate.anchor_confidence)]
+    compared = Compared(
+        rivals,
+        tests,
+        known.since,
+        manifest,
+        len(labels),
+        blocks,
+        slices,
+        decision,
+        notes,
+        old_worth,
+        new_worth,
+        guarded,
+    )
+    return _publish(context, known, compared)
+
+
+def _known(context: StepContext, cursor: Any) -> Known:
+    project = context.project
+    challenger, champion = _challenger(context, cursor), champions.current(cursor, project.name)
+    manifest = datasets.manifest(cursor, project.name, challenger.dataset_digest)
+    holdout = manifest.splits["holdout"]
+    since = holdout.start
+    anchor = anchors.current(cursor, project.name)
+    for digest in {model.dataset_digest for model in (champion, anchor) if model is not None}:
+        learnt = datasets.manifest(cursor, project.name, digest)
+        since = max(since, *(bounds.end for bounds in learnt.splits.values()))
+    own = challenger.candidate == project.evaluation.heuristic
+    return Known(
+        challenger,
+        champion,
+        models.judged(cursor, project.name, champion.version) if champion else None,
+        anchor,
+        None
+        if own
+        else models.evaluated(cursor, project.name, challenger.dataset_digest, project.evaluation.heuristic),
+        manifest,
+        since,
+        comparisons.looks(cursor, project.name, since, holdout.end),
+    )
+
+
+def _rivals(
+    context: StepContext, known: Known, holdout: "pd.DataFrame", mean: float
+) -> tuple[list[Rival], list[str]]:
+    """Everybody to compare with, whoever is in place first; and what to say of those who are not there."""
+    rivals, said = [], []
+    champion, judged, anchor, manifest = known.champion, known.judged, known.anchor, known.manifest
+    if champion is not None and judged is not None:
+        # Like with like: the challenger will be trained again on the newest rows too, once it has passed.
+        name = f"champion version {champion.version}"
+        name += f" as it was judged, version {judged.version}" if judged.version != champion.version else ""
+        context.progress(f"{name} predicts the same rows")
+        predictions = _predict(context, judged, holdout, manifest)
+        rivals.append(Rival(name, champion.version, champion.seq, predictions))
+        if anchor is not None and anchor.version == judged.version:
+            rivals.append(
+                Rival(f"the anchor (champion version {champion.version})", anchor.version, 0, predictions)
+            )
+        elif anchor is not None:
+            try:
+                predictions = _predict(context, anchor, holdout, manifest)
+                rivals.append(Rival(f"the anchor, version {anchor.version}", anchor.version, 0, predictions))
+            except ConfigError as error:  # it reads columns that the project gave up
+                said.append(f"the anchor, version {anchor.version}, was not compared with: {error.message}")
+    if known.heuristic is not None:
+        name = f"{HEURISTIC} {context.project.evaluation.heuristic}"
+        rivals.append(Rival(name, None, 0, _predict(context, known.heuristic, holdout)))
+    rivals.append(Rival(ZERO_RULE, None, 0, np.full(len(holdout), mean)))
+    if champion is None:  # the zero rule is what is in place
+        rivals.insert(0, rivals.pop())
+    return rivals, said
+
+
+def _tests(context: StepContext, rivals: list[Rival], labels: Array, new: Array, blocks: Any) -> list[Test]:
+    """What the challenger must show against each of them."""
+    gate, metric = context.project.gate, context.project.evaluation.metric
+    found = []
+    for rival in rivals:
+        paired = paired_blocks(metric, labels, rival.predictions, new, blocks)
+        if rival.is_anchor:
+            margin, sure = min(gate.min_gain, 0.0), gate.anchor_confidence
+            found.append(Test(rival.name, paired, margin, sure, SURELY_BETTER))
+        elif rival.seq:
+            found.append(Test(rival.name, paired, gate.min_gain, gate.confidence))
+        elif rival is rivals[0]:  # who learns nothing has no fresher data to make up for
+            found.append(Test(rival.name, paired, max(gate.min_gain, 0.0), gate.confidence))
+        else:
+            found.append(Test(rival.name, paired, 0.0, MORE_LIKELY))
+    return found
+
+
+def _looked(known: Known, anchor_confidence: float) -> str:
+    """How often these rows were used, and what that does to the error."""
+    times = {0: "for the first time", 1: "for the second time"}.get(
+        known.looks, f"{known.looks + 1} times now"
+    )
+    words = f"these rows are looked at {times}"
+    if known.champion is None:
+        return words
+    error = (known.looks + 1) * (1 - anchor_confidence)
+    return f"{words}: at most {error:.0%} to pass on them once a model that is worse than the anchor allows"
+
+
+def _too_few(context: StepContext, known: Known, rows: int, blocks: int) -> Outcome:
+    """Refuse without a look: what remains beside the champion's own rows says nothing."""
+    project, start = context.project, max(known.since, known.manifest.splits["holdout"].start)
+    enough = start + MIN_BLOCKS * max(project.gate.block, timedelta(seconds=1))
+    reasons = [
+        f"{known.overlap}, and {blocks} blocks of time remain to compare on, at least {MIN_BLOCKS} are "
+        f"needed: train again once labels are known until {enough:%Y-%m-%d %H:%M}"
+    ]
+    return _record(context, known, "refuse", reasons, {"rows": rows, "blocks": blocks})
+
+
+def _publish(context: StepContext, known: Known, compared: Compared) -> Outcome:
+    project, rival, challenger = context.project, compared.rivals[0], known.challenger
     report = context.artifacts.put(
         f"reports/{project.name}/comparison/{challenger.version}-against-{rival.seq}-{context.token}.html",
         comparison_page.render(project, challenger.version, challenger.candidate, compared),
     )
-    links = {
-        "mlflow": Tracking(context.settings, project.name).run_url(challenger.run_id),
-        "comparison": context.artifacts.path(report.uri),
-    }
-    statistics = _statistics(compared, project.gate.min_gain)
+    statistics = _statistics(compared)
+    reasons, verdict = compared.reasons, compared.decision.verdict
+    return _record(context, known, verdict, reasons, statistics, report)
+
+
+def _record(
+    context: StepContext,
+    known: Known,
+    verdict: str,
+    reasons: list[str],
+    statistics: dict[str, Any],
+    report: Output | None = None,
+) -> Outcome:
+    """The comparison into the ledger, and the step's answer."""
+    project, champion, challenger = context.project, known.champion, known.challenger
+    links = {"mlflow": Tracking(context.settings, project.name).run_url(challenger.run_id)}
+    if report is not None:
+        links["comparison"] = context.artifacts.path(report.uri)
     values: dict[str, Any] = {
-        "verdict": compared.decision.verdict,
-        "reasons": compared.reasons,
+        "verdict": verdict,
+        "reasons": reasons,
         "challenger": challenger.version,
-        "champion": rival.version,
-        "champion_seq": rival.seq,
+        "champion": champion.version if champion else None,
+        "champion_seq": champion.seq if champion else 0,
     }
+    kept = {**statistics, "since": known.since.isoformat(), "looks": known.looks}
     with context.publication() as publication:
         values["comparison_id"] = comparisons.record(
             publication.cursor,
             project.name,
-            dataset_digest=manifest.digest,
-            statistics={**statistics, "report": links["comparison"]},
+            dataset_digest=known.manifest.digest,
+            statistics={**kept, "report": links.get("comparison", "")},
             **values,
         )
         outcome = publication.outcome = Outcome(
-            message=f"{values['verdict']} version {challenger.version}: {compared.reasons[0]}",
+            message=f"{verdict} version {challenger.version}: {reasons[0]}",
             values=values,
-            metrics={key: value for key, value in statistics.items() if isinstance(value, int | float)},
-            outputs={"report": report},
+            metrics={key: float(value) for key, value in kept.items() if isinstance(value, int | float)},
+            outputs={"report": report} if report is not None else {},
             links=links,
         )
     return outcome
-
-
-def _judge(
-    context: StepContext, holdout: "pd.DataFrame", labels: Array, rival: Rival, new: Array
-) -> tuple[Paired, Any, list[SliceChange], Decision]:
-    """The comparison, the blocks of time it drew from, the slices, and the gate's verdict."""
-    project, gate = context.project, context.project.gate
-    if rival.version is None:  # the zero rule has no fresher data to make up for
-        gate = gate.model_copy(update={"min_gain": max(gate.min_gain, 0.0)})
-    metric = project.evaluation.metric
-    blocks = _blocks(holdout["event_time"], gate.block.total_seconds())
-    paired = paired_blocks(
-        metric, labels, rival.predictions, new, blocks, resamples=gate.resamples, seed=SEED
-    )
-    columns = {name: holdout[name].astype(str).tolist() for name in project.evaluation.slices}
-    slices = compare_slices(metric, labels, rival.predictions, new, columns, gate.min_slice_rows)
-    decision = decide(gate, paired, len(labels), slices, rival.name)
-    return paired, blocks, slices, decision
 
 
 def _challenger(context: StepContext, cursor: Any) -> models.ModelVersion:
@@ -139,73 +291,16 @@ def _challenger(context: StepContext, cursor: Any) -> models.ModelVersion:
 
 def _predict(
     context: StepContext,
-    version: models.ModelVersion | champions.Champion,
+    version: Version,
     holdout: "pd.DataFrame",
     manifest: DatasetManifest | None = None,
 ) -> Array:
-    from mlcycle.models import load
-
-    folder = model_cache.fetch(
-        context.settings, context.artifacts, version.model_uri, version.manifest, version.manifest_digest
-    )
-    model = load(folder)
-    inputs = [*model.card.categorical, *model.card.numeric]
-    if manifest is not None and not set(inputs) <= set(holdout.columns):
-        holdout = _as_read_by(context, model, holdout, manifest.splits["holdout"])
-    return model.predict(holdout)
+    return opened(context, version, holdout, manifest).predictions
 
 
-def _as_read_by(
-    context: StepContext, model: "Model", holdout: "pd.DataFrame", bounds: Bounds
-) -> "pd.DataFrame":
-    """The holdout's rows with the inputs of a model from before the project's inputs were changed.
-
-    Raises InputError where the warehouse no longer holds a row of the snapshot.
-    """
-    import pandas as pd
-
-    project = context.project.reading(model.card.categorical, model.card.numeric)
-    found = pd.concat(
-        [
-            chunk.to_pandas()
-            for chunk in joined_rows(context.warehouse, project, bounds.start, bounds.end, labels=False)
-        ]
-    )
-    key = ["entity_key", "event_time"]
-    rows = (
-        holdout[key]
-        .astype({"entity_key": str})
-        .merge(found, on=key, how="left", validate="1:1", indicator=True)
-    )
-    if missing := int((rows["_merge"] != "both").sum()):
-        raise InputError(
-            f"{missing} rows of the holdout are no longer in the warehouse, and the champion reads columns "
-            "that the snapshot lacks: request a retrain, which makes a new snapshot"
-        )
-    return rows
-
-
-def _overlap(learnt: DatasetManifest, manifest: DatasetManifest) -> str:
-    """What to say where the champion has seen rows of this holdout in its own training."""
-    seen_until = max(learnt.splits["train"].end, learnt.splits["validation"].end)
-    start = manifest.splits["holdout"].start
-    if seen_until <= start:
-        return ""
-    return (
-        f"the champion was trained on data up to {seen_until:%Y-%m-%d %H:%M}, past the start of this holdout "
-        f"({start:%Y-%m-%d %H:%M}): the comparison favours it"
-    )
-
-
-def _blocks(times: Any, seconds: float) -> Any:
-    """Number of the block of time that each row lies in, counted from 1970 UTC."""
-    instants = times.to_numpy(dtype="datetime64[s]").astype(np.int64)
-    return instants // int(seconds)
-
-
-def _statistics(compared: Compared, min_gain: float) -> dict[str, Any]:
-    paired = compared.paired
-    low, high = paired.interval(0.9)
+def _statistics(compared: Compared) -> dict[str, Any]:
+    test, paired = compared.tests[0], compared.tests[0].paired
+    low, high = paired.spread.interval(0.9) if paired.spread else (None, None)
     return {
         "metric": paired.metric,
         "champion_metric": paired.old,
@@ -213,10 +308,32 @@ def _statistics(compared: Compared, min_gain: float) -> dict[str, Any]:
         "gain": paired.gain,
         "gain_low": low,
         "gain_high": high,
-        "probability": paired.probability(min_gain),
+        "probability": test.sure,
+        "min_gain": test.min_gain,
+        "rivals": [_shown(test) for test in compared.tests],
+        "guardrails": {finding.name: finding.document for finding in compared.guarded.findings},
+        "proven": _proven(compared),
         "rows": compared.rows,
         "blocks": paired.blocks,
         "value_gain": compared.new_worth.total - compared.old_worth.total,
         **{f"champion_{name}": gain for name, gain in compared.old_worth.metrics.items()},
         **{f"challenger_{name}": gain for name, gain in compared.new_worth.metrics.items()},
     }
+
+
+def _shown(test: Test) -> dict[str, Any]:
+    return {
+        "rival": test.rival,
+        "gain": test.paired.gain,
+        "min_gain": test.min_gain,
+        "confidence": test.confidence,
+        "sure": test.sure,
+        "passed": test.passed,
+    }
+
+
+def _proven(compared: Compared) -> bool:
+    """Whether the challenger would be the anchor: there is none to compare with, or it is surely better."""
+    pairs = zip(compared.rivals, compared.tests, strict=True)
+    spreads = [(test.paired.spread, test.confidence) for rival, test in pairs if rival.is_anchor]
+    return all(spread is not None and spread.confidence(0.0) >= sure for spread, sure in spreads)

@@ -9,14 +9,16 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from mlcycle.adapters.datasets import snapshots
-from mlcycle.adapters.datasets.column_samples import ColumnSamples
-from mlcycle.adapters.datasets.point_in_time import counts, equivalent_sql, joined_rows, known_until
+from mlcycle.adapters.datasets.leak_checks import LeakChecks
+from mlcycle.adapters.datasets.point_in_time import counts, equivalent_sql, joined_rows
+from mlcycle.adapters.datasets.training_data import WEIGHT
 from mlcycle.adapters.features import replay
+from mlcycle.adapters.warehouse.decided import row_weights
 from mlcycle.contract import Output, code_version
 from mlcycle.domain import leakage
 from mlcycle.domain.dataset import DatasetManifest, Split
 from mlcycle.domain.partitions import Partition
-from mlcycle.domain.split import Policy, Window, windows
+from mlcycle.domain.split import Window
 from mlcycle.errors import InputError
 from mlcycle.ledger import batches, datasets
 from mlcycle.ledger import features as ledger
@@ -32,10 +34,7 @@ def run(context: StepContext) -> Outcome:
     project = context.project
     with context.warehouse.reading() as cursor:
         as_of = _as_of(context, batches.newest(cursor, project, project.entity.table))
-        labelled = datasets.labels_until(cursor, project)
-        if labelled is None:
-            raise InputError("no labelled row was published yet: run ingest for rows and labels first")
-        bounds = windows(_policy(project), min(labelled, known_until(project, as_of)))
+        bounds = datasets.split_windows(cursor, project, as_of)
         leakage.check_bounds(bounds)
         start, end = bounds["train"].start, bounds["holdout"].end
         context.progress(f"rows from {start.isoformat()} to {end.isoformat()}")
@@ -45,7 +44,7 @@ def run(context: StepContext) -> Outcome:
 
     snapshot = snapshots.Snapshot(context.scratch, bounds)
     unlabelled: dict[Split, int] = dict.fromkeys(bounds, 0)
-    samples, groups = ColumnSamples(project), leakage.GroupsApart()
+    checks, groups = LeakChecks(project), leakage.GroupsApart()
     last = None
     for chunk in joined_rows(context.warehouse, project, start, end, labels=True, as_of=as_of):
         facts = counts(chunk)
@@ -57,15 +56,17 @@ def run(context: StepContext) -> Outcome:
             last = leakage.check_order(rows, last, window)
             for column in project.split.groups:
                 groups.add(name, column, part[column].unique().to_pylist())
-            samples.add(part)
-            snapshot.add(name, part)
+            checks.add(name, part)
+            snapshot.add(name, _weighted(context, part))
         for key, missing in facts["unlabelled"].items():
             moment = Partition.parse(key, project.unit).start
-            name = next(name for name, window in bounds.items() if window.start <= moment < window.end)
-            unlabelled[name] += missing
+            for name, window in bounds.items():  # none has what lies in an embargo
+                unlabelled[name] += missing * (window.start <= moment < window.end)
         context.progress(f"{sum(snapshot.rows.values())} rows")
     _enough(project, snapshot.rows, unlabelled, bounds)
-    samples.check()
+    odd = checks.check()
+    for line in odd:
+        context.progress(line)
 
     manifest = snapshot.manifest(
         project.name,
@@ -81,7 +82,7 @@ def run(context: StepContext) -> Outcome:
     known = output is not None
     if output is None:
         output = snapshot.store(context.artifacts, manifest, context.progress)
-    outcome = _outcome(manifest, output, known=known)
+    outcome = _outcome(manifest, output, odd, known=known)
     with context.publication() as publication:
         datasets.insert(publication.cursor, manifest, output.uri)
         publication.outcome = outcome
@@ -107,12 +108,6 @@ def _as_of(context: StepContext, newest: Partition | None) -> datetime:
     return newest.end
 
 
-def _policy(project: Project) -> Policy:
-    split = project.split
-    begin = Partition.parse(project.source.start, project.unit).start
-    return Policy(split.holdout, split.validation, split.history, begin, project.unit)
-
-
 def _between(chunk: "pa.Table", window: Window) -> "pa.Table":
     """Rows of a chunk, sorted by event time, that lie in a window."""
     import pyarrow as pa
@@ -121,6 +116,15 @@ def _between(chunk: "pa.Table", window: Window) -> "pa.Table":
     moments = chunk["event_time"]
     low, high = (pa.scalar(moment, moments.type) for moment in (window.start, window.end))
     return chunk.filter(pc.and_(pc.greater_equal(moments, low), pc.less(moments, high)))
+
+
+def _weighted(context: StepContext, part: "pa.Table") -> "pa.Table":
+    """With for how many rows each stands, where labels depend on decisions; one where nothing was drawn."""
+    import pyarrow as pa
+
+    with context.warehouse.transaction() as cursor:
+        weights = row_weights(cursor, context.project, part, undrawn=1.0)
+    return part if weights is None else part.append_column(WEIGHT, pa.array(weights))
 
 
 def _enough(
@@ -158,7 +162,7 @@ def _version(cursor: Any, project: Project, view: str, bounds: dict[Split, Windo
     }
 
 
-def _outcome(manifest: DatasetManifest, output: Output, *, known: bool) -> Outcome:
+def _outcome(manifest: DatasetManifest, output: Output, odd: list[str], *, known: bool) -> Outcome:
     rows = {name: bounds.rows for name, bounds in manifest.splits.items()}
     unlabelled = sum(bounds.unlabelled for bounds in manifest.splits.values())
     stale = sum(facts["stale"] for facts in manifest.features.values())
@@ -166,6 +170,7 @@ def _outcome(manifest: DatasetManifest, output: Output, *, known: bool) -> Outco
         f"dataset {manifest.digest[:12]}{' (known)' if known else ''}: train {rows['train']}, "
         f"validation {rows['validation']}, holdout {rows['holdout']} rows, {unlabelled} unlabelled"
         + (f"; {stale} feature partitions were stale" if stale else "")
+        + "".join(f"; {line}" for line in odd)
     )
     values = {
         "digest": manifest.digest,
@@ -174,6 +179,7 @@ def _outcome(manifest: DatasetManifest, output: Output, *, known: bool) -> Outco
         "stale": stale,
         "rows": sum(rows.values()),
         "split_rows": rows,
+        "odd": list(odd),
     }
     metrics = {f"rows_{name}": float(count) for name, count in rows.items()}
     return Outcome(message=message, outputs={"manifest": output}, values=values, metrics=metrics)

@@ -1,15 +1,27 @@
-"""Measure every candidate on the temporal holdout, beside the zero rule and the heuristic; pick the best."""
+"""Pick the best candidate on the validation rows, and measure every one on the holdout after them.
+
+The holdout is the gate's: the best of several on the rows that judge it would look better than it is (G.
+Cawley and N. Talbot, "On over-fitting in model selection", JMLR 11, 2010).
+"""
 
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlcycle.adapters.datasets.training_data import labels_of, read_manifest, read_split
+from mlcycle.adapters.datasets.training_data import (
+    columns_of,
+    label_columns,
+    labels_of,
+    read_manifest,
+    read_split,
+    weights_of,
+)
 from mlcycle.adapters.pages import evaluation_page, plots
 from mlcycle.adapters.pages.evaluation_page import Measured
 from mlcycle.adapters.tracking.server import Tracking, fetch_model
 from mlcycle.contract import Handover, Output
 from mlcycle.domain.dataset import DatasetManifest
+from mlcycle.domain.examples import Rows
 from mlcycle.domain.metrics import (
     METRICS,
     Array,
@@ -19,6 +31,7 @@ from mlcycle.domain.metrics import (
     check_rows,
     gain,
     measure,
+    shown,
 )
 from mlcycle.domain.slices import Slice, measure_slices
 from mlcycle.domain.value import Constants, constants, worth
@@ -42,21 +55,32 @@ def run(context: StepContext) -> Outcome:
     if output is None:
         raise InputError("step 'dataset' handed over no manifest: run it again")
     manifest = read_manifest(context.artifacts, output)
-    columns = [*project.inputs.all, *project.evaluation.slices, "label"]
+    columns = [*columns_of(project), *project.evaluation.slices]
     holdout = read_split(context.artifacts, manifest, "holdout", columns, context.scratch)
     labels = labels_of(holdout, "holdout", task)
-    train = read_split(context.artifacts, manifest, "train", ["label"], context.scratch)
+    train = read_split(context.artifacts, manifest, "train", label_columns(project), context.scratch)
     learnt = labels_of(train, "train", task)
-    zero = np.full(len(labels), learnt.mean())
+    zero = np.full(len(labels), np.average(learnt, weights=weights_of(train)))
+    earlier = read_split(context.artifacts, manifest, "validation", columns, context.scratch)
+    known = labels_of(earlier, "validation", task)
     measured = [
-        Measured(ZERO_RULE, {}, zero, *_measure(context, holdout, labels, zero)),
-        *(_candidate(context, entry, holdout, labels) for entry in _trained(context)),
+        Measured(
+            ZERO_RULE,
+            {},
+            zero,
+            *_measure(context, holdout, labels, zero),
+            METRICS[metric](known, np.full(len(known), zero[0]), weights_of(earlier)),
+        ),
+        *(
+            _candidate(context, entry, holdout, labels, Rows(earlier, known, weights_of(earlier)))
+            for entry in _trained(context)
+        ),
     ]
     for one in measured:
-        if isinstance(found := METRICS[metric](labels, one.predictions, None), NotMeasured):
+        if isinstance(found := METRICS[metric](labels, one.predictions, weights_of(holdout)), NotMeasured):
             raise InputError(f"{metric} of {one.name} on this holdout is {found}: choose a longer holdout")
-    _value(context, measured, labels, constants(project.value, task, learnt))
-    best = max(measured[1:], key=lambda one: gain(metric, 0.0, one.metrics[metric]))
+    _value(context, measured, labels, constants(project.value, task, learnt), weights_of(holdout))
+    best = max(measured[1:], key=lambda one: _on_validation(metric, one))
     report = context.artifacts.put(
         _report_path(context, best), evaluation_page.render(project, manifest, measured, best, labels)
     )
@@ -88,14 +112,22 @@ def _outcome(
     others = ", ".join(f"{one.name} {one.all[metric]:.4f}" for one in measured if one is not best)
     rows = len(best.predictions)
     return Outcome(
-        message=f"best is {best.name} with {metric} {best.all[metric]:.4f} on {rows} rows ({others})",
+        message=f"best on validation is {best.name} with {metric} {shown(best.validation)}; on the holdout's "
+        f"{rows} rows it has {best.all[metric]:.4f} ({others})",
         values={
             "best": best.train,
             "dataset_digest": manifest.digest,
             "metrics": best.all,
             "rows": rows,
         },
-        metrics={f"{one.name}_{key}": value for one in measured for key, value in one.all.items()},
+        metrics={
+            **{f"{one.name}_{key}": value for one in measured for key, value in one.all.items()},
+            **{
+                f"{one.name}_validation_{metric}": one.validation
+                for one in measured
+                if not isinstance(one.validation, NotMeasured)
+            },
+        },
         outputs={"report": report},
         links=links,
     )
@@ -114,7 +146,19 @@ def _trained(context: StepContext) -> list[Handover]:
     return entries
 
 
-def _candidate(context: StepContext, entry: Handover, holdout: "pd.DataFrame", labels: Array) -> Measured:
+def _on_validation(metric: str, one: Measured) -> float:
+    """How good it is there; raises InputError where the metric is not defined."""
+    if isinstance(one.validation, NotMeasured):
+        raise InputError(
+            f"{metric} of {one.name} on the validation rows is {one.validation}, and the best is chosen "
+            "by it: choose a longer validation"
+        )
+    return gain(metric, 0.0, one.validation)
+
+
+def _candidate(
+    context: StepContext, entry: Handover, holdout: "pd.DataFrame", labels: Array, earlier: Rows
+) -> Measured:
     from mlcycle import models
 
     values: dict[str, Any] = dict(entry.values)
@@ -122,8 +166,11 @@ def _candidate(context: StepContext, entry: Handover, holdout: "pd.DataFrame", l
     context.progress(f"{name} on {len(labels)} rows")
     folder = context.scratch / f"evaluate-{values['run_id']}"
     fetch_model(context.settings, values["model_uri"], values["manifest"], folder)
-    predictions = models.load(folder).predict(holdout)
-    return Measured(name, values, predictions, *_measure(context, holdout, labels, predictions))
+    model = models.load(folder)
+    predictions, before = model.predict(holdout), model.predict(earlier.frame)
+    check_rows(earlier.labels, before)
+    chosen_by = METRICS[context.project.evaluation.metric](earlier.labels, before, earlier.weights)
+    return Measured(name, values, predictions, *_measure(context, holdout, labels, predictions), chosen_by)
 
 
 def _measure(
@@ -133,21 +180,23 @@ def _measure(
     check_rows(labels, predictions)
     columns = {name: holdout[name].astype(str).tolist() for name in project.evaluation.slices}
     return (
-        measure(project.label.task, labels, predictions),
+        measure(project.label.task, labels, predictions, weights_of(holdout)),
         measure_slices(project.evaluation.metric, labels, predictions, columns, MIN_SLICE_ROWS),
     )
 
 
-def _value(context: StepContext, measured: list[Measured], labels: Array, known: Constants) -> None:
+def _value(
+    context: StepContext, measured: list[Measured], labels: Array, known: Constants, weights: Array | None
+) -> None:
     """What acting on each is worth, beside acting on none, on all, and on the heuristic."""
     project = context.project
     payoff, task = project.value, project.label.task
     others = {}
     for one in measured:
         if one.name == project.evaluation.heuristic:
-            others["heuristic"] = business_value(payoff, task, labels, one.predictions)
+            others["heuristic"] = business_value(payoff, task, labels, one.predictions, weights)
     for one in measured:
-        one.worth = worth(payoff, task, labels, one.predictions, known, others)
+        one.worth = worth(payoff, task, labels, one.predictions, known, others, weights)
 
 
 def _recorded(one: Measured) -> dict[str, Any]:
@@ -155,6 +204,7 @@ def _recorded(one: Measured) -> dict[str, Any]:
     return {
         **one.all,
         "value_total": one.worth.total,
+        "model": {key: one.train[key] for key in ("model_uri", "manifest", "manifest_digest")},
         "slices": [_slice(part) for part in one.slices],
     }
 

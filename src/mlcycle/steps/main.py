@@ -1,6 +1,7 @@
 """Entry point of a step's process: a request read, a result written, an exit code returned.
 
-The result is written whatever happened, also for a request that cannot be read. Both documents
+The result is written whatever happened, also for a request that cannot be read; but where all attempts of a
+work share its place, one that a newer one has taken the place of leaves it alone. Both documents
 are local paths or fsspec URLs, so that a container needs no volume.
 """
 
@@ -19,7 +20,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from mlcycle.contract import ErrorInfo, ExitCode, Request, Result, Status, code_version
-from mlcycle.errors import ConfigError, InputError, MlcycleError, OutOfSpace, Unavailable
+from mlcycle.errors import ConfigError, InputError, MlcycleError, OutOfSpace, Superseded, Unavailable
+from mlcycle.launch import read_secrets
 from mlcycle.settings import Settings, scratch_base
 from mlcycle.steps.runtime import run_step
 
@@ -51,27 +53,55 @@ def main(request_uri: str, result_uri: str, env: Mapping[str, str], step: str = 
             result = run_step(request, settings)
     except MlcycleError as error:
         result = _unreadable(step, error)
-    write_result(result, result_uri)
+    if not _others(result, result_uri):
+        write_result(result, result_uri)
     if result.message:
         print(f"{result.step}: {result.status}: {result.message}", file=sys.stderr, flush=True)
     return result.exit_code
 
 
-def take_secrets(env: Mapping[str, str]) -> Mapping[str, str]:
-    """The environment with the secrets that came over standard input, where it says that they do.
+def _others(result: Result, uri: str) -> bool:
+    """Whether a newer attempt of the work is to write there, which this one must not write over.
 
-    A container's environment is shown to whoever may inspect it, so its secrets come as a line of JSON, the
-    values by variable. They are put into this process's environment: the object store's clients read
-    theirs there. Raises Unavailable where they did not come: whoever starts the step died meanwhile.
+    A path is in a folder of the attempt's own; in the artifact store all attempts of a work have one place.
     """
-    if env.get(SECRETS) != "stdin":
+    return "://" in uri and result.error is not None and result.error.kind == Superseded.kind
+
+
+def take_secrets(env: Mapping[str, str]) -> Mapping[str, str]:
+    """The environment with the secrets that came beside it, where it says that they did.
+
+    A container's environment is shown to whoever may inspect it, so its secrets come another way:
+    ``stdin``, as a line of JSON, the values by variable; or a folder with a file for each variable, as
+    Kubernetes mounts a Secret. They are put into this process's environment: the object store's clients
+    read theirs there. Raises Unavailable where they did not come: whoever starts the step died meanwhile.
+    """
+    where = env.get(SECRETS, "")
+    if where == "stdin":
+        given = _from_stdin()
+    elif where.startswith("/"):
+        given = _from_folder(Path(where))
+    elif where:
+        raise ConfigError(f"{SECRETS}={where}: stdin, or a folder with a file for each variable")
+    else:
         return env
-    try:
-        given = json.loads(sys.stdin.readline())
-    except ValueError:
-        raise Unavailable("the step's secrets did not come over its standard input") from None
     os.environ.update(given)
     return {name: value for name, value in {**env, **given}.items() if name != SECRETS}
+
+
+def _from_stdin() -> dict[str, str]:
+    try:
+        return dict(json.loads(sys.stdin.readline()))
+    except ValueError:
+        raise Unavailable("the step's secrets did not come over its standard input") from None
+
+
+def _from_folder(folder: Path) -> dict[str, str]:
+    try:
+        return read_secrets(folder)
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8"
+        raise Unavailable(f"the step's secrets in {folder} cannot be read: {reason}") from None
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from typing import Any
 from mlcycle.adapters.tracking.model_check import check_again
 from mlcycle.contract import Decision, Status
 from mlcycle.errors import Conflict, InputError
+from mlcycle.ledger import anchor as anchors
 from mlcycle.ledger import champion as champions
 from mlcycle.ledger import comparisons, models
 from mlcycle.steps.context import Outcome, StepContext
@@ -26,7 +27,8 @@ def run(context: StepContext) -> Outcome:
     decision = _decision(context, challenger.version)
     if decision is not None and decision.choice == "reject":
         return _rejected(context, challenger.version, decision)
-    note = check_again(context.settings, context.artifacts, challenger, context.scratch / "promoted")
+    served = _served(context, challenger)
+    note = check_again(context.settings, context.artifacts, served, context.scratch / "promoted")
     if note:
         context.progress(note)
     origin = context.request.origin
@@ -35,18 +37,48 @@ def run(context: StepContext) -> Outcome:
         seq = champions.crown(
             publication.cursor,
             project,
-            challenger.version,
+            served.version,
             expected_seq=comparison.champion_seq,
             action="promote",
             actor=actor or "mlcycle",
-            reason="; ".join(filter(None, [comparison.reasons[0], said])),
+            reason="; ".join(filter(None, [comparison.reasons[0], _refitted(served), said])),
             comparison_id=comparison.comparison_id,
         )
+        if comparison.statistics.get("proven"):
+            anchors.move(
+                publication.cursor,
+                project,
+                challenger.version,
+                comparison.comparison_id,
+                comparison.reasons[0],
+            )
         outcome = publication.outcome = Outcome(
-            message=f"version {challenger.version} ({challenger.candidate}) is champion number {seq}",
-            values={"seq": seq, "version": challenger.version},
+            message=f"version {served.version} ({served.candidate}) is champion number {seq}"
+            + (f": {_refitted(served)}" if _refitted(served) else ""),
+            values={"seq": seq, "version": served.version},
         )
     return outcome
+
+
+def _served(context: StepContext, judged: models.ModelVersion) -> models.ModelVersion:
+    """What takes the champion's place: the judged model, or its recipe trained again on all rows."""
+    found = [entry.values.get("version") for entry in context.request.inputs.get("refit", [])]
+    versions = [version for version in found if isinstance(version, int)]
+    if not versions:
+        return judged
+    with context.warehouse.transaction() as cursor:
+        served = models.get(cursor, context.project.name, versions[0])
+    if served.judged != judged.version:
+        raise InputError(
+            f"step 'refit' handed over version {served.version}, which is no refit of version "
+            f"{judged.version}: run it again"
+        )
+    return served
+
+
+def _refitted(served: models.ModelVersion) -> str:
+    """What was judged, where it is not what is served."""
+    return "" if served.judged is None else f"judged was version {served.judged}, served is its refit"
 
 
 def _rejected(context: StepContext, version: int, decision: Decision) -> Outcome:

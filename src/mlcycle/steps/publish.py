@@ -18,9 +18,10 @@ from psycopg2.extensions import cursor as Cursor
 from mlcycle.adapters.warehouse import raw_tables
 from mlcycle.adapters.warehouse.connection import Warehouse
 from mlcycle.contract import Output, Status
+from mlcycle.domain.failure_alerts import stopped_key
 from mlcycle.domain.partitions import Partition
 from mlcycle.errors import DataRejected, InputError, IntegrityError
-from mlcycle.ledger import batches, gaps
+from mlcycle.ledger import batches, failures, gaps
 from mlcycle.ledger.batches import BadRow, Delivery
 from mlcycle.project import Table
 from mlcycle.steps.context import Outcome, StepContext
@@ -49,11 +50,13 @@ def run(context: StepContext) -> Outcome:
     accepted = [entry for entry in entries if entry["verdict"] == "accepted"]
     with context.warehouse.transaction() as cursor:
         raw_tables.ensure(cursor, context.project.name, name, table)
-        before = batches.published_keys(cursor, context.request.work)
         keys = [entry["partition"] for entry in accepted]
         current = batches.current(cursor, context.project.name, name, keys)
+        # After what is there: what another attempt of this work has put there is then known as ours.
+        before = batches.published_keys(cursor, context.request.work)
         open_gaps = gaps.open_keys(cursor, context.project.name, name, keys)
         alerted = gaps.alerted(cursor, context.project.name, name)
+        was_stopped = failures.stands(cursor, context.project.name, stopped_key(name))
     count: dict[str, int] = dict.fromkeys(("published", "replayed", "unchanged", "outdated", "rows"), 0)
     todo, there_now = [], set[str]()
     for entry in accepted:
@@ -76,6 +79,9 @@ def run(context: StepContext) -> Outcome:
     if count["rows"] >= ANALYZE_FROM:
         with context.warehouse.transaction() as cursor:
             raw_tables.analyze(cursor, context.project.name, name)
+    if was_stopped and accepted:
+        with context.warehouse.transaction() as cursor:
+            failures.mend(cursor, context.project.name, stopped_key(name), [(key, key) for key in keys])
     links = {"validation": validated["report"].uri} if "report" in validated else {}
     asked = {partition.shift(-table.lag).key for partition in context.partitions}
     return _outcome(name, entries, count, links, asked, sorted(there_now - asked))
@@ -201,6 +207,9 @@ def _delivery(project: str, table: str, entry: dict[str, Any]) -> Delivery:
         duplicates=entry["duplicates"],
         event_min=moment("event_min"),
         event_max=moment("event_max"),
+        slots=entry.get("slots"),  # a manifest from before this was counted has none
+        clashing=entry.get("clashing", 0),
+        repeated=entry.get("repeated", 0),
     )
 
 

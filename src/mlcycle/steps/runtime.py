@@ -16,10 +16,11 @@ import psycopg2
 from pydantic import ValidationError
 
 from mlcycle.adapters.warehouse.connection import Warehouse, is_cut
-from mlcycle.contract import ErrorInfo, Request, Result, Status, code_version
-from mlcycle.cycle import ROLES
+from mlcycle.contract import ErrorInfo, ExitCode, Request, Result, Status, code_version
+from mlcycle.cycle import BY_PARTITION, LAST_STEP, ROLES, STAGES
+from mlcycle.domain.failure_alerts import failed_key, overdue_key
 from mlcycle.errors import DataRejected, InputError, IntegrityError, MlcycleError, NotYet, OutOfSpace
-from mlcycle.ledger import attempts
+from mlcycle.ledger import attempts, failures
 from mlcycle.project import Project
 from mlcycle.settings import Settings
 from mlcycle.steps.context import OUTCOME, Outcome, StepContext
@@ -73,7 +74,7 @@ def run_step(request: Request, settings: Settings) -> Result:
         again_at = error.again_at if isinstance(error, NotYet) else None
         finished = result(Outcome(status=status, links=links), info, again_at)
     if token is not None:
-        _close(warehouse, token, finished)
+        _close(warehouse, token, finished, request)
     warehouse.close()
     return finished
 
@@ -121,10 +122,29 @@ def _first(error: ValidationError) -> str:
     return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
 
 
-def _close(warehouse: Warehouse, token: int, finished: Result) -> None:
-    """Note the end in the ledger. What the step published stands without it."""
+def _close(warehouse: Warehouse, token: int, finished: Result, request: Request) -> None:
+    """Note the end in the ledger, and what it mends. What the step published stands without it."""
     try:
         with warehouse.transaction() as cursor:
             attempts.finish(cursor, token, finished)
+            if finished.exit_code is ExitCode.OK:
+                for key in _failed_keys(request):
+                    failures.mend(cursor, request.project["name"], key, [_mended(request)])
     except MlcycleError as error:
         print(f"attempt {token} could not be closed in the ledger: {error.message}", flush=True)
+
+
+def _failed_keys(request: Request) -> list[str]:
+    """Keys of the alerts that this step's success closes: of its failure, of its overdue run."""
+    each = next(
+        (step.each for stage in STAGES.values() for step in stage.steps if step.name == request.step), ""
+    )
+    own = failed_key(request.step, str(request.params.get(each, "")) if each else "")
+    return [own, *(overdue_key(stage) for stage, step in LAST_STEP.items() if step == request.step)]
+
+
+def _mended(request: Request) -> tuple[str, str]:
+    """Failures of which partitions the step's success mends."""
+    if request.step not in BY_PARTITION or request.partitions is None:
+        return failures.ALL
+    return request.partitions.first, request.partitions.last

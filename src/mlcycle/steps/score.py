@@ -12,13 +12,15 @@ from numpy.typing import NDArray
 
 from mlcycle.adapters.datasets.point_in_time import joined_rows
 from mlcycle.adapters.tracking import model_cache
-from mlcycle.adapters.warehouse import predictions
+from mlcycle.adapters.warehouse import predictions, served
 from mlcycle.contract import Status
+from mlcycle.domain import exploration
+from mlcycle.domain.exploration import Decisions
 from mlcycle.domain.partitions import Partition
 from mlcycle.errors import IntegrityError
 from mlcycle.ledger import champion as champions
 from mlcycle.ledger.batches import published_keys
-from mlcycle.project import FeatureView
+from mlcycle.project import FeatureView, Project
 from mlcycle.steps.context import Outcome, StepContext
 
 if TYPE_CHECKING:
@@ -64,11 +66,15 @@ def run(context: StepContext) -> Outcome:
             if key in before:
                 continue
             with context.publication(key) as publication:
+                decisions = _decided(project, champion.version, table, predicted)
                 reason = predictions.serve(
                     *(publication.cursor, project.name, Partition.parse(partition, project.unit)),
                     *(table, predicted, scorer),
+                    decisions=decisions,
                 )
                 publication.outputs.update(rows=len(predicted), reason=reason)
+            if reason in ("live", "backfill"):  # what people act on; a later scoring is never in force
+                served.keep(context.artifacts, project, partition, context.token, table, predicted)
             reasons[reason or "unchanged"] += 1
         context.progress(f"{rows} rows predicted, up to {partition}")
     _empty(context, scorer, [item for item in partitions if item.key not in filled])
@@ -100,6 +106,17 @@ def _predict(model: "Model", rows: "pa.Table", inputs: list[str]) -> NDArray[np.
             f"for {rows.num_rows} rows: roll back to an earlier champion"
         )
     return predicted
+
+
+def _decided(
+    project: Project, version: int, rows: "pa.Table", predicted: NDArray[np.float64]
+) -> Decisions | None:
+    """What is decided of the rows, where the project draws a share of its decisions."""
+    if project.value.explore is None:
+        return None
+    times = rows["event_time"].to_numpy().astype("datetime64[us]").astype(np.int64)
+    drawn = exploration.draws(project.name, version, rows["entity_key"].to_pylist(), times)
+    return exploration.decide(predicted, project.value.threshold, project.value.explore.share, drawn)
 
 
 def _absent(rows: "pa.Table", views: Mapping[str, FeatureView]) -> dict[str, int]:

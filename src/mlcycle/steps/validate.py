@@ -9,13 +9,16 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from mlcycle.adapters.alerts.channels import due_channels
 from mlcycle.adapters.delivery.checking import CHUNK_ROWS, Batch, Checker
 from mlcycle.adapters.delivery.readers import READERS
 from mlcycle.adapters.pages.validation_report import render_report
 from mlcycle.contract import Output
+from mlcycle.domain import failure_alerts
 from mlcycle.domain.partitions import Partition
 from mlcycle.errors import DataRejected, InputError
-from mlcycle.ledger import batches
+from mlcycle.ledger import alerts, batches, failures, past
+from mlcycle.ledger.alerts import Alert
 from mlcycle.steps.context import Outcome, StepContext
 
 MAX_RECORDED = 10_000  # bad rows of one stopped batch in the warehouse; all are in its object
@@ -45,8 +48,9 @@ def run(context: StepContext) -> Outcome:
         if len(checked) % 50 == 0:
             context.progress(f"{name}: {len(checked)} of {len(deliveries)} partitions checked")
     stopped = [batch for batch in checked if batch.stopped]
-    _record(context, name, stopped)
     report = _report(context, name, checked, checker)
+    _record(context, name, stopped, report)
+    _tell_schema(context, name, checked, report)
     if len(stopped) == len(checked):
         first = stopped[0]
         others = f" (and {len(stopped) - 1} more)" if len(stopped) > 1 else ""
@@ -107,6 +111,9 @@ def _entry(context: StepContext, table: str, batch: Batch) -> dict[str, Any]:
         "duplicates": batch.counts.duplicates,
         "event_min": batch.event_min.isoformat() if batch.event_min else None,
         "event_max": batch.event_max.isoformat() if batch.event_max else None,
+        "slots": batch.slots,
+        "clashing": batch.clashing,
+        "repeated": batch.repeated,
         "warnings": sum(batch.warnings.values()),
         "reasons": batch.reasons,
     }
@@ -118,14 +125,15 @@ def _put(context: StepContext, folder: str, ending: str, data: bytes) -> Output:
     return context.artifacts.put(f"{folder}/{hashlib.sha256(data).hexdigest()}.{ending}", data)
 
 
-def _record(context: StepContext, table: str, stopped: list[Batch]) -> None:
-    """Note stopped batches and their bad rows, once for this work."""
+def _record(context: StepContext, table: str, stopped: list[Batch], report: Output) -> None:
+    """Note stopped batches and their bad rows, and tell people, once for this work."""
     if not stopped or context.published("stopped") is not None:
         return
+    project = context.project
     with context.publication("stopped") as publication:
         for batch in stopped:
             delivery = batches.Delivery(
-                context.project.name,
+                project.name,
                 table,
                 batch.partition.key,
                 batch.delivery.digest,
@@ -140,6 +148,45 @@ def _record(context: StepContext, table: str, stopped: list[Batch]) -> None:
             batches.stop(publication.cursor, delivery, batch.status, batch.why, context.token)
             batches.quarantine(publication.cursor, delivery, batch.bad[:MAX_RECORDED])
         publication.outputs["partitions"] = [batch.partition.key for batch in stopped]
+        if _past(context, publication.cursor):
+            return
+        reasons = {batch.partition.key: batch.why for batch in stopped}
+        whole = table == project.entity.table
+        alert = Alert(**failure_alerts.stopped(project.name, table, reasons, report.uri, whole=whole))
+        due = due_channels(project.alerts.channels, alert)
+        for key in sorted(reasons):
+            failures.note(publication.cursor, project.name, alert, (key, key), context.request.work, due)
+
+
+def _tell_schema(context: StepContext, table: str, checked: list[Batch], report: Output) -> None:
+    """Open an alert for each column of the newest delivery that is not as declared; close the others'."""
+    known = [batch for batch in checked if batch.read]
+    if not known or context.published("schema") is not None:
+        return
+    newest, project = known[-1], context.project
+    matter, partition = failure_alerts.schema_matter(table), newest.partition.key
+    with context.warehouse.transaction() as cursor:
+        if not newest.changes and not alerts.any_open(cursor, project.name, matter):
+            return
+    found = [
+        Alert(**item)
+        for item in failure_alerts.schema(
+            project.name, partition, table, newest.changes, report.uri, stops=newest.stopped
+        )
+    ]
+    with context.publication("schema") as publication:
+        if _past(context, publication.cursor):
+            return
+        alerts.hold(publication.cursor, project.name)
+        for alert in found:
+            due = due_channels(project.alerts.channels, alert)
+            alerts.raise_alert(publication.cursor, project.name, partition, alert, due)
+        alerts.close(publication.cursor, project.name, [matter], partition, [alert.key for alert in found])
+
+
+def _past(context: StepContext, cursor: Any) -> str:
+    backfill = context.param("run_type") == "backfill"
+    return past.why(cursor, context.project, context.partitions[-1], context.request.work, backfill=backfill)
 
 
 def _report(context: StepContext, table: str, checked: list[Batch], checker: Checker) -> Output:

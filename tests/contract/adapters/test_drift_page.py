@@ -22,7 +22,11 @@ def test_a_page_holds_its_data_and_shares_the_rest(tmp_path: Path) -> None:
     )
     kinds = {"numeric": ["distance"], "categorical": ["carrier"]}
     moment = datetime(2013, 6, 1, tzinfo=UTC)
-    snapshot = reports.build(reference, current, **kinds, effect=0.2, name="flights", moment=moment)
+    judged = {"distance": (0.987, 0.2), "carrier": (0.012, 0.2)}
+    snapshot = reports.build(reference, current, **kinds, judged=judged, name="flights", moment=moment)
+    tests = [(test.status.value, test.description) for test in snapshot.tests_results]
+    assert [status for status, _ in tests[:2]] == ["FAIL", "SUCCESS"]  # the monitor's verdicts, not others
+    assert "Drift score is 0.99" in tests[0][1]
     page = reports.page(snapshot, "flights: inputs <of June>")
     assert len(page) < 200_000  # 4 MB with Evidently's interface in it
     text = page.decode()

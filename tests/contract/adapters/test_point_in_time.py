@@ -69,6 +69,24 @@ def merge_asof(platform: Platform, project: Project) -> pd.DataFrame:
     return left.rename(columns={"sched_dep": "event_time"})
 
 
+@pytest.mark.parametrize("times", [10**9, 0], ids=["whole views", "looked up by entity"])
+def test_a_share_is_the_same_rows_each_time_and_as_they_are_in_the_whole(
+    warehouse: Warehouse, times: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(point_in_time, "LOOKUP", times)
+
+    def rows(**how: float) -> pd.DataFrame:
+        chunks = joined_rows(warehouse, FLIGHTS, START, END, labels=False, **how)  # type: ignore[arg-type]
+        return pa.concat_tables(chunks).to_pandas()
+
+    drawn, again, whole = rows(share=0.1), rows(share=0.1, chunk_rows=300), rows()
+    pd.testing.assert_frame_equal(drawn, again)
+    assert 0.09 < len(drawn) / len(whole) < 0.11
+    assert drawn["partition"].nunique() == 45
+    both = whole.merge(drawn[["entity_key", "event_time"]], on=["entity_key", "event_time"])
+    pd.testing.assert_frame_equal(both, drawn)
+
+
 def test_equals_merge_asof_on_45_days(platform: Platform, warehouse: Warehouse) -> None:
     chunks = list(joined_rows(warehouse, FLIGHTS, START, END, labels=True, chunk_rows=7_000))
     assert len(chunks) > 4

@@ -4,7 +4,7 @@ import pytest
 
 from mlcycle.cycle import ALL_ROLES
 from mlcycle.errors import ConfigError
-from mlcycle.ledger.alerts import Alert, Pending
+from mlcycle.ledger.alerts import Alert, Pending, some, together
 from mlcycle.ledger.batches import Current, Delivery
 from mlcycle.ledger.migrate import credentials
 
@@ -31,8 +31,24 @@ def test_a_partition_is_newer_only_by_a_later_fetch(fetched: int, newer: bool) -
 
 def test_every_try_of_an_alert_s_delivery_has_one_key() -> None:
     alert = Alert("drift", "page", "title", "body")
-    tries = [Pending(7, "webhook", number, "p", alert, "a", "b") for number in range(3)]
+    tries = [Pending((7,), "webhook", number, "p", alert, "a", "b") for number in range(3)]
     assert {item.idempotency_key for item in tries} == {"p-7-page"}
+    joined = Pending((7, 9), "webhook", 1, "p", alert, "a", "b")
+    assert joined.idempotency_key == "p-7-page-2-9"
+
+
+def test_alerts_of_one_matter_are_one_message_that_names_what_is_open_already() -> None:
+    wind, rain = (
+        Alert(f"drift:{name}", level, f"p 1 June: inputs drift ({name})", f"{name}: far", "l", "drift", name)  # type: ignore[arg-type]
+        for name, level in (("wind", "page"), ("rain", "warn"))
+    )
+    both = together([wind, rain], ["gust"])
+    assert both == Alert(
+        *("drift", "page", "p 1 June: inputs drift (wind, rain)", "wind: far\nrain: far\nstill open: gust"),
+        *("l", "drift"),
+    )
+    assert together([rain]) == rain
+    assert some([f"c{number}" for number in range(50)]).endswith("c11 and 38 more")
 
 
 ENV = {

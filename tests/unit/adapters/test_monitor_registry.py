@@ -48,22 +48,32 @@ def test_the_order_is_that_in_which_they_build_on_each_other() -> None:
     assert [watcher.name for watcher in registry.watching(flights())] == [
         *(
             "volume",
+            "freshness",
+            "duplicates",
             "gaps",
             "missing",
             "drift",
+            "dependence",
+            "values",
             "report",
             "prediction_drift",
             "performance",
+            "brought",
             "estimate",
             "value",
+            "earnings",
+            "served_again",
+            "why",
         )
     ]
 
 
 @pytest.mark.usefixtures("odd")
 def test_a_file_is_a_monitor_that_every_project_has_and_may_set() -> None:
-    assert [watcher.name for watcher in registry.watching(flights())][:5] == [
+    assert [watcher.name for watcher in registry.watching(flights())][:7] == [
         "volume",
+        "freshness",
+        "duplicates",
         "gaps",
         "missing",
         "odd",
@@ -82,8 +92,8 @@ def test_a_file_is_a_monitor_that_every_project_has_and_may_set() -> None:
 @pytest.mark.parametrize(
     ("watch", "says"),
     [
-        ({"drfit": {}}, "no monitor 'drfit': there are drift, estimate"),
-        ({"drift": {"params": {"efect": 1}}}, "no parameter 'efect': there are effect, rate, persistence"),
+        ({"drfit": {}}, "no monitor 'drfit': there are adwin, "),
+        ({"drift": {"params": {"efect": 1}}}, "no parameter 'efect': there are level, effect, persistence"),
         ({"drift": {"params": {"effect": 0}}}, "effect: Input should be greater than 0"),
         ({"value": {"params": {"effect": 1}}}, "no parameter 'effect': there are none"),
     ],

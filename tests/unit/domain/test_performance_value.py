@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mlcycle.domain.metrics import METRICS, ONE_CLASS, NotMeasured
-from mlcycle.domain.performance import expected, relative_increase
+from mlcycle.domain.performance import MIN_ERRORS, estimate, expected, relative_increase
 from mlcycle.domain.retrain_policy import refusal
 from mlcycle.domain.value import Worth, constants, worth
 from mlcycle.project import Value
@@ -39,6 +39,47 @@ def test_worse_is_positive_whichever_way_the_metric_points(
     metric: str, now: float, before: float, worse: float
 ) -> None:
     assert relative_increase(metric, now, before) == pytest.approx(worse)
+
+
+OFF = RANDOM.normal(0.01, 0.02, 60)
+
+
+@pytest.mark.parametrize(
+    ("metric", "now", "holdout", "level"),
+    [
+        ("log_loss", 0.50, 0.5, "ok"),
+        ("log_loss", 0.51, 0.5, "ok"),
+        ("log_loss", 0.60, 0.5, "warn"),
+        ("roc_auc", 0.60, 0.7, "warn"),
+        ("roc_auc", 0.80, 0.7, "ok"),
+    ],
+    ids=["as before", "within its error", "worse", "auc worse", "auc better"],
+)
+def test_an_estimate_warns_where_even_its_better_end_is_worse(
+    metric: str, now: float, holdout: float, level: str
+) -> None:
+    found = estimate(metric, now, holdout, 5000, np.arange(60), OFF, 0.9)
+    assert found.status == level
+    assert found.details["low"] < now + 0.01 < found.details["high"]
+    assert "concept change" in found.message
+    assert "in 60 windows" in found.message
+
+
+def test_an_estimate_whose_error_nobody_knows_warns_of_nothing_and_says_so() -> None:
+    few = MIN_ERRORS - 1
+    found = estimate("log_loss", 9.0, 0.5, 5000, np.arange(few), OFF[:few], 0.9)
+    assert found.status == "ok"
+    assert "how far to trust it is not known yet" in found.message
+
+
+def test_the_interval_holds_what_is_measured_later_as_often_as_it_says() -> None:
+    held = []
+    for _ in range(300):
+        daily = RANDOM.normal(0, 0.1, 130)
+        weekly = np.convolve(daily, np.ones(7) / 7, "valid")  # windows that share days
+        found = estimate("log_loss", 0.5, 0.5, 5000, np.arange(110), weekly[:110], 0.9).details
+        held.append(found["low"] <= 0.5 + weekly[-1] <= found["high"])
+    assert 0.84 <= np.mean(held) <= 0.96
 
 
 VALUE = Value(currency="EUR", threshold=0.5, true_positive=60, false_positive=-15, false_negative=-80)

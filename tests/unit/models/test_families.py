@@ -3,6 +3,7 @@
 import json
 import pickle
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -224,3 +225,16 @@ def test_a_rate_is_the_smoothed_mean_by_hand(tmp_path: Path) -> None:
 def test_a_rate_by_a_column_that_is_no_input_is_refused() -> None:
     with pytest.raises(ConfigError, match="by names 'label'"):
         _fit("rate_table", "classification", by=["label"])
+
+
+@pytest.mark.parametrize("family", ["rate_table", "hist_gradient_boosting"])
+def test_a_row_is_learnt_as_many_times_as_it_stands_for(family: str) -> None:
+    job = make_job("classification")
+    frame, labels = job.train.frame, job.train.labels
+    stands = np.where(labels > 0.5, 3.0, 1.0)
+    rows = Rows(frame, labels, stands / stands.mean())
+    params = models.parse_params(family, fit_params(family, "classification"))
+    said = models.family(family).fit(replace(job, train=rows, validation=rows), params, family).predict(frame)
+    wanted = 3 * labels.mean() / (1 + 2 * labels.mean())
+    assert np.average(said, weights=stands) == pytest.approx(wanted, abs=0.06)
+    assert wanted > labels.mean() + 0.15

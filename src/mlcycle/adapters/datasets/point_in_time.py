@@ -24,6 +24,7 @@ from mlcycle.domain.partitions import Partition
 from mlcycle.errors import ConfigError, InputError
 from mlcycle.ledger import batches
 from mlcycle.ledger import features as ledger
+from mlcycle.ledger.datasets import known_until
 from mlcycle.project import Project
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 RESERVED = ("entity_key", "event_time", "partition", "label")
 CHUNK_ROWS = 100_000
+HASHED = 2**31  # values of the hash by which rows are drawn
 LOOKUP = 50  # so many times a chunk's rows must a view's window hold for a look-up by entity to be quicker
 COUNTS = b"mlcycle.counts"  # key of the schema metadata: unlabelled rows, newest lead of each view
 
@@ -46,6 +48,7 @@ def joined_rows(
     labels: bool,
     as_of: datetime | None = None,
     chunk_rows: int = CHUNK_ROWS,
+    share: float = 1.0,
 ) -> "Iterator[pa.Table]":
     """Rows with ``start <= event_time < end``, sorted by event time and entity key.
 
@@ -61,6 +64,8 @@ def joined_rows(
         as_of: the moment the caller lives in: labels of later knowledge are left out, and with them
             the partitions they belong to. None knows everything the warehouse knows.
         chunk_rows: rows of a chunk, about; a single larger partition is one chunk.
+        share: of the rows, drawn by the server out of their key and time: the same ones each time, whatever
+            else is in the table; the others are neither sent nor joined.
 
     Yields:
         Tables with entity_key (text), event_time (UTC), partition, the project's inputs, the
@@ -82,8 +87,8 @@ def joined_rows(
                 raise InputError(f"table {project.entity.table!r} holds no partition yet: run ingest first")
             views = [name for name in project.features if readable(cursor, project.name, name)]
             copies = [
-                _copy(cursor, spool, project, first, last, views, set(columns), labels)
-                for first, last in _chunks(cursor, project, start, end, chunk_rows)
+                _copy(cursor, spool, project, first, last, views, set(columns), labels, share)
+                for first, last in _chunks(cursor, project, start, end, chunk_rows / share)
             ]
         for copy in copies:
             table = _rows(project, spool, copy, columns, labels)
@@ -101,12 +106,6 @@ def counts(table: "pa.Table") -> dict[str, Any]:
     return found
 
 
-def known_until(project: Project, as_of: datetime) -> datetime:
-    """End of the last partition whose labels are known at this moment."""
-    unit = project.unit
-    return Partition.containing(as_of - project.label.delay - project.label.ahead, unit).start
-
-
 def output_columns(project: Project) -> dict[str, str]:
     """The dataset's columns, in order, with their types. Raises ConfigError where a name is taken."""
     types: dict[str, str] = dict(project.entity_table.columns)
@@ -119,7 +118,7 @@ def output_columns(project: Project) -> dict[str, str]:
 
 
 def _chunks(
-    cursor: Cursor, project: Project, start: datetime, end: datetime, rows: int
+    cursor: Cursor, project: Project, start: datetime, end: datetime, rows: float
 ) -> Iterator[tuple[datetime, datetime]]:
     """Windows of consecutive partitions with about so many rows, by the ledger's counts."""
     first = Partition.containing(start, project.unit)
@@ -152,11 +151,13 @@ def _copy(
     views: list[str],
     wanted: set[str],
     labels: bool,
+    share: float,
 ) -> _Copy:
     """Copy what a chunk is made of out of the warehouse; nothing is computed meanwhile."""
-    entity = _entity_rows(cursor, spool, project, start, end, labels)
+    entity = _entity_rows(cursor, spool, project, start, end, labels, share)
     values = {
-        name: _feature_values(cursor, spool, project, name, start, end, wanted, entity.rows) for name in views
+        name: _feature_values(cursor, spool, project, name, start, end, wanted, entity.rows, share)
+        for name in views
     }
     return _Copy(entity, values)
 
@@ -208,7 +209,13 @@ def _partition_keys(project: Project, rows: "pa.Table") -> "pa.ChunkedArray":
 
 
 def _entity_rows(
-    cursor: Cursor, spool: Spool, project: Project, start: datetime, end: datetime, labels: bool
+    cursor: Cursor,
+    spool: Spool,
+    project: Project,
+    start: datetime,
+    end: datetime,
+    labels: bool,
+    share: float,
 ) -> "Segment":
     """The entity table's own columns that are asked for or joined on, and the label."""
     import pyarrow as pa
@@ -231,10 +238,27 @@ def _entity_rows(
         source = sql.SQL("{} left join {} l on {}").format(
             source, raw_table(project.name, label.table), sql.SQL(labels_sql.match(project))
         )
-    query = sql.SQL("select {} from {} where e.{time} >= %(start)s and e.{time} < %(end)s").format(
-        sql.SQL(", ").join(select), source, time=sql.Identifier(table.event_time)
+    query = sql.SQL("select {} from {} where e.{time} >= %(start)s and e.{time} < %(end)s{drawn}").format(
+        sql.SQL(", ").join(select),
+        source,
+        time=sql.Identifier(table.event_time),
+        drawn=_drawn(project, share),
     )
     return spool.copy(cursor, query, {"start": start, "end": end}, pa.schema(fields))
+
+
+def _drawn(project: Project, share: float) -> sql.Composable:
+    """Keeps this share of the rows of the entity table ``e``, by key and time: no entity is always drawn."""
+    if share >= 1:
+        return sql.SQL("")
+    return sql.SQL(
+        " and (hashtextextended({key}, extract(epoch from e.{time})::bigint) & {all}) < {few}"
+    ).format(
+        key=sql.SQL(entity_key(project, "e").replace("%", "%%")),
+        time=sql.Identifier(project.entity_table.event_time),
+        all=sql.Literal(HASHED - 1),
+        few=sql.Literal(round(share * HASHED)),
+    )
 
 
 def _label_sql(cursor: Cursor, project: Project) -> sql.Composable:
@@ -253,6 +277,7 @@ def _feature_values(
     end: datetime,
     wanted: set[str],
     rows: int,
+    share: float,
 ) -> "Segment":
     """One view's values that a chunk of so many rows may need: its entities' alone, where that is quicker."""
     import pyarrow as pa
@@ -266,19 +291,20 @@ def _feature_values(
     first, last = Partition.containing(window["since"], unit), Partition.containing(end, unit)
     there = ledger.rows(cursor, project.name, name, first, last)
     if rows * LOOKUP < there:
-        return spool.copy(cursor, _looked_up(project, name, schema.names), window, schema)
+        return spool.copy(cursor, _looked_up(project, name, schema.names, share), window, schema)
     query = sql.SQL(
         "select {} from {} where event_timestamp >= %(since)s and event_timestamp < %(end)s"
     ).format(sql.SQL(", ").join(map(sql.Identifier, schema.names)), feature_table(project.name, name))
     return spool.copy(cursor, query, window, schema)
 
 
-def _looked_up(project: Project, name: str, columns: list[str]) -> sql.Composable:
+def _looked_up(project: Project, name: str, columns: list[str], share: float) -> sql.Composable:
     """For each entity of a window, its newest value as the window begins and those that follow in it."""
     keys = project.features[name].entities
     return sql.SQL(
         """select {columns} from (
-             select distinct {keys} from {entity} where {time} >= %(start)s and {time} < %(end)s) e,
+             select distinct {keys} from {entity} e
+             where {time} >= %(start)s and {time} < %(end)s{drawn}) e,
            lateral (
              (select * from {values} v where {match} and v.event_timestamp <= %(start)s
                 and v.event_timestamp >= %(since)s order by v.event_timestamp desc limit 1)
@@ -290,6 +316,7 @@ def _looked_up(project: Project, name: str, columns: list[str]) -> sql.Composabl
         keys=sql.SQL(", ").join(map(sql.Identifier, keys)),
         entity=raw_table(project.name, project.entity.table),
         time=sql.Identifier(project.entity_table.event_time),
+        drawn=_drawn(project, share),
         values=feature_table(project.name, name),
         match=sql.SQL(" and ").join(sql.SQL("v.{0} = e.{0}").format(sql.Identifier(key)) for key in keys),
     )

@@ -13,12 +13,14 @@ from mlcycle.domain.dataset import DatasetManifest, Split, parse_manifest
 from mlcycle.domain.examples import Rows
 from mlcycle.domain.metrics import Array
 from mlcycle.errors import InputError
+from mlcycle.project import Project
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
 PART_ROWS = 65_536
+WEIGHT = "_weight"  # a column of snapshots whose labels depend on decisions; no project's column begins so
 
 
 def read_manifest(artifacts: ArtifactStore, output: Output) -> DatasetManifest:
@@ -93,22 +95,22 @@ def _frame(tables: "list[pa.Table]") -> "pd.DataFrame":
 
 @dataclass(frozen=True)
 class SplitExamples:
-    """One split of a snapshot as a fit reads it: :class:`mlcycle.domain.examples.Examples`.
+    """Some splits of a snapshot, as a fit reads them: :class:`mlcycle.domain.examples.Examples`.
 
     Its parts are fetched into a folder, digests checked, when they are first read, and stay there.
     """
 
     artifacts: ArtifactStore
     manifest: DatasetManifest
-    split: Split
+    splits: tuple[Split, ...]  # in order of time
     columns: Sequence[str]
     task: str
     folder: Path
 
     @property
     def count(self) -> int:
-        """Rows of the split."""
-        return sum(part.rows for part in self.manifest.of_split(self.split))
+        """How many rows there are."""
+        return sum(part.rows for split in self.splits for part in self.manifest.of_split(split))
 
     def whole(self) -> Rows:
         """All rows in memory. Raises as :func:`read_split` does."""
@@ -120,10 +122,30 @@ class SplitExamples:
             yield self._rows(_frame([table]))
 
     def _rows(self, frame: "pd.DataFrame") -> Rows:
-        return Rows(frame, labels_of(frame, self.split, self.task))
+        return Rows(frame, labels_of(frame, " and ".join(self.splits), self.task), weights_of(frame))
 
     def _tables(self, rows: int | None) -> "Iterator[pa.Table]":
-        return _tables(self.artifacts, self.manifest, self.split, self.columns, self.folder, rows)
+        for split in self.splits:
+            yield from _tables(self.artifacts, self.manifest, split, self.columns, self.folder, rows)
+
+
+def columns_of(project: Project) -> list[str]:
+    """What a fit reads of a snapshot."""
+    return [*project.inputs.all, *label_columns(project)]
+
+
+def label_columns(project: Project) -> list[str]:
+    """The label, and for how many rows each stands where labels depend on decisions."""
+    return ["label", *([WEIGHT] if project.value.weighs else [])]
+
+
+def weights_of(frame: "pd.DataFrame") -> Array | None:
+    """For how many rows each of a split stands, one on average; None where the snapshot does not say."""
+    if WEIGHT not in frame:
+        return None
+    weights = frame[WEIGHT].to_numpy(dtype=np.float64)
+    found: Array = weights / weights.mean()  # not in place: it may be the frame's own memory
+    return found
 
 
 def labels_of(frame: "pd.DataFrame", split: str, task: str) -> Array:

@@ -11,10 +11,13 @@ from mlcycle.adapters.delivery.expectations import Finding, Suite, describe
 from mlcycle.adapters.delivery.reader import Reader, Rows, render
 from mlcycle.adapters.delivery.readers import READERS
 from mlcycle.contract import Output
+from mlcycle.domain import deliveries
 from mlcycle.domain.delivery import Malformed, compare_header
+from mlcycle.domain.failure_alerts import changed_columns
 from mlcycle.domain.partitions import Partition
 from mlcycle.domain.quarantine import Counts, Limits, stopped_because
-from mlcycle.domain.row_checks import Checked, Declared, check
+from mlcycle.domain.row_checks import SECOND, Checked, Declared, check
+from mlcycle.domain.typed_rows import MEANING
 from mlcycle.ledger.batches import BadRow
 from mlcycle.project import Table
 
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 CHUNK_ROWS = 60_000
+MAX_NEW = 50  # undeclared columns of one delivery that people are told of
 
 
 @dataclass
@@ -43,6 +47,10 @@ class Batch:
     violations: Counter[str] = field(default_factory=Counter)  # kind of reason -> rows
     event_min: datetime | None = None
     event_max: datetime | None = None
+    slots: int | None = None  # parts of the partition that hold events, of good rows
+    repeated: int = 0  # good rows that have the content of another key's
+    changes: dict[str, str] = field(default_factory=dict)  # column -> how it differs from its declaration
+    read: bool = False  # its header could be read: ``changes`` knows of every column
     kept: "np.ndarray[Any, Any] | None" = None  # which rows of ``text`` may be published
 
     @property
@@ -54,6 +62,11 @@ class Batch:
     def why(self) -> str:
         """Why it was stopped, on one line."""
         return "; ".join(self.reasons)
+
+    @property
+    def clashing(self) -> int:
+        """Rows that were refused because their key had come before, with other content."""
+        return self.violations[SECOND]
 
     @property
     def rows(self) -> int:
@@ -107,6 +120,8 @@ class Checker:
         try:
             opened = self._reader.open(data)
             missing, extra = compare_header(opened.header, self._columns)
+            batch.read = True
+            batch.changes = changed_columns(missing, extra[:MAX_NEW], {}, 0)
             if missing:
                 batch.stop(f"column {', '.join(map(repr, missing))} is missing")
                 if extra:
@@ -140,8 +155,11 @@ class Checker:
         findings = self._expect(checked, owner, open_)
         edges = np.concatenate(([0], np.cumsum([len(text.numbers) for text in texts])))
         good = checked.good
+        content = [name for name in self._columns if name not in self._declared.identity]
+        repeated = deliveries.repeated(cells.select(content), owner, good, len(open_))
         for number, batch in enumerate(open_):
             rows = slice(int(edges[number]), int(edges[number + 1]))
+            batch.repeated = int(repeated[number])
             self._settle(batch, number, rows, cells, checked, good[rows], findings)
 
     def _expect(self, checked: Checked, owner: "np.ndarray[Any, Any]", batches: list[Batch]) -> list[Finding]:
@@ -181,6 +199,12 @@ class Checker:
         batch.bad = _bad_rows(text, own, rows.start, checked)
         for at in range(rows.start, rows.stop) if checked.reasons.by_row else ():
             batch.violations.update(list(checked.reasons.by_row.get(at, ())))
+        misfits = {
+            name: batch.violations[f"column {name}: not {MEANING[kind]}"]
+            for name, kind in self._declared.columns.items()
+            if kind in MEANING  # any value is text
+        }
+        batch.changes |= changed_columns((), (), misfits, text.count)
         if text.misfits:
             batch.violations["wrong number of fields"] = len(text.misfits)
         duplicates = int(checked.duplicates[rows].sum())
@@ -188,6 +212,7 @@ class Checker:
         if good.any():
             times = checked.event_us[rows][good]
             batch.event_min, batch.event_max = _moment(times.min()), _moment(times.max())
+            batch.slots = deliveries.slots(times, batch.partition)
         if text.blank:
             batch.notes.append(f"{text.blank} blank lines left out")
         empty = [

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from mlcycle.adapters.lean_import import lean_import
 from mlcycle.errors import ConfigError
 from mlcycle.project import Expectation, Severity
 
@@ -33,7 +34,7 @@ class Suite:
 
     def __init__(self, table: str, expectations: list[Expectation]) -> None:
         """Raises ConfigError that names an expectation or argument that does not exist."""
-        os.environ["GX_ANALYTICS_ENABLED"] = "false"  # read when it is imported
+        load_great_expectations()
         self._table = table
         self._built = [(given, _build(table, given, at)) for at, given in enumerate(expectations)]
 
@@ -104,6 +105,14 @@ class Suite:
         tolerated = 1 - float(given.args.get("mostly") or 1.0)  # type: ignore[arg-type]
         for number in np.flatnonzero(bad > tolerated * np.maximum(evaluated, 1)):
             finding.rows[int(number)] = failed[partition[failed] == number].tolist()
+
+
+@cache
+def load_great_expectations() -> None:
+    """Import Great Expectations without what it draws with, and tests distributions and reads clouds with."""
+    os.environ["GX_ANALYTICS_ENABLED"] = "false"  # read when it is imported
+    with lean_import(later=["altair", "scipy.stats"], absent=["boto3", "botocore", "sqlalchemy"]):
+        import great_expectations  # noqa: F401
 
 
 @cache

@@ -9,6 +9,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
+from mlcycle.adapters.features.library import load_feast
 from mlcycle.project import Project
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def digest(project: Project) -> str:
 
 def entities(project: Project) -> "dict[str, feast.Entity]":
     """An entity for each column that a view is keyed by."""
+    load_feast()
     import feast
 
     kinds = {
@@ -49,6 +51,7 @@ def entities(project: Project) -> "dict[str, feast.Entity]":
 
 def views(project: Project) -> "dict[str, feast.FeatureView]":
     """The project's feature views, each on its table in the warehouse."""
+    load_feast()
     import feast
     from feast import types
     from feast.infra.offline_stores.contrib.postgres_offline_store.postgres_source import PostgreSQLSource
@@ -79,6 +82,7 @@ def views(project: Project) -> "dict[str, feast.FeatureView]":
 
 def everything(project: Project) -> list[Any]:
     """All objects of the project, as ``feast apply`` takes them."""
+    load_feast()
     import feast
 
     found = views(project)

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from mlcycle.adapters.features import definitions as definitions
+from mlcycle.adapters.features.library import load_feast
 from mlcycle.adapters.features.store import repo_config
 from mlcycle.adapters.warehouse.session_lock import holding
 from mlcycle.errors import Unavailable
@@ -34,6 +35,7 @@ class OnlineWriter:
     """Writes a project's feature views to its online store, as long as ``still_held`` raises nothing."""
 
     def __init__(self, settings: Settings, project: Project, still_held: Callable[[], None]) -> None:
+        load_feast()
         from feast.infra.provider import get_provider
 
         self._project = project

@@ -9,6 +9,8 @@ projects that was 3 s of CPU for each, and it grew with their number.
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from mlcycle.adapters.features.library import load_feast
+
 if TYPE_CHECKING:
     import feast
     from feast.repo_config import RepoConfig
@@ -23,6 +25,7 @@ def open_store(config: "RepoConfig") -> "feast.FeatureStore":
 @cache
 def _kind() -> type[Any]:
     """The store's class; made here because Feast is imported only where it is used."""
+    load_feast()
     import feast
     from feast.errors import ProjectObjectNotFoundException
     from feast.infra.registry.sql import SqlRegistry

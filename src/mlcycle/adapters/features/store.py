@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from psycopg2.extensions import parse_dsn
 
 from mlcycle.adapters.features import definitions as definitions
+from mlcycle.adapters.features.library import load_feast
 from mlcycle.adapters.features.registry import open_store
 from mlcycle.adapters.warehouse.connection import Warehouse, is_cut
 from mlcycle.adapters.warehouse.session_lock import holding
@@ -26,6 +27,7 @@ ONLINE_SCHEMA = "online"
 
 def repo_config(settings: Settings, project: Project, *, may_write: bool = False) -> "RepoConfig":
     """Feast's configuration for one project, for the database role of these settings."""
+    load_feast()
     from feast.repo_config import RepoConfig
 
     login = _login(settings)

@@ -1,13 +1,14 @@
 """What every monitor is: parameters it owns, a measurement of a window, and what its alert says."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
 from mlcycle.adapters.monitoring.window import Reference, State, Window
 from mlcycle.domain.monitors import Level, Measurement
+from mlcycle.project import Project
 
 
 class Params(BaseModel):
@@ -27,11 +28,19 @@ class Monitor(ABC):
     title: ClassVar[str]  # what its alert says
     order: ClassVar[int] = 100  # lower ones measure first; ``window.found`` holds what they found
     needs_champion: ClassVar[bool] = True
+    always: ClassVar[bool] = True  # whether projects that do not name it have it
     asks_for_retrain: ClassVar[bool] = False  # unless the project says otherwise
     failure: ClassVar[Level] = "error"  # what it is when it cannot measure: an error pages
+    pages: ClassVar[bool] = True  # whether a project may let it page
+    gone: ClassVar[Mapping[str, str]] = {}  # parameters of earlier versions, and what to do instead
 
     def __init__(self, params: Any) -> None:
         self.params = params
+
+    @classmethod
+    def misfit(cls, project: Project, params: Any) -> str:
+        """Why it cannot watch this project with these parameters, one line; empty where it can."""
+        return ""
 
     @abstractmethod
     def measure(self, window: Window, reference: Reference, state: State) -> Iterable[Measurement] | str:

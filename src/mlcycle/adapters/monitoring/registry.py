@@ -42,7 +42,7 @@ def kind(name: str) -> type[Monitor]:
 
 
 def watching(project: Project) -> list[Watcher]:
-    """The project's monitors in the order in which they measure: all there are, but those switched off.
+    """The project's monitors in the order in which they measure: those it names, and those that watch anyway.
 
     Raises ConfigError for a monitor or a parameter that does not exist, one line.
     """
@@ -50,9 +50,16 @@ def watching(project: Project) -> list[Watcher]:
     watchers = []
     for name in dict.fromkeys([*names(), *asked]):
         monitor, said = kind(name), asked.get(name, Watched())
+        if name not in asked and not monitor.always:
+            continue
+        if said.severity == "page" and not monitor.pages:
+            raise ConfigError(f"monitor {name!r} never pages: let its severity be warn or info")
         if said.enabled:
             retrain = monitor.asks_for_retrain if said.retrain is None else said.retrain
-            watchers.append(Watcher(name, monitor(_params(name, monitor, said)), said.severity, retrain))
+            params = _params(name, monitor, said)
+            if why := monitor.misfit(project, params):
+                raise ConfigError(f"monitor {name!r}: {why}")
+            watchers.append(Watcher(name, monitor(params), said.severity, retrain))
     return sorted(watchers, key=lambda watcher: (watcher.monitor.order, watcher.name))
 
 
@@ -63,7 +70,9 @@ def _params(name: str, monitor: type[Monitor], said: Watched) -> object:
         problems = []
         for item in error.errors(include_url=False):
             key = ".".join(map(str, item["loc"])) or "params"
-            if item["type"] == "extra_forbidden":
+            if key in monitor.gone:
+                problems.append(f"{key!r} is no parameter any more: {monitor.gone[key]}")
+            elif item["type"] == "extra_forbidden":
                 known = ", ".join(monitor.Parameters.model_fields) or "none"
                 problems.append(f"no parameter {key!r}: there are {known}")
             else:

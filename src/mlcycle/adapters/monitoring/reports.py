@@ -1,21 +1,21 @@
 """Drift reports for people: Evidently draws them, the artifact store keeps them, its UI shows them.
 
-The verdict on each column is the platform's own effect size against the project's threshold,
-registered with Evidently as a method, so that page and ledger never contradict each other.
+The verdict on each column is the platform's own: the effect that the monitor measured against the limit
+it judged by, given to Evidently as a method, so that page and ledger never contradict each other.
 """
 
 import base64
 import hashlib
 import json
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlcycle.adapters.artifacts.store import ArtifactStore
-from mlcycle.domain import drift
 from mlcycle.errors import Unavailable
 from mlcycle.settings import Settings
 
@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 METHOD = "mlcycle_effect"
 STATIC = "reports/static"  # what pages have in common
 ROWS = 5_000  # of each side: a page needs no more, and its cost grows with rows
+UNJUDGED = 1e3  # a limit that no effect reaches
 MAX_WAIT = 5.0  # seconds the UI may hold up a cycle
+_effects: ContextVar[Mapping[str, float]] = ContextVar("effects")
 NAMESPACE = uuid.UUID("6d6c6379-636c-4000-8000-000000000000")
 
 
@@ -36,14 +38,15 @@ def build(
     *,
     numeric: Sequence[str],
     categorical: Sequence[str],
-    effect: float,
+    judged: Mapping[str, tuple[float, float]],
     name: str,
     moment: datetime,
 ) -> "Snapshot":
     """An Evidently snapshot of the current frame's columns, in their order, with a test for each.
 
-    A column without values on either side must be left out by the caller: Evidently raises on it.
-    ``moment`` is the data's own time.
+    ``judged`` holds a column's effect and its limit; one that it lacks is drawn without a verdict. A column
+    without values on either side must be left out by the caller: Evidently raises on it. ``moment`` is the
+    data's own time.
     """
     import plotly.io  # type: ignore[import-untyped]
     from evidently import DataDefinition, Dataset, Report
@@ -52,9 +55,11 @@ def build(
     _register()
     definition = DataDefinition(numerical_columns=list(numeric), categorical_columns=list(categorical))
     metrics: list[Any] = [
-        ValueDrift(column=column, method=METHOD, threshold=effect) for column in current.columns
+        ValueDrift(column=column, method=METHOD, threshold=judged.get(column, (0.0, UNJUDGED))[1])
+        for column in current.columns
     ]
-    report = Report([*metrics, DatasetMissingValueCount()], include_tests=True)
+    report = Report([*metrics, DatasetMissingValueCount()], include_tests=bool(judged))
+    held = _effects.set({column: effect for column, (effect, _) in judged.items()})
     theme, plotly.io.templates.default = plotly.io.templates.default, None  # a third of the time is its
     try:
         return report.run(
@@ -64,6 +69,7 @@ def build(
             name=name,
         )
     finally:
+        _effects.reset(held)
         plotly.io.templates.default = theme
 
 
@@ -75,15 +81,17 @@ def warm_up() -> None:
     frame = pd.DataFrame({"number": values, "name": ["a", "b"] * 20})
     moment = datetime(2000, 1, 1, tzinfo=UTC)
     kinds = {"numeric": ["number"], "categorical": ["name"]}
-    page(build(frame, frame, **kinds, effect=1.0, name="warm-up", moment=moment), "warm-up")
+    page(
+        build(frame, frame, **kinds, judged={"number": (0.0, 1.0)}, name="warm-up", moment=moment), "warm-up"
+    )
     _dashboard(["number"])
 
 
-def page(snapshot: "Snapshot", title: str) -> bytes:
+def page(snapshot: "Snapshot", title: str, lead: str = "") -> bytes:
     """The snapshot as an HTML file for ``reports/<project>/<kind>/``; it needs the shared script.
 
-    Evidently puts its whole interface into each page, 3.7 of 4 MB. Where that is not found in it as
-    expected (another Evidently), the page stays whole.
+    ``lead`` is HTML that stands above Evidently's part. Evidently puts its whole interface into each page,
+    3.7 of 4 MB. Where that is not found in it as expected (another Evidently), the page stays whole.
     """
     import html
 
@@ -93,6 +101,7 @@ def page(snapshot: "Snapshot", title: str) -> bytes:
     if f"<script>{script}</script>" in text and font in text:
         text = text.replace(f"<script>{script}</script>", f'<script src="../../static/{name}"></script>', 1)
         text = text.replace(font, "", 1)
+    text = text.replace("<body>", f"<body>{lead}", 1)
     return text.replace("<head>", f"<head><title>{html.escape(title)}</title>", 1).encode()
 
 
@@ -147,34 +156,8 @@ def show(settings: Settings, project: str, snapshot: "Snapshot", columns: Sequen
     except (requests.RequestException, EvidentlyError, ValueError) as error:
         reason = " ".join(str(error).split())[:200]
         raise Unavailable(f"Evidently's UI at {settings.evidently_url}: {reason}") from error
-    return f"{settings.evidently_url.rstrip('/')}/projects/{key}/reports/{run.id}"
-
-
-def forget(settings: Settings, before: datetime, links: Collection[str], *, dry_run: bool) -> int:
-    """Delete snapshots that Evidently's UI was given before a moment, but those that a link leads to.
-
-    A snapshot's id is a UUID of version 7: it tells when it was made. Returns how many there are or were.
-    Raises Unavailable where the UI does not answer.
-    """
-    import requests
-    from evidently.errors import EvidentlyError
-
-    gone = 0
-    try:
-        workspace = _workspace(settings)
-        for project in workspace.list_projects():
-            listed = workspace._request(f"/api/projects/{project.id}/snapshots", "GET").json()
-            for key in (uuid.UUID(item["id"]) for item in listed):
-                made = datetime.fromtimestamp((key.int >> 80) / 1000, UTC)
-                if key.version != 7 or made >= before or any(str(key) in link for link in links):
-                    continue
-                if not dry_run:
-                    workspace._request(f"/api/projects/{project.id}/{key}", "DELETE")
-                gone += 1
-    except (requests.RequestException, EvidentlyError, ValueError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise Unavailable(f"Evidently's UI at {settings.evidently_url}: {reason}") from error
-    return gone
+    shown = settings.evidently_external_url or settings.evidently_url
+    return f"{shown.rstrip('/')}/projects/{key}/reports/{run.id}"
 
 
 def _register() -> None:
@@ -186,11 +169,8 @@ def _register() -> None:
     def effect(
         reference: pd.Series, current: pd.Series, kind: ColumnType, threshold: float
     ) -> tuple[float, bool]:
-        if kind == ColumnType.Numerical:
-            size = drift.wasserstein_effect(reference.to_numpy(float), current.to_numpy(float))
-        else:
-            size = drift.total_variation(reference.astype(str).tolist(), current.astype(str).tolist())
-        return size, size >= threshold
+        size = _effects.get().get(str(current.name), 0.0)
+        return size, size > threshold
 
     try:
         registry.get_stattest(pd.Series(dtype=float), pd.Series(dtype=float), ColumnType.Numerical, METHOD)

@@ -89,23 +89,24 @@ def _draw(artifacts: ArtifactStore, project: str, manifest: DatasetManifest, row
 
 
 def window(warehouse: Warehouse, project: Project, start: datetime, end: datetime, rows: int) -> "pa.Table":
-    """At most so many rows of a window as they could be predicted, in bounded memory.
+    """About so many rows of a window at the most, as they could be predicted, in bounded memory.
 
-    Of a larger window every partition gives about the same share of its rows.
+    Of a larger window every partition gives about the same share of its rows, which the server draws.
     """
     import pyarrow as pa
 
+    drawn = share(warehouse, project, start, end, rows)
+    chunks = joined_rows(warehouse, project, start, end, labels=False, share=drawn)
+    taken = [chunk.replace_schema_metadata(None) for chunk in chunks]
+    return pa.concat_tables(taken) if taken else pa.table({"partition": pa.array([], pa.string())})
+
+
+def share(warehouse: Warehouse, project: Project, start: datetime, end: datetime, rows: int) -> float:
+    """Which share of a window's rows these are, by the ledger's counts; 1 where it has no more."""
     first, last = (Partition.containing(moment, project.unit) for moment in (start, end - RESOLUTION))
     with warehouse.transaction() as cursor:
         total = sum(batches.rows(cursor, project.name, project.entity.table, first, last).values())
-    share = min(1.0, rows / total) if total else 1.0
-    random = np.random.default_rng(SEED)
-    taken: list[pa.Table] = []
-    for chunk in joined_rows(warehouse, project, start, end, labels=False):
-        if share < 1:
-            chunk = chunk.filter(pa.array(random.random(chunk.num_rows) < share))
-        taken.append(chunk.replace_schema_metadata(None))
-    return pa.concat_tables(taken) if taken else pa.table({"partition": pa.array([], pa.string())})
+    return min(1.0, rows / total) if total else 1.0
 
 
 def of_partition(table: "pa.Table", partition: str) -> "pa.Table":
@@ -150,7 +151,7 @@ def column(table: "pa.Table", name: str, numeric: bool) -> "NDArray[np.float64] 
     values = table[name].drop_null()
     if not numeric:
         return [str(value) for value in values.to_pylist()]
-    numbers: NDArray[np.float64] = values.cast(pa.float64()).to_numpy()
+    numbers: NDArray[np.float64] = values.cast(pa.float64(), safe=False).to_numpy()
     return numbers[np.isfinite(numbers)]
 
 

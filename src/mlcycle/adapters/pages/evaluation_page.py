@@ -6,7 +6,7 @@ from typing import Any
 from mlcycle.adapters.pages import html as pages
 from mlcycle.adapters.pages import plots
 from mlcycle.domain.dataset import DatasetManifest
-from mlcycle.domain.metrics import Array, gain
+from mlcycle.domain.metrics import Array, Reading, gain, shown
 from mlcycle.domain.slices import Slice
 from mlcycle.domain.value import Worth
 from mlcycle.project import Project
@@ -24,6 +24,7 @@ class Measured:
     predictions: Array
     metrics: dict[str, float]
     slices: list[Slice]
+    validation: Reading  # the metric on the validation rows, by which the best is chosen
     worth: Worth = field(init=False)
 
     @property
@@ -43,6 +44,7 @@ def render(
     table = [
         [
             one.name,
+            shown(one.validation),
             *(f"{one.metrics[n]:.4f}" if n in one.metrics else "not measured" for n in names),
             *(f"{amount:+,.0f}" for amount in one.worth.gains.values()),
         ]
@@ -50,7 +52,9 @@ def render(
     ]
     heuristic = next((one for one in measured if one.name == project.evaluation.heuristic), None)
     points = [
-        f"{best.name} has the best {metric}: {best.metrics[metric]:.4f}, against {zero.metrics[metric]:.4f} "
+        f"{best.name} has the best {metric} on the validation rows, which come before the holdout and decide "
+        "alone: what is judged on the holdout was not chosen on it.",
+        f"On the holdout it has {best.metrics[metric]:.4f}, against {zero.metrics[metric]:.4f} "
         "of the zero rule (the training mean for every row)"
         + (f" and {heuristic.metrics[metric]:.4f} of the heuristic {heuristic.name}." if heuristic else "."),
         pages.gained(best.worth, project.value.currency),
@@ -76,7 +80,12 @@ def render(
             "Candidates",
             "",
             bars,
-            ["candidate", *names, *(f"{project.value.currency} over {name}" for name in best.worth.gains)],
+            [
+                "candidate",
+                f"{metric} on validation",
+                *names,
+                *(f"{project.value.currency} over {name}" for name in best.worth.gains),
+            ],
             table,
         ),
         pages.Section("Calibration" if task == "classification" else "Fit", "", calibrated),

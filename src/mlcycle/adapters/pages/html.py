@@ -14,6 +14,7 @@ BEFORE = {
     "median": "answering with the training median",
     "mean": "answering with the training mean",
     "heuristic": "the heuristic",
+    "threshold": "the threshold alone, without the share that is drawn",
 }
 
 
@@ -57,3 +58,11 @@ def render(
         .render(title=title, subtitle=subtitle, sections=sections, verdict=verdict, good=good, points=points)
         .encode()
     )
+
+
+def above(
+    title: str, text: str, plot: bytes | None, head: Sequence[str], rows: Sequence[Sequence[str]]
+) -> str:
+    """A part that stands above another tool's page: every text escaped, the picture inside it."""
+    image = base64.b64encode(plot).decode() if plot else ""
+    return template("above.html.j2").render(title=title, text=text, image=image, head=head, rows=rows)

@@ -2,13 +2,16 @@
 
 import io
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import numpy as np
 
-from mlcycle.domain.bootstrap import Paired
+from mlcycle.domain.gate import Test
+from mlcycle.domain.interval import Spread
 from mlcycle.domain.metrics import Array, NotMeasured, Reading, calibration
+from mlcycle.domain.paired import Paired
+from mlcycle.domain.recommendations import Verdict
 from mlcycle.domain.slices import Slice
 
 INK, ACCENT, OTHER, MUTED = "#1f2933", "#1769aa", "#c2571a", "#9aa5b1"
@@ -75,24 +78,37 @@ def slice_bars(slices: Sequence[Slice], overall: float, unit: str, limit: int = 
     return _png(figure)
 
 
-def bootstrap(paired: Paired, min_gain: float, confidence: float) -> bytes:
-    """How the gain spreads over the draws, with what the gate asks for."""
+def gain(test: Test, spread: Spread) -> bytes:
+    """Where the true gain may lie, what the gate asks for, and on which side of that it probably is."""
+    from scipy.stats import t
+
     figure, axes = _figure(6.4, 3.4)
-    axes.hist(paired.samples, bins=40, color=ACCENT, alpha=0.85)
-    low, high = paired.interval(0.9)
-    axes.axvspan(low, high, color=ACCENT, alpha=0.12, label="90 % of the draws")
-    axes.axvline(0, color=INK, linewidth=1)
-    axes.axvline(paired.gain, color=OTHER, label=f"gain {paired.gain:+.4f}")
-    if min_gain:
-        axes.axvline(min_gain, color=OTHER, linestyle="--", label=f"asked for: {min_gain:g}")
-    sure = paired.probability(min_gain)
-    axes.set(
-        xlabel=f"gain in {paired.metric}; right of 0 the challenger is better",
-        ylabel="draws",
-        title=f"Better in {sure:.1%} of the draws; the gate asks for {confidence:.0%}",
+    low, high = spread.interval(0.9)
+    reach = (
+        max(high - spread.gain, abs(spread.gain - test.min_gain) * 1.1, abs(spread.gain) * 1.1, 1e-9) * 1.3
     )
-    axes.legend(frameon=False)
+    gains = np.linspace(spread.gain - reach, spread.gain + reach, 401)
+    density = t.pdf((gains - spread.gain) / (spread.error or 1e-9), spread.freedom)
+    axes.plot(gains, density, color=ACCENT)
+    enough = gains >= test.min_gain
+    axes.fill_between(gains, density, where=enough, color=ACCENT, alpha=0.25, label=test.wanted)
+    axes.fill_between(gains, density, where=~enough, color=OTHER, alpha=0.25, label="not so")
+    axes.plot([low, high], [0, 0], color=INK, linewidth=5, solid_capstyle="butt", label="90 % interval")
+    axes.axvline(0, color=INK, linewidth=1)
+    axes.axvline(spread.gain, color=ACCENT, linestyle=":", label=f"gain {spread.gain:+.4f}")
+    if test.min_gain:
+        axes.axvline(test.min_gain, color=OTHER, linestyle="--", label=_border(test.min_gain))
+    title = f"{test.wanted} with {test.sure:.1%} confidence; the gate asks for {test.confidence:.1%}"
+    axes.set(
+        xlabel=f"gain in {test.paired.metric}; right of 0 the challenger is better", title=title.capitalize()
+    )
+    axes.set_yticks([])
+    axes.legend(frameon=False, fontsize="small")
     return _png(figure)
+
+
+def _border(min_gain: float) -> str:
+    return f"at worst: {min_gain:g}" if min_gain < 0 else f"at least: {min_gain:g}"
 
 
 def block_gains(paired: Paired, starts: Sequence[datetime]) -> bytes:
@@ -110,6 +126,119 @@ def block_gains(paired: Paired, starts: Sequence[datetime]) -> bytes:
     ticks = list(range(0, len(starts), every))
     axes.set_xticks(ticks, [f"{starts[i]:%d %b}" for i in ticks], rotation=45, ha="right")
     axes.set(ylabel=f"gain in {paired.metric}", title="Gain by block of time")
+    return _png(figure)
+
+
+def weekly(sums: Sequence[float], starts: Sequence[date], unit: str, over: str) -> bytes:
+    """What was gained in each week, by its Monday."""
+    figure, axes = _figure(7.2, 3.0)
+    axes.bar(range(len(sums)), sums, color=[ACCENT if value > 0 else OTHER for value in sums])
+    axes.axhline(0, color=INK, linewidth=1)
+    ticks = list(range(0, len(starts), max(1, len(starts) // 12)))
+    axes.set_xticks(ticks, [f"{starts[at]:%d %b}" for at in ticks], rotation=45, ha="right")
+    axes.yaxis.set_major_formatter("{x:,.0f}")
+    axes.set(ylabel=unit, title=f"Gained each week over {over}")
+    return _png(figure)
+
+
+def effects(measured: Sequence[tuple[str, float, float, float]], worst: int = 40) -> bytes:
+    """Each column's effect in units of its limit, and what is usual; the worst at the top.
+
+    ``measured`` are a column's name, its effect, what is usual and the limit, all in the column's own unit.
+    """
+    shown = sorted(measured, key=lambda item: item[1] / item[3])[-worst:]
+    figure, axes = _figure(7.2, 1.1 + 0.27 * len(shown))
+    rows = range(len(shown))
+    shares = [effect / limit for _, effect, _, limit in shown]
+    axes.barh(
+        rows, [usual / limit for _, _, usual, limit in shown], color="#e4e7eb", height=0.7, label="usual"
+    )
+    axes.axvline(1, color=INK, linewidth=1, label="limit")
+    axes.scatter(
+        shares,
+        rows,
+        s=36,
+        color=[OTHER if share > 1 else ACCENT for share in shares],
+        zorder=3,
+        label="this window",
+    )
+    top = min(max([1.3, *(share * 1.25 for share in shares)]), 12.0)
+    for row, (_, effect, _, limit) in zip(rows, shown, strict=True):
+        at = min(effect / limit, top * 0.86)
+        axes.annotate(
+            f"{effect:.2f} of {limit:.2f}",
+            (at, row),
+            (8, -3),
+            textcoords="offset points",
+            fontsize=8,
+            color=INK,
+        )
+    axes.set_yticks(rows, [name for name, *_ in shown])
+    axes.set(
+        xlim=(0, top),
+        xlabel="effect, in units of the column's own limit",
+        title="Each column against its null",
+    )
+    axes.legend(frameon=False, loc="lower right")
+    return _png(figure)
+
+
+def shares(values: Mapping[str, float]) -> bytes:
+    """A bar from 0 to 1 for each name, the first one at the top and in colour."""
+    figure, axes = _figure(7.2, 0.7 + 0.34 * len(values))
+    names = list(values)[::-1]
+    colours = [MUTED] * (len(names) - 1) + [OTHER]
+    drawn = axes.barh(names, [values[name] for name in names], color=colours, height=0.6)
+    axes.bar_label(drawn, labels=[f"{values[name]:.0%}" for name in names], padding=4, color=INK)
+    axes.set(xlim=(0, 1.12), title="What speaks for each")
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    return _png(figure)
+
+
+def by_day(
+    lines: Sequence[tuple[str, Sequence[datetime], Array]],
+    title: str,
+    colours: tuple[str, ...] = (MUTED, INK, OTHER),
+) -> bytes:
+    """Values of days, a colour for each of three kinds of days; a line at each kind's mean."""
+    figure, axes = _figure(6.4, 3.0)
+    for (name, moments, values), colour in zip(lines, colours, strict=True):
+        if not len(moments):
+            continue
+        axes.scatter(moments, values, s=14, color=colour, label=name)
+        axes.hlines(float(values.mean()), moments[0], moments[-1], color=colour, linewidth=2)
+    axes.tick_params(axis="x", rotation=30)
+    axes.set(title=title)
+    axes.legend(frameon=False, fontsize="small")
+    return _png(figure)
+
+
+def trace(moments: Sequence[datetime], values: Array, title: str, verdict: Verdict | None) -> bytes:
+    """A figure over time, the last one in colour; what is usual and the limit where they are known."""
+    figure, axes = _figure(6.4, 2.8)
+    axes.plot(moments, values, color=MUTED, marker="o", markersize=4)
+    worse = verdict is not None and verdict.worse
+    axes.plot(moments[-1:], values[-1:], "o", color=OTHER if worse else ACCENT, label="this window", zorder=3)
+    if verdict is not None:
+        axes.axhline(verdict.usual, color=INK, linewidth=1, label="usual")
+        axes.axhline(verdict.limit, color=OTHER, linestyle="--", linewidth=1, label="limit")
+    axes.tick_params(axis="x", rotation=30)
+    axes.set(title=title[0].upper() + title[1:])
+    axes.legend(frameon=False, fontsize="small")
+    return _png(figure)
+
+
+def intervals(rows: Sequence[tuple[str, float, float, float]], title: str, most: int = 24) -> bytes:
+    """A figure with its interval for each name; those that lie furthest from nought."""
+    shown = sorted(rows, key=lambda row: abs(row[1]))[-most:]
+    shown.sort(key=lambda row: row[1])
+    figure, axes = _figure(6.4, 1.0 + 0.27 * len(shown))
+    at = range(len(shown))
+    axes.hlines(at, [low for _, _, low, _ in shown], [high for *_, high in shown], color=MUTED, linewidth=4)
+    axes.scatter([value for _, value, _, _ in shown], at, color=ACCENT, zorder=3, s=30)
+    axes.axvline(0, color=INK, linewidth=1)
+    axes.set_yticks(at, [name for name, *_ in shown])
+    axes.set(title=title)
     return _png(figure)
 
 

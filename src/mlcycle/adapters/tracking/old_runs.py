@@ -1,59 +1,94 @@
 """Runs in MLflow that nobody needs: put among the deleted ones, where ``mlflow gc`` finds them.
 
 MLflow deletes in two steps: what is deleted here can be restored until ``mlflow gc`` frees it, which works
-beside MLflow's database and takes the ids that :func:`deleted` gives.
+beside MLflow's database and takes the ids that :meth:`OldRuns.deleted` gives. By MLflow's REST API alone: who
+keeps house has no MLflow.
 """
 
 from collections.abc import Iterator
 from datetime import datetime
+from types import TracebackType
+from typing import Any, Literal, Self
 
-from mlcycle.adapters.tracking.server import Tracking
+import httpx
+
+from mlcycle.errors import Unavailable
+from mlcycle.settings import Settings
 
 WORK, PRUNED = "mlcycle.work_id", "mlcycle.pruned"
 PAGE = 200
+View = Literal["ACTIVE_ONLY", "DELETED_ONLY"]
 
 
-def old(tracking: Tracking, before: datetime) -> list[str]:
-    """Ids of the project's own runs that were started before a moment."""
-    moment = int(before.timestamp() * 1000)
-    return list(_runs(tracking, f"attributes.start_time < {moment}", WORK, deleted=False))
+class OldRuns:
+    """A project's experiment on the MLflow server of the settings."""
 
+    def __init__(self, settings: Settings, project: str) -> None:
+        base = settings.mlflow_url.rstrip("/") + "/api/2.0/mlflow/"
+        self._client = httpx.Client(base_url=base, timeout=settings.timeout)
+        self._project = project
 
-def delete(tracking: Tracking, run_id: str) -> None:
-    """Delete a run with its registered versions and its models; may be repeated."""
-    with tracking.speaking():
-        for version in tracking.client.search_model_versions(f"run_id = '{run_id}'"):
-            tracking.client.delete_model_version(version.name, version.version)
-        for model_id in _models(tracking, run_id):
-            tracking.client.delete_logged_model(model_id)
-        tracking.client.set_tag(run_id, PRUNED, "1")
-        tracking.client.delete_run(run_id)
+    def __enter__(self) -> Self:
+        return self
 
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        self._client.close()
 
-def deleted(tracking: Tracking) -> list[str]:
-    """Ids of runs that were deleted here and whose rows and files MLflow still holds."""
-    return list(_runs(tracking, "", PRUNED, deleted=True))
+    def old(self, before: datetime) -> list[str]:
+        """Ids of the project's own runs that were started before a moment."""
+        condition = f"attributes.start_time < {int(before.timestamp() * 1000)}"
+        return list(self._runs(condition, WORK, "ACTIVE_ONLY"))
 
+    def delete(self, run_id: str) -> None:
+        """Delete a run with its registered versions and its models; may be repeated."""
+        condition = f"run_id = '{run_id}'"
+        found = self._ask("GET", "model-versions/search", params={"filter": condition})
+        for version in found.get("model_versions", []):
+            named = {"name": version["name"], "version": version["version"]}
+            self._ask("DELETE", "model-versions/delete", json=named)
+        wanted = {"experiment_ids": [self._experiment()], "filter": f"source_run_id = '{run_id}'"}
+        for model in self._ask("POST", "logged-models/search", json=wanted).get("models", []):
+            self._ask("DELETE", f"logged-models/{model['info']['model_id']}")
+        self._ask("POST", "runs/set-tag", json={"run_id": run_id, "key": PRUNED, "value": "1"})
+        self._ask("POST", "runs/delete", json={"run_id": run_id})
 
-def _runs(tracking: Tracking, condition: str, tag: str, *, deleted: bool) -> Iterator[str]:
-    from mlflow.entities import ViewType
+    def deleted(self) -> list[str]:
+        """Ids of runs that were deleted here and whose rows and files MLflow still holds."""
+        return list(self._runs("", PRUNED, "DELETED_ONLY"))
 
-    view = ViewType.DELETED_ONLY if deleted else ViewType.ACTIVE_ONLY
-    with tracking.speaking():
-        experiment = tracking.client.get_experiment_by_name(tracking.project)
-        token: str | None = None
+    def _runs(self, condition: str, tag: str, view: View) -> Iterator[str]:
+        experiment, token = self._experiment(), ""
         while experiment is not None:
-            page = tracking.client.search_runs(
-                [experiment.experiment_id], condition, view, max_results=PAGE, page_token=token
-            )
-            yield from (run.info.run_id for run in page if tag in run.data.tags)
-            token = page.token
+            body: dict[str, Any] = {
+                "experiment_ids": [experiment],
+                "filter": condition,
+                "run_view_type": view,
+            }
+            body |= {"max_results": PAGE, **({"page_token": token} if token else {})}
+            page = self._ask("POST", "runs/search", json=body)
+            for run in page.get("runs", []):
+                if any(one["key"] == tag for one in run["data"].get("tags", [])):
+                    yield str(run["info"]["run_id"])
+            token = page.get("next_page_token", "")
             if not token:
                 return
 
+    def _experiment(self) -> str | None:
+        """Its id, if there is one."""
+        params = {"experiment_name": self._project}
+        found = self._ask("GET", "experiments/get-by-name", params=params, may_lack=True)
+        return str(found["experiment"]["experiment_id"]) if found else None
 
-def _models(tracking: Tracking, run_id: str) -> list[str]:
-    found = tracking.client.search_logged_models(
-        [tracking.experiment], filter_string=f"source_run_id = '{run_id}'"
-    )
-    return [model.model_id for model in found]
+    def _ask(self, method: str, path: str, *, may_lack: bool = False, **parts: Any) -> dict[str, Any]:
+        """What MLflow answers; nothing where it ``may_lack`` it and does. Raises Unavailable."""
+        try:
+            answer = self._client.request(method, path, **parts)
+            if may_lack and answer.status_code == 404:
+                return {}
+            answer.raise_for_status()
+            return dict(answer.json())
+        except (httpx.HTTPError, ValueError) as error:
+            reason = " ".join(str(error).split())[:300]
+            raise Unavailable(f"MLflow does not answer as it should: {reason}") from None

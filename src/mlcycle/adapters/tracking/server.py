@@ -63,6 +63,7 @@ class Tracking:
             raise ConfigError("MLCYCLE_MLFLOW_URL is not set: training needs an MLflow server")
         self.settings = settings
         self.url = settings.mlflow_url.rstrip("/")
+        self._shown = (settings.mlflow_external_url or self.url).rstrip("/")
         self.project = project
 
     @cached_property
@@ -117,7 +118,7 @@ class Tracking:
 
     def run_url(self, run_id: str) -> str:
         """Where people see a run."""
-        return f"{self.url}/#/experiments/{self.experiment}/runs/{run_id}{TRAINING_VIEW}"
+        return f"{self._shown}/#/experiments/{self.experiment}/runs/{run_id}{TRAINING_VIEW}"
 
     def start_run(self, name: str, tags: Mapping[str, str]) -> str:
         """Open a run and return its id."""

@@ -5,14 +5,17 @@ its predictions in ``serving.prediction_log``; nothing of either is ever changed
 a partition is current, and housekeeping alone takes away what is old. ``serving.prediction`` shows the
 current ones.
 
+Where a project draws a share of its decisions, what was decided of each row and with which probability stands
+beside its prediction; elsewhere both are null, and the project's threshold decides.
+
 **In force** is the first prediction that was served for a row: it was made before the row's label
 became known wherever the platform ran in time, and what people acted on. A later scoring, with
 corrected features or by a newer champion, may already have learnt from the row, and nobody acted on it.
 """
 
 import io
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +25,12 @@ from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
 from mlcycle.adapters.warehouse.arrow import read_table
-from mlcycle.domain.partitions import Partition, Unit
+from mlcycle.adapters.warehouse.keys import entity_key, quoted
+from mlcycle.domain.exploration import Decisions
+from mlcycle.domain.partitions import Partition
+from mlcycle.domain.seen_labels import Decided
 from mlcycle.ledger import partitioning
+from mlcycle.project import Project
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -42,7 +49,13 @@ class Scorer:
 
 
 def serve(
-    cursor: Cursor, project: str, partition: Partition, rows: "pa.Table", predictions: Array, scorer: Scorer
+    cursor: Cursor,
+    project: str,
+    partition: Partition,
+    rows: "pa.Table",
+    predictions: Array,
+    scorer: Scorer,
+    decisions: Decisions | None = None,
 ) -> str:
     """Append a partition's predictions and make them current; returns why, empty where nothing changed.
 
@@ -58,6 +71,7 @@ def serve(
         rows: ``entity_key`` and ``event_time``, by event time, then key; none where it is empty now.
         predictions: (rows,).
         scorer: who predicted.
+        decisions: what was decided of the rows; None: the threshold decides.
     """
     cursor.execute(
         "select pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"predictions:{project}/{partition.key}",)
@@ -68,7 +82,7 @@ def serve(
         (project, partition.key),
     )
     before = cursor.fetchone()
-    table = _table(rows, predictions)
+    table = _table(rows, predictions, decisions)
     if before is None and not table.num_rows:
         return ""
     if before is not None and before[2] == table.num_rows:
@@ -111,14 +125,20 @@ def _reason(
     return "backfill" if cursor.fetchone() == (True,) else "live"
 
 
-def _table(rows: "pa.Table", predictions: Array) -> "pa.Table":
+def _table(rows: "pa.Table", predictions: Array, decisions: Decisions | None) -> "pa.Table":
     import pyarrow as pa
 
+    count = rows.num_rows
+    acted, propensity = pa.nulls(count, pa.bool_()), pa.nulls(count, pa.float64())
+    if decisions is not None:
+        acted, propensity = pa.array(decisions.acted), pa.array(decisions.propensities)
     return pa.table(
         {
             "event_time": rows["event_time"].cast(pa.timestamp("us", tz="UTC")),
             "entity_key": rows["entity_key"].cast(pa.string()),
             "prediction": pa.array(predictions, pa.float64()),
+            "acted": acted,
+            "propensity": propensity,
         }
     )
 
@@ -132,10 +152,12 @@ def _read(cursor: Cursor, project: str, partition: Partition, scoring: int) -> "
             ("event_time", pa.timestamp("us", tz="UTC")),
             ("entity_key", pa.string()),
             ("prediction", pa.float64()),
+            ("acted", pa.bool_()),
+            ("propensity", pa.float64()),
         ]
     )
     query = sql.SQL(
-        """select event_time, entity_key, prediction from serving.prediction_log
+        """select event_time, entity_key, prediction, acted, propensity from serving.prediction_log
            where project = %(project)s and event_time >= %(start)s and event_time < %(end)s
              and scoring_id = %(scoring)s order by event_time, entity_key collate "C" """
     )
@@ -167,28 +189,20 @@ def filled(cursor: Cursor, project: str, partitions: list[str]) -> list[str]:
     return [key for (key,) in cursor.fetchall()]
 
 
-def first_in_force(cursor: Cursor, project: str, version: int, unit: Unit) -> Partition | None:
-    """The first partition whose rows a version was the first to predict, or None."""
-    cursor.execute(
-        """select s.partition from serving.scoring s
-           where s.project = %(project)s and s.version = %(version)s and s.rows > 0 and not exists (
-               select from serving.scoring e where e.project = s.project and e.partition = s.partition
-                 and e.rows > 0 and e.scoring_id < s.scoring_id)
-           order by s.partition limit 1""",
-        {"project": project, "version": version},
-    )
-    (key,) = cursor.fetchone() or (None,)
-    return Partition.parse(key, unit) if key else None
-
-
 @dataclass(frozen=True)
 class Scored:
-    """Predictions in force in a window, ordered by event time; ``labels`` is NaN where none is known."""
+    """Predictions in force in a window, ordered by event time; ``labels`` is NaN where none is known.
+
+    ``acted`` (1 or 0) and ``propensities`` are NaN where nothing was drawn: the threshold decided.
+    """
 
     predictions: Array
     labels: Array
     versions: NDArray[np.int64]  # that made them
     times: Array  # of the events, in seconds since 1970
+    columns: Mapping[str, Any] = field(default_factory=dict)  # of the entity table, as text
+    acted: Array | None = None  # None: nothing was drawn of any row
+    propensities: Array | None = None
 
     def __len__(self) -> int:
         return len(self.predictions)
@@ -200,7 +214,22 @@ class Scored:
 
     def only(self, rows: NDArray[np.bool_]) -> "Scored":
         """These rows of it."""
-        return Scored(self.predictions[rows], self.labels[rows], self.versions[rows], self.times[rows])
+        columns = {name: np.asarray(texts, dtype=object)[rows] for name, texts in self.columns.items()}
+        acted, propensities = (
+            None if each is None else each[rows] for each in (self.acted, self.propensities)
+        )
+        return Scored(
+            *(self.predictions[rows], self.labels[rows], self.versions[rows], self.times[rows], columns),
+            *(acted, propensities),
+        )
+
+    def decided(self, threshold: float) -> Decided:
+        """The same rows as decisions, by the threshold where nothing was drawn."""
+        greedy = self.predictions >= threshold
+        if self.acted is None or self.propensities is None:
+            return Decided(self.labels, greedy, np.full(len(self), np.nan), greedy)
+        acted = np.where(np.isfinite(self.acted), self.acted == 1, greedy)
+        return Decided(self.labels, acted, self.propensities, greedy)
 
     def unlearnt(self, learnt_until: Mapping[int, datetime]) -> NDArray[np.bool_]:
         """Which rows lie after what their own model was trained on; ``learnt_until`` by version."""
@@ -218,7 +247,7 @@ def scored(
     *,
     as_of: datetime,
     made_until: datetime | None = None,
-    version: int | None = None,
+    beside: tuple[Project, Sequence[str]] | None = None,
 ) -> Scored:
     """Predictions in force from one partition to another, with the labels known at ``as_of``.
 
@@ -229,15 +258,26 @@ def scored(
         last: last partition of the window.
         as_of: data's own time; a row whose label became known later is there, without it.
         made_until: predictions made later, by the clock, are not seen; None sees all.
-        version: keeps the rows that this model version was the first to predict.
+        beside: columns of the project's entity table to be read with them; empty where the row is gone.
     """
+    import pyarrow as pa
+
     # The newest days are beyond what the server's statistics know: it expects no row there, and would look
     # through all labels for each prediction. Sorting or hashing both sides is right whatever their size.
     cursor.execute("set local enable_nestloop = off")
-    cursor.execute(
-        """select served.prediction, l.label, served.version, extract(epoch from served.event_time)
+    wanted, source = _beside(beside)
+    fields = [("prediction", pa.float64()), ("label", pa.float64())]
+    fields += [("version", pa.int64()), ("time", pa.float64())]
+    fields += [("acted", pa.float64()), ("propensity", pa.float64())]
+    names = [f"beside{at}" for at in range(len(beside[1]) if beside else 0)]
+    found = read_table(
+        cursor,
+        sql.SQL(
+            f"""select served.prediction, l.label, served.version,
+                  extract(epoch from served.event_time)::double precision,
+                  served.acted::int::double precision, served.propensity {wanted}
            from (select distinct on (p.event_time, p.entity_key)
-                        p.event_time, p.entity_key, p.prediction, s.version
+                        p.event_time, p.entity_key, p.prediction, s.version, p.acted, p.propensity
                  from serving.prediction_log p
                  join serving.scoring s on s.project = p.project and s.scoring_id = p.scoring_id
                  where p.project = %(project)s and p.event_time >= %(start)s and p.event_time < %(end)s
@@ -248,19 +288,53 @@ def scored(
              on l.project = %(project)s and l.event_time = served.event_time
                 and l.entity_key = served.entity_key and l.known_at <= %(as_of)s
                 and l.event_time >= %(start)s and l.event_time < %(end)s
-           where %(version)s::integer is null or served.version = %(version)s
-           order by served.event_time, served.entity_key""",
+           {source}
+           order by served.event_time, served.entity_key"""
+        ),
         {
             "project": project,
             "start": first.start,
             "end": last.end,
             "first": first.key,
             "last": last.key,
-            "version": version,
             "as_of": as_of,
             "made_until": made_until,
         },
+        pa.schema([*fields, *((name, pa.string()) for name in names)]),
     )
-    rows = np.asarray(cursor.fetchall(), dtype=float).reshape(-1, 4)
     cursor.execute("set local enable_nestloop to default")
-    return Scored(rows[:, 0], rows[:, 1], rows[:, 2].astype(np.int64), rows[:, 3])
+    predictions, labels, versions, times, acted, propensities = (_numbers(found[name]) for name, _ in fields)
+    columns = {own: _texts(found[name]) for own, name in zip(beside[1] if beside else (), names, strict=True)}
+    drawn = np.isfinite(propensities).any()
+    return Scored(
+        *(predictions, labels, versions.astype(np.int64), times, columns),
+        *((acted, propensities) if drawn else (None, None)),
+    )
+
+
+def _numbers(column: "pa.ChunkedArray") -> Array:
+    """As doubles of the caller's own, NaN where null."""
+    import pyarrow as pa
+
+    found: Array = np.array(column.cast(pa.float64()).to_numpy(), dtype=np.float64)
+    return found
+
+
+def _texts(column: "pa.ChunkedArray") -> NDArray[Any]:
+    """As Python's texts, one object for each that there is, however often."""
+    encoded = column.combine_chunks().dictionary_encode()
+    found: NDArray[Any] = np.array(encoded.dictionary.to_pylist(), dtype=object)[encoded.indices.to_numpy()]
+    return found
+
+
+def _beside(beside: tuple[Project, Sequence[str]] | None) -> tuple[str, str]:
+    """What is selected of the entity table, and how it is joined; quoted."""
+    if not beside or not beside[1]:
+        return "", ""
+    project, columns = beside
+    table, time = quoted("raw", f"{project.name}__{project.entity.table}"), project.entity_table.event_time
+    moment, key = quoted("e", time), entity_key(project, "e")
+    wanted = "".join(f", coalesce({quoted('e', name)}::text, '')" for name in columns)
+    source = f"""left join {table} e on {moment} = served.event_time and {key} = served.entity_key
+             and {moment} >= %(start)s and {moment} < %(end)s"""
+    return wanted, source

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from typing import ClassVar, Protocol, cast
 
 from mlcycle.contract import Document, Request, Result
-from mlcycle.errors import ConfigError
+from mlcycle.errors import ConfigError, Unavailable
 from mlcycle.orchestration.placement import DEFAULT, Placement
 
 #: Runners by the name that ``MLCYCLE_RUNNER`` may hold. A class of somebody else's is written as
@@ -24,6 +24,7 @@ from mlcycle.orchestration.placement import DEFAULT, Placement
 RUNNERS = {
     "process": "mlcycle.orchestration.runners.process.ProcessRunner",
     "docker": "mlcycle.orchestration.runners.docker.DockerRunner",
+    "kubernetes": "mlcycle.orchestration.runners.kubernetes.KubernetesRunner",
 }
 LOOK = 1.0  # seconds that one poll may wait
 
@@ -40,6 +41,16 @@ class Handle(Document):
     work: str  # of the request: a handle of other work is nobody's any more
     place: str  # folder or URL that request and result lie in
     started_at: datetime
+    #: What of its lines was handed on before the task let go of its slot, as the runner writes it.
+    told: str = ""
+
+
+class Full(Unavailable):
+    """A runner's place has no room for the step now; asked again, without a slot, for so long."""
+
+    def __init__(self, message: str, patience: timedelta) -> None:
+        super().__init__(message)
+        self.patience = patience
 
 
 class Runner(Protocol):
@@ -48,8 +59,11 @@ class Runner(Protocol):
     #: Its steps outlive the worker. ``submit`` may then be told twice of one work (its worker died
     #: before it could keep the handle) and must find what it started the first time by the work's name.
     durable: ClassVar[bool]
-    #: How long the task lets go of Airflow's slot between two looks at a running step; None: it stays.
+    #: How long at most the task lets go of Airflow's slot between two looks at a running step, which are as
+    #: far apart as a quarter of the time that it has run; None: it stays.
     away: ClassVar[timedelta | None]
+    #: Seconds that the task stays with a step before it lets go.
+    stay: ClassVar[float]
 
     def __init__(self, env: Mapping[str, str]) -> None:
         """``env`` is the starter's environment: the settings, and a DSN for each role."""
@@ -57,7 +71,7 @@ class Runner(Protocol):
     def submit(self, request: Request, placement: Placement, *, role: str) -> Handle:
         """Start the step, as this database role (``step_environment``) and within the placement's limits.
 
-        Raises an MlcycleError where it cannot be started at all.
+        Raises an MlcycleError where it cannot be started at all, Full where it may be later.
         """
 
     def poll(self, handle: Handle, seconds: float) -> bool:
@@ -68,6 +82,9 @@ class Runner(Protocol):
 
     def logs(self, handle: Handle, since: int) -> tuple[Sequence[str], int]:
         """The lines that the step printed after the first ``since``, and how many there are by now."""
+
+    def leave(self, handle: Handle) -> Handle:
+        """The handle to come back with after the task let go, so that no line is handed on twice."""
 
     def cancel(self, handle: Handle) -> None:
         """End the step and all it started; from a signal handler too, more than once, and if it is gone."""
@@ -81,6 +98,17 @@ class Runner(Protocol):
 
     def close(self) -> None:
         """Let go of what this worker holds. A step that is not durable ends."""
+
+
+class Staying:
+    """What a runner says whose tasks stay with their steps."""
+
+    away: ClassVar[timedelta | None] = None
+    stay: ClassVar[float] = 0.0
+
+    def leave(self, handle: Handle) -> Handle:
+        """Never asked."""
+        return handle
 
 
 def make_runner(name: str, env: Mapping[str, str]) -> Runner:

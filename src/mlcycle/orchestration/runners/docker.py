@@ -8,10 +8,14 @@ Besides the settings of a step (whose addresses are those that a container reach
 
 ``MLCYCLE_IMAGE``, ``MLCYCLE_IMAGE_<STEP>``
     The image, ``mlcycle-step`` or one made from it.
-``MLCYCLE_DOCKER_NETWORK``
-    The network that steps are put into; the engine's default one if it is not set.
-``MLCYCLE_DOCKER_VOLUMES``
-    Volumes that steps see, ``NAME:/PATH`` separated by commas: where the artifact store is a folder.
+``MLCYCLE_INSTANCE``
+    The platform's name, where several share an engine (``naming``).
+``MLCYCLE_DOCKER_NETWORK``, ``MLCYCLE_DOCKER_NETWORK_<STEP>``
+    The network that steps are put into; the engine's default one if it is not set. Several are separated by
+    commas (Docker 25): a step that fetches from the world gets one more than the others.
+``MLCYCLE_DOCKER_VOLUMES``, ``MLCYCLE_DOCKER_VOLUMES_<STEP>``
+    Volumes that steps see, ``NAME:/PATH`` separated by commas: where the artifact store is a folder, and
+    where ``MLCYCLE_CHECKPOINTS`` outlives a training's container.
 ``MLCYCLE_DOCKER_USER``
     ``UID:GID`` of steps, where the image's own user may not write to those volumes.
 """
@@ -19,39 +23,47 @@ Besides the settings of a step (whose addresses are those that a container reach
 import importlib
 import json
 import os
+import signal
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from math import ceil
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from mlcycle.contract import ErrorInfo, Request, Result
 from mlcycle.domain.step_secrets import secret_names
 from mlcycle.errors import ConfigError, Unavailable
-from mlcycle.orchestration.placement import Placement
-from mlcycle.orchestration.runners.base import Handle
+from mlcycle.orchestration.placement import Placement, chosen
+from mlcycle.orchestration.runners.base import Full, Handle, Staying
 from mlcycle.orchestration.runners.docker_engine import (
+    INSTANCE,
     WORK,
+    Away,
     Engine,
     inspect,
     remove,
     remove_forgotten,
     running,
+    steps,
 )
-from mlcycle.orchestration.runners.docker_lines import Lines
-from mlcycle.orchestration.runners.ending import failed, over_time
-from mlcycle.orchestration.runners.exchange import Exchange, work_digest
+from mlcycle.orchestration.runners.docker_lines import AGAIN, Lines
+from mlcycle.orchestration.runners.ending import ended_with, failed, out_of_memory, over_time
+from mlcycle.orchestration.runners.exchange import Exchange
+from mlcycle.orchestration.runners.naming import instance, step_name
 from mlcycle.settings import QUIET, StepEnvironment, step_environment
 
 SECONDS = "mlcycle.seconds"  # label: how long it may run
 MEMORY = "mlcycle.memory"  # label: bytes it may use
 GRACE = 2  # seconds between SIGTERM and SIGKILL
 SILENCE = 120.0  # seconds that the engine may not answer
+PATIENCE = timedelta(minutes=10)  # that it may be away before a step; no try is counted, no slot held
 SCRATCH = "/scratch"  # of the image, the user's own
 PROCESSES = 4096
+STOPPED = 128 + signal.SIGTERM  # exit code of a step that was asked to end
 _MIB = 1024**2
+T = TypeVar("T")
 
 
 @dataclass
@@ -65,11 +77,10 @@ class _Followed:
     over: ErrorInfo | None = None  # the limit that it was ended for
 
 
-class DockerRunner:
+class DockerRunner(Staying):
     """Steps as containers of one engine."""
 
     durable: ClassVar[bool] = True
-    away: ClassVar[timedelta | None] = None
 
     def __init__(self, env: Mapping[str, str]) -> None:
         self._env = env
@@ -84,9 +95,17 @@ class DockerRunner:
             )
         given = step_environment(self._env, role, secret_names(request.project, request.step))
         exchange = Exchange(self._env, request.work)
-        name = f"mlcycle-{work_digest(request.work)}"
+        name = step_name(self._env, request.work)
+        try:
+            return self._find_or_start(name, request, placement, given, exchange)
+        except Away as away:  # a container that was made by then is found, or removed, when it is back
+            raise Full(away.message, PATIENCE) from None
+
+    def _find_or_start(
+        self, name: str, request: Request, placement: Placement, given: StepEnvironment, exchange: Exchange
+    ) -> Handle:
         with self._engine.api(placement.image) as api:
-            remove_forgotten(api)
+            remove_forgotten(api, instance(self._env))
             found = running(api, name, request.work)
             if found is not None:
                 return _handle(found["Id"], request.work, exchange, _moment(found["Created"]))
@@ -104,19 +123,18 @@ class DockerRunner:
 
     def poll(self, handle: Handle, seconds: float) -> bool:
         """Wait for the step's end or its next lines; end it where it is over its time."""
-        with self._engine.api() as api:
-            step = self._followed.get(handle.id) or self._follow(api, handle)
-            if step is None or step.lines.wait(seconds, step.handed_on):
-                return True
-            silent = step.lines.silent_since
-            if silent is not None and time.monotonic() - silent > SILENCE:
-                raise Unavailable(
-                    f"the Docker engine has not answered for {SILENCE:.0f} s; the step may go on without it, "
-                    "and is looked for again"
-                )
-            if step.over is None and datetime.now(UTC) >= step.until:
-                step.over = over_time(step.given)
-                api.stop(handle.id, timeout=GRACE)
+        step = self._followed.get(handle.id) or self._patiently(lambda api: self._follow(api, handle))
+        if step is None or step.lines.wait(seconds, step.handed_on):
+            return True
+        silent = step.lines.silent_since
+        if silent is not None and time.monotonic() - silent > SILENCE:
+            raise Unavailable(
+                f"the Docker engine has not answered for {SILENCE:.0f} s; the step may go on without it, "
+                "and is looked for again"
+            )
+        if step.over is None and datetime.now(UTC) >= step.until:
+            step.over = over_time(step.given)
+            self._patiently(lambda api: api.stop(handle.id, timeout=GRACE))
         return False
 
     def logs(self, handle: Handle, since: int) -> tuple[Sequence[str], int]:
@@ -141,21 +159,41 @@ class DockerRunner:
     def result(self, handle: Handle, request: Request) -> Result:
         """What the step wrote, else why it could not; container and documents are removed."""
         exchange = Exchange(self._env, request.work)
-        with self._engine.api() as api:
-            found = inspect(api, handle)
-            result = exchange.result()
-            if result is None:
-                step = self._followed.get(handle.id)
-                error = (step and step.over) or _explain(found)
-                result = failed(request, handle.started_at, error)
-            if found is not None:
-                remove(api, handle.id)
+        found = self._patiently(lambda api: inspect(api, handle))
+        result = exchange.result()
+        if result is None:
+            step = self._followed.get(handle.id)
+            error = (step and step.over) or _explain(found, engine_left=bool(step and step.lines.was_silent))
+            result = failed(request, handle.started_at, error)
+        if found is not None:
+            self._patiently(lambda api: remove(api, handle.id))
         exchange.clear()
         return result
+
+    def works(self) -> Iterator[Handle]:
+        """Every step of this platform's Airflow tasks that has a container, running or not."""
+        with self._engine.api() as api:
+            for found in steps(api, instance(self._env)):
+                labels, made = found["Labels"], datetime.fromtimestamp(found["Created"], UTC)
+                if labels.get("mlcycle.dag"):
+                    yield _handle(found["Id"], labels[WORK], Exchange(self._env, labels[WORK]), made)
 
     def close(self) -> None:
         """Let go of the connection; containers go on."""
         self._engine.close()
+
+    def _patiently(self, ask: Callable[[Any], T]) -> T:
+        """What the engine answers, asked again while it is away: a try is not lost to its restart."""
+        until = time.monotonic() + SILENCE
+        while True:
+            try:
+                with self._engine.api() as api:
+                    return ask(api)
+            except Away:
+                self._engine.close()
+                if time.monotonic() > until:
+                    raise
+                time.sleep(AGAIN)
 
     def _follow(self, api: Any, handle: Handle) -> _Followed | None:
         found = inspect(api, handle)
@@ -183,6 +221,7 @@ class DockerRunner:
             "PYTHONUNBUFFERED": "1",
         }
         environment.setdefault("MLCYCLE_THREADS", str(ceil(placement.limits.cpu)))
+        networks = _listed(chosen(self._env, "DOCKER_NETWORK", request.step))
         made = api.create_container(
             placement.image,
             ["step", request.step, "--request", exchange.request_url, "--result", exchange.result_url],
@@ -190,16 +229,17 @@ class DockerRunner:
             environment=environment,
             user=self._env.get("MLCYCLE_DOCKER_USER") or None,
             stdin_open=True,
-            labels=_labels(request, placement),
-            host_config=self._host_config(api, placement),
+            labels={**_labels(request, placement), INSTANCE: instance(self._env)},
+            host_config=self._host_config(api, request.step, placement, networks),
+            networking_config=_networking(api, networks),
         )
         return str(made["Id"])
 
-    def _host_config(self, api: Any, placement: Placement) -> dict[str, Any]:
+    def _host_config(self, api: Any, step: str, placement: Placement, networks: list[str]) -> dict[str, Any]:
         import docker
 
         limits = placement.limits
-        volumes = [_volume(text) for text in self._env.get("MLCYCLE_DOCKER_VOLUMES", "").split(",") if text]
+        volumes = [_volume(text) for text in _listed(chosen(self._env, "DOCKER_VOLUMES", step))]
         gpus = [docker.types.DeviceRequest(count=limits.gpu, capabilities=[["gpu"]])] if limits.gpu else None
         config: dict[str, Any] = api.create_host_config(
             mem_limit=limits.memory,
@@ -214,7 +254,7 @@ class DockerRunner:
             cap_drop=["ALL"],
             security_opt=["no-new-privileges"],
             init=True,
-            network_mode=self._env.get("MLCYCLE_DOCKER_NETWORK") or None,
+            network_mode=networks[0] if networks else None,
             log_config=docker.types.LogConfig(type="json-file", config={"max-size": "64m"}),
         )
         return config
@@ -233,7 +273,7 @@ class DockerRunner:
 
 def warm_up() -> None:
     """Load the client's library, 0.3 s, in the process that tasks are forks of, if this runner is chosen."""
-    if any(name.startswith("MLCYCLE_RUNNER") and chosen == "docker" for name, chosen in os.environ.items()):
+    if any(name.startswith("MLCYCLE_RUNNER") and value == "docker" for name, value in os.environ.items()):
         importlib.import_module("docker")
 
 
@@ -264,36 +304,40 @@ def _labels(request: Request, placement: Placement) -> dict[str, str]:
     }
 
 
+def _listed(text: str) -> list[str]:
+    return [word for part in text.split(",") if (word := part.strip())]
+
+
+def _networking(api: Any, networks: list[str]) -> dict[str, Any] | None:
+    """The networks of a container that is in more than one."""
+    if len(networks) < 2:
+        return None
+    config: dict[str, Any] = api.create_networking_config(
+        {network: api.create_endpoint_config() for network in networks}
+    )
+    return config
+
+
 def _volume(text: str) -> Any:
     import docker
 
-    name, _, path = text.strip().partition(":")
+    name, _, path = text.partition(":")
     if not name or not path.startswith("/"):
         raise ConfigError(f"MLCYCLE_DOCKER_VOLUMES: {text!r} is not NAME:/PATH")
     return docker.types.Mount(path, name, type="bind" if name.startswith("/") else "volume")
 
 
-def _explain(found: dict[str, Any] | None) -> ErrorInfo:
-    """Why a step left no result."""
+def _explain(found: dict[str, Any] | None, *, engine_left: bool) -> ErrorInfo:
+    """Why a step left no result; whether the engine went away beside it."""
     if found is None:
         message = "the step's container is gone; it will be tried again"
         return ErrorInfo(kind="killed", message=message, retryable=True)
     state, labels = found["State"], found["Config"]["Labels"]
     if state.get("OOMKilled"):
-        given = int(labels.get(MEMORY, 0)) / 1024**3
-        message = (
-            f"the step was ended: out of memory, it used more than the {given:.2f} GiB it may use; "
-            "give it more under steps in the project file, or smaller work"
-        )
-        return ErrorInfo(kind="memory", message=message, retryable=False)
-    code = state.get("ExitCode")
-    how = (
-        f"was killed by signal {code - 128} (exit code {code})"
-        if code and code > 128
-        else f"ended with exit code {code}"
-    )
-    if state.get("Error"):
-        how += f": {' '.join(str(state['Error']).split())[:300]}"
-    return ErrorInfo(
-        kind="killed", message=f"the step {how} and left no result; it will be tried again", retryable=True
-    )
+        return out_of_memory(int(labels.get(MEMORY, 0)))
+    code, why = state.get("ExitCode"), str(state.get("Error") or "")
+    if engine_left:
+        why = why or "the Docker engine went away beside it"
+    elif code == STOPPED:
+        why = why or "its container was stopped, or the Docker engine"
+    return ended_with(code, why)

@@ -9,7 +9,12 @@ from mlcycle.errors import ConfigError, Unavailable
 from mlcycle.orchestration.runners.base import Handle
 
 WORK = "mlcycle.work"  # label of a step's container: the work it does
+INSTANCE = "mlcycle.instance"  # label: the platform whose work it is
 LEFT = timedelta(days=1)  # a container that ended and nobody asked for is removed after
+
+
+class Away(Unavailable):
+    """The engine does not answer at all: it is being restarted, or is not there."""
 
 
 class Engine:
@@ -47,7 +52,7 @@ class Engine:
         except (docker.errors.DockerException, requests.RequestException, OSError) as error:
             where = self._env.get("DOCKER_HOST") or "its socket"
             reason = " ".join(str(error).split())[:300]
-            raise Unavailable(f"the Docker engine does not answer at {where}: {reason}") from None
+            raise Away(f"the Docker engine does not answer at {where}: {reason}") from None
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -93,9 +98,16 @@ def remove(api: Any, container: str) -> None:
                 raise
 
 
-def remove_forgotten(api: Any) -> None:
+def steps(api: Any, instance: str, **filters: str) -> list[dict[str, Any]]:
+    """The containers of a platform's steps, running or not, and of no other's on the engine."""
+    labels = [WORK, f"{INSTANCE}={instance}"]
+    found: list[dict[str, Any]] = api.containers(all=True, filters={"label": labels, **filters})
+    return found
+
+
+def remove_forgotten(api: Any, instance: str) -> None:
     """Remove containers of steps that ended long ago: their tasks were never tried again."""
     before = (datetime.now(UTC) - LEFT).timestamp()
-    for found in api.containers(all=True, filters={"label": WORK, "status": "exited"}):
+    for found in steps(api, instance, status="exited"):
         if found["Created"] < before:
             remove(api, found["Id"])

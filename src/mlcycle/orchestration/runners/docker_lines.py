@@ -4,7 +4,10 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from itertools import islice
 from typing import Any
+
+from mlcycle.orchestration.runners.lines import lines
 
 AGAIN = 0.5  # seconds until a stream that broke is opened again
 
@@ -24,6 +27,7 @@ class Lines:
         self._news = threading.Condition()
         self._ended = False
         self.silent_since: float | None = None  # when the engine stopped answering
+        self.was_silent = False  # it has stopped once
         threading.Thread(target=self._follow, name=f"lines of {container[:12]}", daemon=True).start()
 
     def wait(self, seconds: float, since: int) -> bool:
@@ -57,6 +61,7 @@ class Lines:
             except Exception as error:  # noqa: BLE001 - gone, or the engine does not answer
                 ended = getattr(getattr(error, "response", None), "status_code", None) == 404
                 self.silent_since = self.silent_since or time.monotonic()
+                self.was_silent = self.was_silent or not ended
             if not ended:
                 time.sleep(AGAIN)
         with self._news:
@@ -64,19 +69,9 @@ class Lines:
             self._news.notify_all()
 
     def _read(self, api: Any) -> None:
-        seen, rest = 0, b""
+        known = self._count()
         stream = api.logs(self._container, stream=True, follow=True, stdout=True, stderr=True)
-        for chunk in stream:
-            *whole, rest = (rest + chunk).split(b"\n")
-            seen = self._take(whole, seen)
-        if rest:
-            self._take([rest], seen)
-
-    def _take(self, lines: list[bytes], seen: int) -> int:
-        """Add the lines of a stream that are new, where ``seen`` of it were read; how many are read now."""
-        with self._news:
-            new = lines[max(0, self._count() - seen) :]
-            if new:
-                self._lines += [line.decode(errors="replace").rstrip("\r") for line in new]
+        for _, line in islice(lines(stream), known, None):
+            with self._news:
+                self._lines.append(line.decode(errors="replace").rstrip("\r"))
                 self._news.notify_all()
-        return seen + len(lines)

@@ -36,11 +36,35 @@ def failed(request: Request, started_at: datetime, error: ErrorInfo) -> Result:
     )
 
 
+def told(duration: timedelta) -> str:
+    """A duration for people, to the second."""
+    whole = timedelta(seconds=round(duration.total_seconds()))
+    return format_duration(whole) if whole and whole.total_seconds() % 60 == 0 else str(whole)
+
+
 def over_time(given: timedelta) -> ErrorInfo:
     """Why a step was ended that took longer than it may."""
-    told = format_duration(given) if given.total_seconds() % 60 == 0 else str(given)
     message = (
-        f"the step was ended after {told}, the time it may take: "
+        f"the step was ended after {told(given)}, the time it may take: "
         "see its log for what it waited for, or give it more under steps in the project file"
     )
     return ErrorInfo(kind="timeout", message=message, retryable=True)
+
+
+def out_of_memory(given: float) -> ErrorInfo:
+    """Why a step was ended that used more memory than the bytes it may."""
+    message = (
+        f"the step was ended: out of memory, it used more than the {given / 1024**3:.2f} GiB it may use; "
+        "give it more under steps in the project file, or smaller work"
+    )
+    return ErrorInfo(kind="memory", message=message, retryable=False)
+
+
+def ended_with(code: int | None, why: str = "") -> ErrorInfo:
+    """Why a step left no result that ended with this exit code of a container, for a reason that was told."""
+    how = f"ended with exit code {code}"
+    if code and code > 128:
+        how = f"was killed by signal {code - 128} (exit code {code})"
+    reason = f": {' '.join(why.split())[:300]}" if why else ""
+    message = f"the step {how} and left no result{reason}; it will be tried again"
+    return ErrorInfo(kind="killed", message=message, retryable=True)

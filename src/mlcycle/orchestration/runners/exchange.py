@@ -4,7 +4,6 @@ They lie below a path that the work's name gives, so that whoever looks after a 
 the work alone. Neither holds a secret.
 """
 
-import hashlib
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
@@ -12,11 +11,7 @@ from mlcycle.adapters.artifacts.store import ArtifactStore
 from mlcycle.contract import Request, Result
 from mlcycle.errors import ConfigError, InputError
 from mlcycle.orchestration.runners.ending import read_result
-
-
-def work_digest(work: str) -> str:
-    """A name for the work that every transport can use: hexadecimal, 24 characters."""
-    return hashlib.sha256(work.encode()).hexdigest()[:24]
+from mlcycle.orchestration.runners.naming import work_digest
 
 
 class Exchange:

@@ -7,6 +7,7 @@ from mlcycle.cycle import ROLES
 from mlcycle.orchestration.placement import place
 from mlcycle.orchestration.runners.base import make_runner, run_to_end
 from mlcycle.project import Project
+from mlcycle.project.limits import FITS
 
 
 def through_runner(env: Mapping[str, str], log: Callable[[str], None]) -> Callable[[Request], Result]:
@@ -14,7 +15,7 @@ def through_runner(env: Mapping[str, str], log: Callable[[str], None]) -> Callab
 
     def execute(request: Request) -> Result:
         project = Project.model_validate(request.project)
-        candidate = str(request.params.get("candidate", "")) if request.step == "train" else ""
+        candidate = str(request.params.get("candidate", "")) if request.step in FITS else ""
         placement = place(env, project, request.step, candidate)
         runner = make_runner(placement.runner, env)
         return run_to_end(runner, request, placement, role=ROLES[request.step], log=log)

@@ -15,7 +15,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from math import ceil
 from pathlib import Path
 from typing import ClassVar
@@ -24,7 +24,7 @@ from mlcycle.contract import ErrorInfo, Request, Result
 from mlcycle.domain.step_secrets import secret_names
 from mlcycle.errors import Unavailable
 from mlcycle.orchestration.placement import Placement
-from mlcycle.orchestration.runners.base import Handle
+from mlcycle.orchestration.runners.base import Handle, Staying
 from mlcycle.orchestration.runners.ending import RESULT_BYTES, failed, over_time, read_result
 from mlcycle.orchestration.runners.step_process import Forked, Started, StepProcess
 from mlcycle.orchestration.runners.usage import memory, out_of_memory_kills
@@ -49,11 +49,10 @@ class _Running:
     over: ErrorInfo | None = None  # the limit that it was ended for
 
 
-class ProcessRunner:
+class ProcessRunner(Staying):
     """Steps as processes of this machine."""
 
     durable: ClassVar[bool] = False
-    away: ClassVar[timedelta | None] = None
 
     def __init__(self, env: Mapping[str, str]) -> None:
         self._env = env

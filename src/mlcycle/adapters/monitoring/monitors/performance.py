@@ -1,44 +1,127 @@
-"""The project's metric on what was served, now that labels are known, against the champion's holdout."""
+"""What was served against its labels, from the first labelled day after a promotion on."""
 
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Annotated
 
+import numpy as np
 from pydantic import Field
 
+from mlcycle.adapters.monitoring import days, labelled
 from mlcycle.adapters.monitoring.base import Monitor, Params
 from mlcycle.adapters.monitoring.window import Reference, State, Window
-from mlcycle.domain import monitors
+from mlcycle.domain import decline, skill
 from mlcycle.domain.metrics import METRICS, NotMeasured
 from mlcycle.domain.monitors import Measurement
+from mlcycle.domain.partitions import Partition
+
+MEMORY = timedelta(days=365)  # of what was served
+FILLED = 8  # windows before this one that are read where nobody noted them
 
 
-class Worse(Params):
-    """``increase``: of the metric's loss, relative, from which it pages, on ``min_rows`` rows or more."""
+class Allowed(Params):
+    """``false_a_year``: pages without a cause that are put up with in a year, at most. ``days``: how many of
+    the champion's last labelled days are looked at together.
+    """
 
-    increase: Annotated[float, Field(gt=0)] = 0.1
-    min_rows: Annotated[int, Field(ge=1)] = 500
+    false_a_year: Annotated[float, Field(gt=0, le=12)] = 0.5
+    days: Annotated[int, Field(ge=1, le=90)] = 14
 
 
 class Performance(Monitor):
-    """Pages where the model got worse, and asks for a retrain."""
+    """Pages where the model got worse, on the whole or on a slice, and asks for a retrain.
 
-    Parameters = Worse
+    The measure is what is known of the project's days: those that the champion was judged on and those that
+    were served before, by whichever model. A day's readings are kept in what this monitor measured.
+    """
+
+    Parameters = Allowed
     title = "the model got worse"
     order = 60
     asks_for_retrain = True
+    gone = {  # noqa: RUF012
+        "increase": "leave it out, the limit comes from how much the project's days differ anyway; "
+        "false_a_year says how many false pages are put up with",
+        "min_rows": "leave it out, few rows widen the limit by themselves",
+    }
 
     def measure(  # noqa: D102
         self, window: Window, reference: Reference, state: State
     ) -> Iterable[Measurement] | str:
-        champion, metric = window.champion, window.project.evaluation.metric
+        champion, task = window.champion, window.project.label.task
+        assert champion is not None
+        first, last = window.labelled
+        fresh = labelled.served(window, first, last)
+        if not any(fresh.values()):
+            return "no day has labels for its predictions yet"
+        notes = state.days(MEMORY)
+        missing = _missing(window, {*notes, *fresh})
+        new = missing | {at: each for at, each in fresh.items() if at not in notes or notes[at] != each}
+        notes |= missing | fresh
+        own = [at for at, each in notes.items() if each and each["version"] == champion.version]
+        newest = days.number(last.end, days.day_of(window.project)) - 1
+        looked = [at for at in own if at > newest - self.params.days]
+        held, without = labelled.held_or_none(window)
+        start = min(looked, default=newest + 1)
+        now = labelled.as_days(window, {at: notes[at] for at in looked})
+        before = labelled.as_days(window, {at: each for at, each in notes.items() if at < start})
+        before = skill.together(before, held.only(held.numbers < start))
+        details = {
+            "days": {str(at): each for at, each in sorted(new.items())},
+            "label": window.project.label.model_dump(mode="json", exclude={"name"}),
+            "judged_by": [self.params.days, self.params.false_a_year],
+            **self._metric(window),
+        }
+        verdicts = decline.judged(before, now, self.params.false_a_year) if looked else []
+        if not verdicts:
+            why = _quiet(len(now), len(before), without)
+            return [Measurement("performance", "ok", f"not judged: {why}", details=details)]
+        found = []
+        for verdict in verdicts:
+            if not verdict.subject or verdict.declined:
+                words = decline.told(task, verdict, now)
+                level = "page" if verdict.declined else "ok"
+                evidence, limit = decline.evidence(verdict)
+                found.append(
+                    Measurement("performance", level, words, verdict.subject, evidence, limit)  # type: ignore[arg-type]
+                )
+                found[-1].details.update(decline.figures(task, verdict))
+        found[0].details.update(details, slices=[each.subject for each in verdicts[1:]])
+        return found
+
+    def _metric(self, window: Window) -> dict[str, object]:
+        """The project's metric on the last labelled window, for people: it follows how hard the days are."""
+        metric, champion = window.project.evaluation.metric, window.champion
         assert champion is not None
         rows = window.scored(*window.labelled, version=champion.version)
-        known = int(rows.known.sum())
-        if known < self.params.min_rows:
-            return f"{known} of {self.params.min_rows} labelled predictions"
         now = METRICS[metric](rows.labels[rows.known], rows.predictions[rows.known], None)
         if isinstance(now, NotMeasured):
-            return f"{metric} on {known} rows is {now}"
-        if metric not in champion.metrics:
-            return f"{metric} was not measured on the champion's holdout"
-        return [monitors.performance(metric, now, champion.metrics[metric], self.params.increase, known)]
+            return {}
+        last = window.labelled[1].key
+        return {"metric": metric, "now": now, "last": last, "rows": int(np.count_nonzero(rows.known))}
+
+
+def _quiet(now: int, before: int, without: str) -> str:
+    if not now:
+        return "no labelled day of this champion yet"
+    why = f"{before} labelled days to compare with, {decline.MIN_DAYS} that tell are needed"
+    return f"{why} ({without})" if without else why
+
+
+def _missing(window: Window, held: set[int]) -> labelled.Notes:
+    """Days before the window that nobody noted, a window's length at a time; empty ones are noted too."""
+    project, day = window.project, days.day_of(window.project)
+    first, last = window.labelled
+    found: labelled.Notes = {}
+    until = days.number(first.start, day)
+    length = project.monitors.window // day
+    for start in range(until - FILLED * length, until + 1, length):
+        wanted = [at for at in range(start, min(start + length, until + 1)) if at not in held]
+        if wanted and days.moment(wanted[-1] + 1, day) <= last.end:
+            bounds = (
+                Partition.containing(days.moment(wanted[0], day), project.unit),
+                Partition.containing(days.moment(wanted[-1] + 1, day) - project.unit.length, project.unit),
+            )
+            read = labelled.served(window, *bounds)
+            found |= {at: read.get(at) for at in wanted}
+    return found

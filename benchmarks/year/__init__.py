@@ -1,0 +1,1 @@
+"""A project's year, day by day: see ``__main__``."""

@@ -1,0 +1,1 @@
+"""What a deployment's databases need before its services start; the local platform's as well."""

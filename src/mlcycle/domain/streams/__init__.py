@@ -1,0 +1,1 @@
+"""Streaming detectors: values one after the other, and a word when they change."""

@@ -1,0 +1,1 @@
+"""Why production is worse than the test: a file a hypothesis, with its figure, its verdict, what to do."""

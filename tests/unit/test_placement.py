@@ -1,0 +1,26 @@
+"""Where a step runs: settings of all steps, and a step's own above them."""
+
+import pytest
+
+from mlcycle.orchestration.placement import chosen
+
+ENV = {"MLCYCLE_IMAGE": "all", "MLCYCLE_IMAGE_TRAIN": "cuda", "MLCYCLE_DOCKER_NETWORK_REQUEST_RETRAIN": "own"}
+
+
+@pytest.mark.parametrize(
+    ("name", "step", "expected"),
+    [
+        pytest.param("IMAGE", "score", "all", id="all steps"),
+        pytest.param("IMAGE", "train", "cuda", id="a step's own"),
+        pytest.param("DOCKER_NETWORK", "request_retrain", "own", id="a name of two words"),
+        pytest.param("DOCKER_NETWORK", "score", "", id="nothing said"),
+    ],
+)
+def test_a_step_s_own_setting_goes_above_that_of_all(name: str, step: str, expected: str) -> None:
+    assert chosen(ENV, name, step) == expected
+
+
+def test_a_refit_runs_where_a_training_does_unless_it_has_a_place_of_its_own() -> None:
+    assert chosen(ENV, "IMAGE", "refit") == "cuda"
+    assert chosen({**ENV, "MLCYCLE_IMAGE_REFIT": "mine"}, "IMAGE", "refit") == "mine"
+    assert chosen({"MLCYCLE_IMAGE": "all"}, "IMAGE", "refit") == "all"
