@@ -1,6 +1,7 @@
 """The process runner, with the step server and without it: real steps, really killed."""
 
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -12,6 +13,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import psutil
 import pytest
@@ -21,6 +24,7 @@ from mlcycle.errors import ConfigError, Unavailable
 from mlcycle.local.environment import ONE_THREAD
 from mlcycle.local.processes import started_at, wait_gone
 from mlcycle.orchestration.placement import Placement
+from mlcycle.orchestration.runners import step_process
 from mlcycle.orchestration.runners.base import Handle, run_to_end
 from mlcycle.orchestration.runners.process import ProcessRunner
 from mlcycle.orchestration.runners.usage import memory
@@ -212,6 +216,23 @@ def test_kill_ends_the_step_and_is_harmless_twice(silent_source: socket.socket) 
     assert not wait_gone([pid], 1)
     assert "stopped" in tried.result().message
     tried.runner.cancel(handle)
+
+
+def test_a_step_that_ended_is_not_let_go_of_while_another_thread_ends_it(
+    silent_source: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its descriptors and its number would be another's by the time they are used."""
+    tried = hanging(silent_source)
+    handle, killer, look = tried.handle, threading.current_thread(), select.select
+
+    def late(*watched: Any) -> Any:
+        if threading.current_thread() is killer:
+            time.sleep(1)  # the step is gone by now, and its follower knows
+        return look(*watched)
+
+    monkeypatch.setattr(step_process, "select", SimpleNamespace(select=late))
+    tried.runner.cancel(handle)
+    assert "stopped" in tried.result().message
 
 
 def test_a_step_over_its_time_is_ended_with_a_line_that_says_so(silent_source: socket.socket) -> None:

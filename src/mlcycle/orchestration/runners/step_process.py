@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import suppress
@@ -29,6 +30,10 @@ class StepProcess(ABC):
         self._output = output
         self._open = True  # the output; a step may close it before it ends
         self._rest = b""
+        # One thread may end the step while another finds it ended and lets go of it: a descriptor or a
+        # process number that is free again may be anybody's. Airflow ends a task from a signal, in the
+        # very thread that follows the step, so the same thread may enter twice.
+        self._letting_go = threading.RLock()
 
     @abstractmethod
     def fileno(self) -> int:
@@ -124,14 +129,15 @@ class Forked(StepProcess):
 
     def kill(self, grace: float) -> None:
         """The server ends the step when we hang up, and hangs up itself when it has."""
-        with suppress(OSError):
+        with self._letting_go, suppress(OSError):
             self._connection.shutdown(socket.SHUT_WR)
             select.select([self._connection], [], [], grace + 1.0)
 
     def close(self) -> None:
         """Hang up."""
-        super().close()
-        self._connection.close()
+        with self._letting_go:
+            super().close()
+            self._connection.close()
 
 
 class Started(StepProcess):
@@ -175,25 +181,29 @@ class Started(StepProcess):
         """Reap the process, after what it left running: until then nobody else can have its number."""
         if self._status is None:
             os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
-            _signal_group(self.pid, signal.SIGKILL)
-            _, self._status = os.waitpid(self.pid, 0)
-            self._process.returncode = 0
+        with self._letting_go:
+            if self._status is None:
+                _signal_group(self.pid, signal.SIGKILL)
+                _, self._status = os.waitpid(self.pid, 0)
+                self._process.returncode = 0
         return self._status
 
     def kill(self, grace: float) -> None:
         """SIGTERM to the group, SIGKILL to what is left of it."""
-        if self._status is None:
-            _signal_group(self.pid, signal.SIGTERM)
-            select.select([self._ended], [], [], grace)
-            _signal_group(self.pid, signal.SIGKILL)
+        with self._letting_go:
+            if self._status is None:
+                _signal_group(self.pid, signal.SIGTERM)
+                select.select([self._ended], [], [], grace)
+                _signal_group(self.pid, signal.SIGKILL)
 
     def close(self) -> None:
         """Kill it, if it is there, and reap it."""
-        super().close()
-        if self._status is None:
-            _signal_group(self.pid, signal.SIGKILL)
-        self.status()
-        os.close(self._ended)
+        with self._letting_go:
+            super().close()
+            if self._status is None:
+                _signal_group(self.pid, signal.SIGKILL)
+            self.status()
+            os.close(self._ended)
 
 
 def _message(connection: socket.socket) -> dict[str, int]:
