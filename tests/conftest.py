@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psycopg2
 import pytest
+from hypothesis import HealthCheck, settings
 
 from mlcycle.adapters.warehouse.connection import Warehouse
 from mlcycle.cycle import ALL_ROLES
@@ -19,6 +20,13 @@ from mlcycle.settings import Settings
 from tests.postgres_server import temporary
 
 ROOT = Path(__file__).parent.parent
+
+# The same examples everywhere: what passed here passes on the busiest machine. ``--hypothesis-profile=search``
+# looks for new ones.
+ANY_MACHINE = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("search", ANY_MACHINE)
+settings.register_profile("repeatable", ANY_MACHINE, derandomize=True)
+settings.load_profile("repeatable")
 
 
 def free_port() -> int:

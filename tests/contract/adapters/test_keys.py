@@ -58,7 +58,7 @@ def drawn(kinds: list[str], data: st.DataObject) -> list[Any]:
     return [data.draw(VALUES[kind][0]) for kind in kinds]
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(kinds=st.lists(st.sampled_from(sorted(VALUES)), min_size=1, max_size=3), data=st.data())
 def test_sql_and_python_agree(cursor: Any, kinds: list[str], data: st.DataObject) -> None:
     values = drawn(kinds, data)

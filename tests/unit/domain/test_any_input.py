@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlcycle.adapters.monitoring import days, samples
@@ -77,7 +77,7 @@ def scheme_of(trained: dict[str, Any]) -> list[Any]:
 
 
 @pytest.mark.filterwarnings("error")
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 @given(LIVES, st.integers(0, 1 << 20), st.integers(1, LENGTH))
 def test_columns_of_any_values_are_judged_or_said_not_to_be(
     chosen: dict[str, tuple[str, ...]], seed: int, filled: int
@@ -117,7 +117,7 @@ def judged(nulls: days.Nulls, now: tally.Tally, before: tally.Tally) -> list[Mea
 
 
 @pytest.mark.filterwarnings("error")
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(LIVES, st.integers(0, 1 << 20))
 def test_rows_of_any_values_have_a_distance(chosen: dict[str, tuple[str, ...]], seed: int) -> None:
     trained, now = (joined([stretch(chosen, part, 5, seed)]) for part in (0, 3))
@@ -133,7 +133,7 @@ def test_rows_of_any_values_have_a_distance(chosen: dict[str, tuple[str, ...]], 
         assert np.isfinite(distance(*sides))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(lives(NUMBERS), lives(TEXTS), st.integers(0, 1 << 20))
 def test_missing_values_are_counted_in_any_column(
     number: tuple[str, ...], text: tuple[str, ...], seed: int
@@ -150,7 +150,7 @@ def test_missing_values_are_counted_in_any_column(
         assert not not_finite({"value": item.value, **item.details})
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(lives(NUMBERS), st.integers(0, 1 << 20))
 def test_a_day_s_predictions_of_any_finite_numbers_are_sketched(number: tuple[str, ...], seed: int) -> None:
     values = [stretch({"x": number}, part, 1, seed)["x"] for part in range(4)]

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mlcycle.domain import deliveries
@@ -86,7 +86,6 @@ def test_slots_are_equal_parts_of_the_partition() -> None:
     assert deliveries.slots(np.array([], dtype=np.int64), hour) == 0
 
 
-@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(

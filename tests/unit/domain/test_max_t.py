@@ -56,7 +56,7 @@ def test_a_shift_well_beyond_what_windows_do_is_found_and_named() -> None:
     st.floats(0.01, 100),
     st.permutations([0, 1, 2]),
 )
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_units_and_the_order_of_columns_do_not_matter(
     windows: np.ndarray, unit: float, order: list[int]
 ) -> None:

@@ -71,7 +71,7 @@ def test_counts_of_days_add_up_to_those_of_their_window() -> None:
     assert parts.cells == pytest.approx(days.cells)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.floats(-1, 1), st.floats(0, 0.5))
 def test_correlations_are_spearman_s_of_the_rows_that_have_both(strength: float, absent: float) -> None:
     random = np.random.default_rng(int(abs(strength) * 1000))
@@ -100,7 +100,6 @@ def test_a_sensor_that_is_stuck_has_one_value() -> None:
     assert effects.shares(scheme()[1:], days.whole())[0, 0, 3] == 1.0
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(allow_nan=True, allow_infinity=True, width=32), min_size=1, max_size=80))
 def test_every_row_is_counted_once_whatever_its_value(values: list[float]) -> None:
     found = counted(values, ["c1"] * len(values))
