@@ -30,14 +30,20 @@ STRICTER = 0.75  # of these limits, where the other strong inputs are left out a
 DECLARE = "remove it from inputs, or list it under inputs.known where it is known when a prediction is due"
 
 
-def check_column(name: str, values: npt.NDArray[np.generic], label: Floats, task: str) -> Reading | None:
+def check_column(
+    name: str, values: npt.NDArray[np.generic], label: Floats, task: str, past: float = 1.0
+) -> Reading | None:
     """One input must not give the label away, by its value, by what it is near to, or by being absent.
+
+    A slow series' last value is nearly the next one, and no copy of it: what the label's own known past
+    tells as well, an input may tell.
 
     Args:
         name: the input.
         values: numbers (NaN is absent) or objects (None is absent), in order of time, shape (n,).
         label: 0 or 1 for classification, else the value, shape (n,).
         task: ``classification`` or ``regression``.
+        past: what the newest known label of the same entity leaves to tell, as ``Reading.wrong``.
 
     Returns:
         The reading that tells most, None where none could be made.
@@ -47,7 +53,7 @@ def check_column(name: str, values: npt.NDArray[np.generic], label: Floats, task
     """
     best = None
     for reading in strength.readings(values, label, task):
-        if told_all(reading, task):
+        if told_all(reading, task) and far_less(reading, past, task):
             raise LeakageError(_copy(name, reading, task))
         if best is None or reading.wrong < best.wrong:
             best = reading

@@ -44,7 +44,8 @@ def check(sample: Sample, quick: QuickModel) -> list[str]:
     task, label = sample.task, sample.label
     judged = {name: values for name, values in sample.inputs.items() if name not in sample.known}
     own = _own_past(sample)
-    alone = {name: limits.check_column(name, values, label, task) for name, values in judged.items()}
+    past = _left(sample, own[:1])  # what was known: a mean of other times is no excuse for a copy
+    alone = {name: limits.check_column(name, values, label, task, past) for name, values in judged.items()}
     for name, values in judged.items():
         if values.dtype != object:
             limits.check_exact_values(name, values, label, own, task)
@@ -70,6 +71,12 @@ def _own_past(sample: Sample) -> tuple[Floats, Floats]:
     return np.where(np.isnan(sample.past), label.mean(), sample.past), means
 
 
+def _left(sample: Sample, scores: tuple[Floats, ...]) -> float:
+    """What the best of some readings of the label's own past leaves to tell."""
+    found = [strength.told("the past", score, sample.label, sample.task) for score in scores]
+    return min((reading.wrong for reading in found if reading), default=1.0)
+
+
 def _others(
     sample: Sample, others: Columns, alone: Mapping[str, Reading | None], quick: QuickModel, reading: Reading
 ) -> float:
@@ -78,9 +85,8 @@ def _others(
     The model is asked only where the reading leaves far less than each of the others does.
     """
     label, task = sample.label, sample.task
-    past = [strength.told("the past", score, label, task) for score in _own_past(sample)]
-    found = [*past, *(alone.get(name) for name in others)]
-    best = min((other.wrong for other in found if other), default=1.0)
+    found = [alone.get(name) for name in others]
+    best = min((_left(sample, _own_past(sample)), *(other.wrong for other in found if other)))
     if limits.far_less(reading, best, task):
         columns = {**others, "(the label before)": sample.past}
         score = quick(columns, label, strength.folds(len(label)), task)
