@@ -141,7 +141,7 @@ def _die_with_parent() -> None:
 
 def _succeeds(url: str) -> bool:
     try:
-        return httpx.get(url, timeout=1).status_code == 200
+        return httpx.get(url, timeout=5).status_code == 200
     except httpx.HTTPError:
         return False
 

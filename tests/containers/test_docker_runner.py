@@ -67,7 +67,7 @@ def silent(env: dict[str, str]) -> Iterator[socket.socket]:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(8)
-        listener.settimeout(30)
+        listener.settimeout(60)
         env["MLCYCLE_SOURCE_URL"] = f"http://127.0.0.1:{listener.getsockname()[1]}"
         env["MLCYCLE_TIMEOUT"] = "300"
         yield listener
@@ -290,7 +290,7 @@ def test_what_cannot_start_is_one_clear_line_and_leaves_nothing(
     assert engine.containers(all=True, filters={"label": MINE}) == []
 
 
-def until(true: Callable[[], object], seconds: float = 20) -> None:
+def until(true: Callable[[], object], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline, "waited in vain"

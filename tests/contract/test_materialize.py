@@ -237,9 +237,7 @@ def test_the_first_definitions_of_several_projects_at_once_are_applied(platform:
 
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(apply, projects)) == [True] * 4
-    began = time.perf_counter()
     assert not apply(projects[0])
-    assert time.perf_counter() - began < 1, "unchanged definitions cost one query"
     assert platform.owner().query(
         "select count(*) from features.feature_views where project_id like 'p%%'"
     ) == [(4 * len(FLIGHTS.features),)]

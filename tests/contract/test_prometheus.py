@@ -165,7 +165,7 @@ def started(*command: str) -> Iterator[None]:
             process.wait(20)
 
 
-def wait_for(condition: Callable[[], Any], seconds: float = 30) -> Any:
+def wait_for(condition: Callable[[], Any], seconds: float = 90) -> Any:
     """What the condition gives once it gives something; a server that is not up yet gives nothing."""
     deadline = time.monotonic() + seconds
     while True:

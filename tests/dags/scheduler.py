@@ -57,7 +57,7 @@ class Airflow:
         """A task instance as the API tells it."""
         return next(task for task in self.api.tasks(dag_id, run_id) if task["task_id"] == task_id)
 
-    def until(self, dag_id: str, run_id: str, task_id: str, *states: str, seconds: float = 60) -> str:
+    def until(self, dag_id: str, run_id: str, task_id: str, *states: str, seconds: float = 120) -> str:
         """Wait until a task is in one of these states; returns it."""
         return wait_for(
             lambda: (state := self.task(dag_id, run_id, task_id)["state"]) in states and state,
@@ -78,7 +78,7 @@ class Airflow:
         )
 
 
-def wait_for(condition: Callable[[], Any], otherwise: str, seconds: float = 60) -> Any:
+def wait_for(condition: Callable[[], Any], otherwise: str, seconds: float = 120) -> Any:
     """Look until something is so and return it; fail where it never is."""
     deadline = time.monotonic() + seconds
     while not (found := condition()):

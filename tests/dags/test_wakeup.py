@@ -25,13 +25,13 @@ def slept(bell: Bell, seconds: float) -> float:
 
 def test_a_ring_ends_the_sleep(bell: Bell) -> None:
     threading.Timer(0.1, ring).start()
-    assert slept(bell, 5) < 2
+    assert slept(bell, 10) < 8
 
 
 def test_rings_while_awake_end_the_next_sleep_only(bell: Bell) -> None:
     ring()
     ring()
-    assert slept(bell, 5) < 1
+    assert slept(bell, 10) < 8
     assert slept(bell, 0.2) >= 0.2
 
 
@@ -39,7 +39,7 @@ def test_many_rings_never_block_the_ringer(bell: Bell) -> None:
     began = time.monotonic()
     for _ in range(5000):
         ring()
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
 
 
 def test_nobody_listening_is_no_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -59,7 +59,7 @@ def test_a_task_forked_from_the_scheduler_does_not_take_the_bell(
     wakeup.on_starting(component=object())
     assert loop.time is bell
     ring()
-    assert slept(bell, 5) < 1
+    assert slept(bell, 10) < 8
 
 
 def test_it_is_put_into_the_scheduler_alone(

@@ -262,7 +262,7 @@ class Try:
         return Result.model_validate_json(path.read_bytes()) if path.exists() else None
 
 
-def wait_until(condition: Callable[[], bool], otherwise: str, seconds: float = 60) -> None:
+def wait_until(condition: Callable[[], bool], otherwise: str, seconds: float = 180) -> None:
     """Look until something is so, and fail where it never is."""
     deadline = time.monotonic() + seconds
     while not condition():

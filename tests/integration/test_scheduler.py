@@ -81,8 +81,8 @@ def test_a_worker_that_died_finds_its_step_again_by_the_handle(airflow: Airflow)
         assert process is not None
         process.kill()
     died = time.monotonic()
-    wait_for(lambda: airflow.task("free_monitor", run, "labels")["try_number"] == 2, "no retry", 90)
-    assert time.monotonic() - died < 60  # found without the heartbeats, whose limit is five minutes
+    wait_for(lambda: airflow.task("free_monitor", run, "labels")["try_number"] == 2, "no retry", 240)
+    assert time.monotonic() - died < 240  # found without the heartbeats, whose limit is five minutes
     airflow.until("free_monitor", run, "labels", "running", seconds=60)
     end(place, {"values": {"by": "the first"}})
     airflow.until("free_monitor", run, "labels", "success", seconds=60)

@@ -62,7 +62,7 @@ def nodes(selector: str = "") -> list[Object]:
     ]
 
 
-def until(true: Callable[[], object], seconds: float = 30, what: str = "") -> None:
+def until(true: Callable[[], object], seconds: float = 90, what: str = "") -> None:
     """Wait."""
     deadline = time.monotonic() + seconds
     while not true():

@@ -30,7 +30,7 @@ class Source:
         self.answer = ANSWER
         threading.Thread(target=self._accept, daemon=True).start()
 
-    def wait(self, seconds: float = 60) -> None:
+    def wait(self, seconds: float = 180) -> None:
         """Until one more step asks: it is amid its work then."""
         assert self.asked.acquire(timeout=seconds), "no step asks the source"
 
