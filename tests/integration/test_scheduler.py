@@ -260,6 +260,17 @@ def test_a_run_that_should_have_ended_is_told_of_while_it_goes_on(airflow: Airfl
     assert airflow.api.wait("hurried_score", run, seconds=120) == "success"
 
 
+def test_a_task_of_a_run_that_goes_on_can_be_cleared(airflow: Airflow) -> None:
+    """Airflow 3.3.2 refuses it where a run has one of its own deadlines, with an error 500."""
+    waiting = {"kind": "waiting", "message": "not there yet", "retryable": True}
+    airflow.script(score=[{"status": "waiting", "error": waiting, "again_in": 900}, {"status": "skipped"}])
+    run = airflow.api.trigger("free_score", partition=DAY)
+    airflow.until("free_score", run, "score", "up_for_reschedule")
+    body = {"dry_run": False, "dag_run_id": run, "task_ids": ["score"], "only_failed": False}
+    airflow.ask("POST", "/api/v2/dags/free_score/clearTaskInstances", json=body)
+    assert airflow.api.wait("free_score", run, seconds=120) == "success"
+
+
 def test_a_run_that_went_well_starts_no_process_to_say_so(airflow: Airflow) -> None:
     airflow.script()
     run = airflow.api.trigger("free_rollback")

@@ -1,16 +1,20 @@
+# mypy: allow-subclassing-any
 """Runs that should have ended: Airflow notices, in its scheduler, and people are told by the step ``alert``.
 
 Seen with Airflow 3.3.2: a deadline is looked at by every scheduler loop and forgotten with the end of its
-run; its callback runs in the executor, beside tasks, once: one that fails is not tried again.
+run; its callback runs in the executor, beside tasks, once: one that fails is not tried again. Clearing a task
+of a run with a deadline of the kind ``DAGRUN_QUEUED_AT`` ends in an error 500 (``timedelta`` of a dict), so
+that runs have a kind of our own, which Airflow leaves as it is.
 """
 
 import logging
 import os
-from datetime import timedelta
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar
 
+from airflow.plugins_manager import AirflowPlugin
 from airflow.sdk.definitions.callback import SyncCallback
-from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
+from airflow.sdk.definitions.deadline import BaseDeadlineReference, DeadlineAlert
 
 from mlcycle.contract import Origin, PartitionRange, Request
 from mlcycle.cycle import LAST_STEP, ROLES, Stage
@@ -25,8 +29,22 @@ STEP = "alert"
 log = logging.getLogger(__name__)
 
 
+class RunMade(BaseDeadlineReference):
+    """When the run was made and queued; a task of it that is cleared moves it no further."""
+
+    def _evaluate_with(self, **_: Any) -> datetime:
+        return datetime.now(UTC)  # Airflow asks once, as it makes the run
+
+
+class DeadlinePlugin(AirflowPlugin):
+    """Tells Airflow of the kind."""
+
+    name = "mlcycle-deadlines"
+    deadline_references: ClassVar[list[type]] = [RunMade]
+
+
 def deadline(project: Project, stage: Stage) -> DeadlineAlert | None:
-    """When a run of the stage should have ended, counted from when it was queued; None where nobody waits.
+    """When a run of the stage should have ended, counted from when it was made; None where nobody waits.
 
     What a run may wait for comes on top: a delivery, a person's answer.
     """
@@ -38,7 +56,7 @@ def deadline(project: Project, stage: Stage) -> DeadlineAlert | None:
     if stage.name == "promote" and project.approval.required:
         within += project.approval.within
     return DeadlineAlert(
-        reference=DeadlineReference.DAGRUN_QUEUED_AT,
+        reference=RunMade(),
         interval=within,
         callback=SyncCallback(missed, kwargs={"project": project.name, "stage": stage.name}),
     )
