@@ -24,10 +24,14 @@ class Kept:
 
     def keep(self, write: Callable[[Path], object]) -> None:
         """Have the state written, unless it was within the last ``EVERY`` seconds."""
-        if self._file is None or time.monotonic() - self._last < EVERY:
-            return
-        replace(self._file, write)
-        self._last = time.monotonic()
+        if time.monotonic() - self._last >= EVERY:
+            self.keep_now(write)
+            self._last = time.monotonic()
+
+    def keep_now(self, write: Callable[[Path], object]) -> None:
+        """Have the state written."""
+        if self._file is not None:
+            replace(self._file, write)
 
 
 def replace(file: Path, write: Callable[[Path], object]) -> None:

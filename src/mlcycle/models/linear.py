@@ -150,4 +150,5 @@ def _one_hot(encoder: Encoder, frame: Any) -> Any:
     for i, known in enumerate(encoder.categories.values()):
         at = (np.arange(len(codes)), codes[:, i])
         parts.append(sparse.csr_matrix((np.ones(len(codes)), at), shape=(len(codes), len(known) + 1)))
-    return sparse.hstack([*parts, encoder.standardised(frame).astype(np.float64)], format="csr")
+    numbers = sparse.csr_matrix(encoder.standardised(frame), dtype=np.float64)
+    return sparse.hstack([*parts, numbers], format="csr")

@@ -116,7 +116,7 @@ class _Curve:
         return curve_loss(self._task, self._labels, self._sum / self._trees)
 
 
-def _said(task: str, estimator: Any, rows: Array) -> Array:
+def _said(task: str, estimator: Any, rows: Any) -> Array:
     found = estimator.predict_proba(rows)[:, 1] if task == "classification" else estimator.predict(rows)
     return np.asarray(found, dtype=np.float64)
 

@@ -25,6 +25,9 @@ FAMILIES: dict[str, str] = {
     "linear": "mlcycle.models.linear:Linear",
     "random_forest": "mlcycle.models.random_forest:RandomForest",
     "lightgbm": "mlcycle.models.lightgbm:Lightgbm",
+    "bagging": "mlcycle.models.bagging:Bagging",
+    "voting": "mlcycle.models.voting:Voting",
+    "stacking": "mlcycle.models.stacking:Stacking",
 }
 
 
