@@ -7,6 +7,7 @@ that are predicted.
 
 import hashlib
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -16,8 +17,8 @@ from numpy.typing import NDArray
 from mlcycle.domain.examples import Rows
 from mlcycle.domain.folds import Fold, Forward, Plan
 from mlcycle.domain.metrics import Array
-from mlcycle.models import kept
 from mlcycle.models.base import Job, Params
+from mlcycle.models.kept import Kept
 from mlcycle.models.registry import family
 
 #: Where neither project nor family says otherwise: five blocks, each predicted from the rows before it.
@@ -61,28 +62,30 @@ def out_of_fold(job: Job, params: Params, name: str, stem: str = "fold") -> OutO
     """
     rows = job.train.whole()
     folds = (job.folds or ALONG_TIME).of(rows, classes=job.task == "classification")
-    predictions = np.full(rows.count, np.nan)
+    predictions, stopped = np.full(rows.count, np.nan), False
+
+    def asks(done: int, of: int, _: dict[str, float]) -> bool:
+        """A fold's losses are no part of the model's curve; a stop holds for all folds that come after."""
+        nonlocal stopped
+        stopped = stopped or bool(job.report(done, of, {}))
+        return stopped
+
     for i, fold in enumerate(folds):
-        predictions[fold.test] = _predicted(job, rows, fold, params, name, f"{stem}-{i}")
+        known = Kept(job.checkpoints, f"{stem}-{i}", _facts(job, params, name, fold, rows.count))
+        said = _read(known.file, len(fold.test))
+        if said is None:
+            own = within(replace(job, train=at(rows, fold.train), report=asks), f"fit-{stem}-{i}")
+            said = family(name).fit(own, params, name).predict(rows.frame.iloc[fold.test])
+            if not stopped:  # else it is not what a retry would have said
+                known.keep_now(partial(_write, said=said))
+        predictions[fold.test] = said
     return OutOfFold(folds, predictions)
 
 
-def _predicted(job: Job, rows: Rows, fold: Fold, params: Params, name: str, stem: str) -> Array:
-    """What the fold's model says of its other rows, (test,)."""
+def _facts(job: Job, params: Params, name: str, fold: Fold, count: int) -> str:
     # Rows by their positions: a work's rows are those of one snapshot.
     dealt = hashlib.sha256(fold.train.tobytes() + b"|" + fold.test.tobytes()).hexdigest()
-    facts = f"{name} {params.model_dump_json()} {job.rounds} {dict(job.member_rounds)} {rows.count} {dealt}"
-    known = kept.Kept(job.checkpoints, stem, facts)
-    if (found := _read(known.file, len(fold.test))) is not None:
-        return found
-
-    def asks(done: int, of: int, _: dict[str, float]) -> bool | None:
-        return job.report(done, of, {})  # a fold's losses are no part of the model's curve
-
-    inner = within(replace(job, train=at(rows, fold.train), report=asks), stem)
-    said = family(name).fit(inner, params, name).predict(rows.frame.iloc[fold.test])
-    known.keep_now(lambda path: _write(path, said))
-    return said
+    return f"{name} {params.model_dump_json()} {job.rounds} {dict(job.member_rounds)} {count} {dealt}"
 
 
 def within(job: Job, name: str) -> Job:
@@ -94,7 +97,7 @@ def within(job: Job, name: str) -> Job:
     return replace(job, checkpoints=folder)
 
 
-def _write(path: Path, said: Array) -> None:
+def _write(path: Path, *, said: Array) -> None:
     with path.open("wb") as file:
         np.save(file, said, allow_pickle=False)
 
