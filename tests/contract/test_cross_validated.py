@@ -39,7 +39,7 @@ BAGS = {
 
 def changed(platform: Platform, mlflow_url: str, **folds: Any) -> Trained:
     document = flights_project().document()
-    document["gate"] |= {"min_rows": 1000, "confidence": 0.6}
+    document["gate"] |= {"min_rows": 1000, "confidence": 0.51}
     document["candidates"] |= {"stack": STACK, "bags": BAGS}
     if folds:
         document["split"]["cross_validation"] = folds
