@@ -2,23 +2,27 @@
 
 import re
 
-from benchmarks.families import PAGE, candidates
+import yaml
 
 from mlcycle.models import FAMILIES, parse_params
 from mlcycle.project import Project
 from mlcycle.project.file import load_named
 from tests.conftest import ROOT
 
+PAGE = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
+
 
 def test_the_candidates_to_paste_are_a_project_s() -> None:
+    pasted = yaml.safe_load(PAGE.split("```yaml\n")[1].split("```")[0])
     document = load_named(ROOT / "projects", "flights").document()
-    project = Project.model_validate({**document, "candidates": candidates()})
+    project = Project.model_validate({**document, **pasted})
     assert len(project.candidates) >= 8
-    assert {candidate.family for candidate in project.candidates.values()} <= set(FAMILIES)
     for candidate in project.candidates.values():
         parse_params(candidate.family, candidate.params)
 
 
-def test_every_family_has_its_row() -> None:
-    rows = re.findall(r"^\| `([a-z_]+)` \| ", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
-    assert set(FAMILIES) <= set(rows)
+def test_the_families_of_the_page_are_there() -> None:
+    table = PAGE.partition("## ")[0]
+    named = re.findall(r"^\| `([a-z_]+)` \| ", table, re.MULTILINE)
+    assert len(named) >= 9
+    assert set(named) <= set(FAMILIES)
