@@ -91,12 +91,15 @@ def test_a_fit_that_is_told_to_stop_ends_with_what_it_has(family: str) -> None:
     assert np.isfinite(model.predict(small("classification").validation.whole().frame)).all()
 
 
-def test_stretches_change_nothing_of_scikit_learn_s_trees(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", ["hist_gradient_boosting", "lightgbm"])
+def test_stretches_grow_the_trees_that_one_stretch_would(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     job = small("classification")
     rows = job.validation.whole().frame
-    once = fit("hist_gradient_boosting", job).predict(rows)
-    monkeypatch.setattr(boosting, "ROUNDS", 5)
-    np.testing.assert_array_equal(fit("hist_gradient_boosting", job).predict(rows), once)
+    by_chance = {"bagging_freq": 0, "feature_fraction": 1.0} if name == "lightgbm" else {}
+    once = fit(name, job, **by_chance)
+    monkeypatch.setattr(STRETCH[name][0], "ROUNDS", 5)
+    np.testing.assert_allclose(fit(name, job, **by_chance).predict(rows), once.predict(rows), rtol=1e-9)
+    assert once.card.rounds == 12
 
 
 def test_lightgbm_keeps_the_trees_up_to_the_best_round() -> None:
