@@ -7,6 +7,7 @@ tables, point-in-time join, leakage checks and snapshot. Run: ``python -m benchm
 import argparse
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,15 +16,16 @@ from tests.raw_data import FLIGHTS, deliver, request
 
 from mlcycle import models
 from mlcycle.adapters.artifacts.store import ArtifactStore
-from mlcycle.adapters.datasets.training_data import labels_of, read_manifest, read_split
+from mlcycle.adapters.datasets.training_data import columns_of, labels_of, read_manifest, read_split
 from mlcycle.adapters.warehouse.connection import Warehouse
-from mlcycle.domain.dataset import Split
+from mlcycle.domain.dataset import DatasetManifest, Split
 from mlcycle.domain.examples import Rows
 from mlcycle.domain.metrics import measure
 from mlcycle.domain.value import constants, worth
 from mlcycle.models.base import Job
 from mlcycle.project import Project
 from mlcycle.settings import Settings
+from mlcycle.steps.cross_validated import plan_of
 from mlcycle.steps.runtime import run_step
 
 FIRST, LAST = "2013-01-01", "2013-11-01"  # on 1 November the arrivals of 31 October are known
@@ -42,7 +44,10 @@ def main() -> None:
     raise SystemExit(0 if reached else 1)
 
 
-def _measure(project: Project, settings: dict[str, Settings], folder: Path, threads: int) -> bool:
+def prepared(
+    project: Project, settings: dict[str, Settings], folder: Path, threads: int
+) -> tuple[Job, Callable[[Split], Rows], DatasetManifest]:
+    """The flights through feature tables, join and snapshot: a fit's job, and the rows of each split."""
     print("loading January to October and computing features ...", flush=True)
     deliver(Warehouse(settings["ingest"]), project, FIRST, LAST)
     for step in ("features", "dataset"):
@@ -54,15 +59,22 @@ def _measure(project: Project, settings: dict[str, Settings], folder: Path, thre
     manifest = read_manifest(store, result.outputs["manifest"])
 
     def rows(split: Split) -> Rows:
-        frame = read_split(store, manifest, split, [*project.inputs.all, "label"], folder / "rows")
+        frame = read_split(store, manifest, split, columns_of(project), folder / "rows")
         return Rows(frame, labels_of(frame, split, project.label.task))
 
-    inputs, holdout = project.inputs, rows("holdout")
+    inputs = project.inputs
     job = Job(
         project.label.task,
         *(inputs.categorical, inputs.numeric, rows("train"), rows("validation"), threads),
         lambda *_: None,
+        folds=plan_of(project),
     )
+    return job, rows, manifest
+
+
+def _measure(project: Project, settings: dict[str, Settings], folder: Path, threads: int) -> bool:
+    job, rows, manifest = prepared(project, settings, folder, threads)
+    holdout = rows("holdout")
     for split, bounds in manifest.splits.items():
         print(f"{split:11}{bounds.start:%Y-%m-%d} to {bounds.end:%Y-%m-%d}{bounds.rows:9} rows")
     currency = f"gain, {project.value.currency}"  # over the constant answer that was best in training

@@ -42,6 +42,7 @@ PIECES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 #: Imported by a function that is called only where another extra is installed.
 ELSEWHERE = {
     "steps/fitting.py": ("torch",),  # asked for a GPU, which only families of the torch extra use
+    "models/lightgbm.py": ("lightgbm",),  # the family of that name has an extra of its own
 }
 CHECK = """
 import importlib, importlib.util, json, sys

@@ -1,8 +1,8 @@
 """What every model family is: parameters it owns, a fit, a prediction, and files without pickle."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
@@ -10,13 +10,14 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from mlcycle.domain.examples import Examples
+from mlcycle.domain.folds import Plan
 from mlcycle.domain.metrics import Array, brier, log_loss
 from mlcycle.models.encoder import Encoder
 
 Task = Literal["classification", "regression"]
 
 #: Called after each round of a fit: round (from 1), rounds in all, losses by name. True says stop: the
-#: fit ends with the best it has.
+#: fit ends with the best it has. Without losses nothing is told, it only asks whether to stop.
 Report = Callable[[int, int, dict[str, float]], bool | None]
 
 
@@ -47,6 +48,10 @@ class Job:
     checkpoints: Path | None = None
     #: How long to train, where an earlier fit has found it out on its validation; that is not looked at then.
     rounds: int | None = None
+    #: The same of an ensemble's members, ``inner.outer`` where those are ensembles as well; 0: not told.
+    member_rounds: Mapping[str, int] = field(default_factory=dict)
+    #: How training rows are dealt out for out-of-fold predictions; None leaves it to the family.
+    folds: Plan | None = None
 
 
 class Card(BaseModel):
@@ -63,6 +68,7 @@ class Card(BaseModel):
     encoder: Encoder
     libraries: dict[str, str]  # distribution -> version it was trained with
     rounds: int = 0  # after which the fit ended or was best; 0: not told
+    member_rounds: dict[str, int] = {}  # the same of an ensemble's members, of which rounds has the most
 
     @classmethod
     def of(
@@ -73,6 +79,7 @@ class Card(BaseModel):
         encoder: Encoder,
         libraries: tuple[str, ...],
         rounds: int = 0,
+        member_rounds: Mapping[str, int] | None = None,
     ) -> Self:
         """The card of a fit that has just ended; ``libraries`` are the distributions it used."""
         return cls(
@@ -84,6 +91,7 @@ class Card(BaseModel):
             encoder=encoder,
             libraries={name: installed(name) for name in libraries},
             rounds=rounds,
+            member_rounds=dict(member_rounds or {}),
         )
 
 
@@ -97,6 +105,11 @@ class Model(ABC):
 
     def __init__(self, card: Card) -> None:
         self.card = card
+
+    @property
+    def requires(self) -> tuple[str, ...]:
+        """Distributions that this very model needs to predict; an ensemble's are those of its members."""
+        return self.libraries
 
     @classmethod
     @abstractmethod

@@ -8,10 +8,15 @@ from pydantic import Field
 
 from mlcycle.domain.metrics import Array
 from mlcycle.errors import IntegrityError
+from mlcycle.models import skops_file
 from mlcycle.models.base import Card, Job, Model, Params
 from mlcycle.models.encoder import Encoder
+from mlcycle.models.kept import Kept
+from mlcycle.models.matrix import matrix
 
 WEIGHTS: Final = "model.skops"
+#: After so many a fit asks whether to stop, and keeps its state: scikit-learn bins the rows anew to go on.
+ROUNDS: Final = 100
 
 #: All that a file may hold beside numbers and text; a file with any other type is refused unread.
 TRUSTED: Final = (
@@ -52,7 +57,10 @@ class Boosting(Model):
 
     @classmethod
     def fit(cls, job: Job, params: BoostingParams, name: str) -> Self:
-        """Fit all rounds in one call; the losses of each round are reported after it."""
+        """Fit ``ROUNDS`` at a time, going on from the trees there are; then their losses are reported.
+
+        What comes out is what one fit of all rounds makes, also where a dead attempt left some of them.
+        """
         from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
         from threadpoolctl import threadpool_limits
 
@@ -60,7 +68,7 @@ class Boosting(Model):
         encoder = Encoder.fit(train.frame, job.categorical, job.numeric, limit=params.max_bins - 1)
         options = params.model_dump(exclude={"seed", "early_stopping", "patience"})
         stops = params.early_stopping and job.rounds is None
-        options["max_iter"] = job.rounds or params.max_iter
+        last = options["max_iter"] = job.rounds or params.max_iter
         classifies = job.task == "classification"
         kind = HistGradientBoostingClassifier if classifies else HistGradientBoostingRegressor
         estimator = kind(
@@ -70,64 +78,69 @@ class Boosting(Model):
             # With early stopping on, scikit-learn measures both losses after each round. A patience
             # as long as the fit never stops it.
             early_stopping=True,
-            n_iter_no_change=params.patience if stops else options["max_iter"],
+            n_iter_no_change=params.patience if stops else last,
+            warm_start=True,
         )
-        with threadpool_limits(limits=job.threads):
-            estimator.fit(
-                _matrix(encoder, train.frame),
-                _target(job, train.labels),
-                train.weights,
-                X_val=_matrix(encoder, validation.frame),
-                y_val=_target(job, validation.labels),
-                sample_weight_val=validation.weights,
-            )
+        kept = Kept(job.checkpoints, "boosting", f"{params.model_dump_json()} {train.count} {job.rounds}")
+        estimator = _resumed(kept) or estimator
+        told, done = 0, int(getattr(estimator, "n_iter_", 0))
         unit = 1 if classifies else 2  # scikit-learn scores half the squared error
-        curve = zip(estimator.train_score_[1:], estimator.validation_score_[1:], strict=True)
-        for done, (learnt, later) in enumerate(curve, start=1):
-            losses = {"train_loss": -unit * float(learnt), "validation_loss": -unit * float(later)}
-            job.report(done, estimator.n_iter_, losses)
-        card = Card.of(job, name, params, encoder, cls.libraries, int(estimator.n_iter_))
+        learnt = (matrix(encoder, train.frame), _target(job, train.labels), train.weights)
+        later = {
+            "X_val": matrix(encoder, validation.frame),
+            "y_val": _target(job, validation.labels),
+            "sample_weight_val": validation.weights,
+        }
+        while True:
+            estimator.max_iter = aim = min(done + ROUNDS, last)
+            if done < aim:
+                with threadpool_limits(limits=job.threads):
+                    estimator.fit(*learnt, **later)
+            done = int(estimator.n_iter_)
+            ended = done == last or done < aim  # by early stopping
+            stop: bool | None = False
+            for round_ in range(told + 1, done + 1):
+                losses = {
+                    "train_loss": -unit * float(estimator.train_score_[round_]),
+                    "validation_loss": -unit * float(estimator.validation_score_[round_]),
+                }
+                stop = job.report(round_, done if ended else last, losses) or stop
+            told = done
+            if ended or stop:
+                break
+            kept.keep(lambda path: skops_file.write(estimator, path))
+        card = Card.of(job, name, params, encoder, cls.libraries, done)
         return cls(card, estimator)
 
     def predict(self, frame: Any) -> Array:
         """Probability of the positive class, or the value."""
         if not len(frame):  # scikit-learn refuses to predict nothing
             return np.empty(0)
-        matrix = _matrix(self.card.encoder, frame)
+        rows = matrix(self.card.encoder, frame)
         if self.card.task == "classification":
-            predictions: Array = self._estimator.predict_proba(matrix)[:, 1]
+            predictions: Array = self._estimator.predict_proba(rows)[:, 1]
         else:
-            predictions = self._estimator.predict(matrix)
+            predictions = self._estimator.predict(rows)
         return np.asarray(predictions, dtype=np.float64)
 
     def write(self, folder: Path) -> None:
         """Write the trees."""
-        import skops.io
-
-        skops.io.dump(self._estimator, folder / WEIGHTS)
+        skops_file.write(self._estimator, folder / WEIGHTS)
 
     @classmethod
     def read(cls, folder: Path, card: Card) -> Self:
         """Read the trees; a file that holds any type out of ``TRUSTED`` is refused."""
-        import skops.io
-
-        path = folder / WEIGHTS
-        try:
-            foreign = set(skops.io.get_untrusted_types(file=path)) - set(TRUSTED)
-            if foreign:
-                raise IntegrityError(
-                    f"{path} holds {', '.join(sorted(foreign))}, which no boosting model has"
-                )
-            return cls(card, skops.io.load(path, trusted=list(TRUSTED)))
-        except IntegrityError:
-            raise
-        except Exception as error:  # noqa: BLE001 - skops, zip and JSON each raise their own kinds for a broken file
-            raise IntegrityError(f"{path} is not a boosting model: {error}") from None
+        return cls(card, skops_file.read(folder / WEIGHTS, TRUSTED, "boosting"))
 
 
-def _matrix(encoder: Encoder, frame: Any) -> Array:
-    """Codes first, then numbers: (n, categorical + numeric)."""
-    return np.concatenate([encoder.codes(frame).astype(np.float64), encoder.numbers(frame)], axis=1)
+def _resumed(kept: Kept) -> Any:
+    """The estimator that a dead attempt left; None where it left none, or one that cannot be read."""
+    if kept.file is None:
+        return None
+    try:
+        return skops_file.read(kept.file, TRUSTED, "boosting")
+    except IntegrityError:
+        return None  # a fit from the seed ends the same, only later
 
 
 def _target(job: Job, labels: Array) -> Any:

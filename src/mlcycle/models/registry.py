@@ -22,6 +22,12 @@ FAMILIES: dict[str, str] = {
     "rate_table": "mlcycle.models.rate_table:RateTable",
     "hist_gradient_boosting": "mlcycle.models.boosting:Boosting",
     "deep_cross": "mlcycle.models.deep_cross:DeepCross",
+    "linear": "mlcycle.models.linear:Linear",
+    "random_forest": "mlcycle.models.random_forest:RandomForest",
+    "lightgbm": "mlcycle.models.lightgbm:Lightgbm",
+    "bagging": "mlcycle.models.bagging:Bagging",
+    "voting": "mlcycle.models.voting:Voting",
+    "stacking": "mlcycle.models.stacking:Stacking",
 }
 
 

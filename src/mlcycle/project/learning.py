@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from mlcycle.domain.durations import Duration, Span
+from mlcycle.project.cross_validation import CrossValidation
 from mlcycle.project.part import Name, Part
 
 
@@ -105,3 +106,4 @@ class Split(Part):
     history: Span  # how far back training reaches at most
     min_rows: Annotated[int, Field(ge=10)] = 1000
     groups: list[Name] = []  # columns whose values may have rows in one split only: patients, households
+    cross_validation: CrossValidation | None = None  # folds of the training rows, beside the validation

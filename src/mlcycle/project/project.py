@@ -121,6 +121,12 @@ class Project(Part):
     def _named(self, column: str) -> str:
         """Where the file names a column that is nowhere."""
         known = {*self.inputs.all, *self.evaluation.slices, *self.split.groups}
+        if (
+            self.split.cross_validation
+            and column == self.split.cross_validation.group
+            and column not in known
+        ):
+            return "split.cross_validation.group"
         return "input, slice or group" if column in known else "gate.guardrails.fairness.columns:"
 
     @property
@@ -132,6 +138,8 @@ class Project(Part):
     def dataset_columns(self) -> list[str]:
         """Columns of a dataset: inputs, then slices, columns of fairness and groups that are no inputs."""
         beside = [*self.evaluation.slices, *self.gate.guardrails.columns, *self.split.groups]
+        if self.split.cross_validation and self.split.cross_validation.group:
+            beside.append(self.split.cross_validation.group)
         return list(dict.fromkeys([*self.inputs.all, *beside]))
 
     def variants(self, each: Literal["", "table", "candidate"]) -> list[str]:

@@ -80,7 +80,7 @@ def _beside(context: StepContext, champion: champions.Champion, output: Output) 
 
     data = (manifest, output.uri)
     both = (examples(learns), examples(watched))
-    return fitted(context, champion.candidate, data, both, publish, card.rounds or None)
+    return fitted(context, champion.candidate, data, both, publish, card)
 
 
 def _card(context: StepContext, champion: champions.Champion) -> "Card":

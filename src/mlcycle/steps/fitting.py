@@ -25,10 +25,11 @@ from mlcycle.domain.metrics import measure
 from mlcycle.errors import MlcycleError, Superseded
 from mlcycle.project import Candidate
 from mlcycle.steps.context import Outcome, StepContext
+from mlcycle.steps.cross_validated import cross_validated, plan_of
 
 if TYPE_CHECKING:
     from mlcycle.domain.examples import Examples, Rows
-    from mlcycle.models.base import Job, Model
+    from mlcycle.models.base import Card, Job, Model
 
 FLUSH_SECONDS = 1.0
 LOOK_SECONDS = 10.0  # between two looks whether a newer attempt has taken over
@@ -44,7 +45,7 @@ def fitted(
     data: tuple[DatasetManifest, str],
     examples: "tuple[Examples, Examples]",
     finish: "Finish",
-    rounds: int | None = None,
+    as_long_as: "Card | None" = None,
 ) -> Outcome:
     """Fit a candidate and log it; ``finish`` publishes what came of it.
 
@@ -54,7 +55,8 @@ def fitted(
         data: the snapshot's manifest and where it is.
         examples: rows to learn from, and rows to watch the learning on.
         finish: takes what identifies the model, and the model; returns the outcome it has published.
-        rounds: how long to train, where that is known.
+        as_long_as: of an earlier fit, whose number of rounds is taken where it tells one. Without it the fit
+            is also cross-validated, where the project says how.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # idle threads of shared cores sleep, not spin
     project, candidate = context.project, context.project.candidates[name]
@@ -69,7 +71,9 @@ def fitted(
     run_id = tracking.start_run(name, _tags(context, name, candidate, manifest))
     log = _CurveLog(context, tracking, run_id)
     folder = folder_of(context.settings, _work_id(context))
-    job = replace(_job(context, candidate, examples, log, folder), rounds=rounds)
+    job = _job(context, candidate, examples, log, folder)
+    if as_long_as is not None:
+        job = replace(job, rounds=as_long_as.rounds or None, member_rounds=as_long_as.member_rounds)
     try:
         tracking.log(run_id, params={"family": candidate.family, **params.model_dump(), "device": job.device})
         tracking.log_dataset(run_id, project.name, manifest.digest, uri, train.count, "training")
@@ -78,6 +82,10 @@ def fitted(
         model = family(candidate.family).fit(job, params, candidate.family)
         seconds = time.perf_counter() - clock
         values = {"candidate": name, **_log_fit(context, log, model, validation.whole(), seconds)}
+        if as_long_as is None and project.split.cross_validation is not None:
+            found = cross_validated(context, tracking, run_id, job, model, params)
+            values |= {"cross_validation": found.document}
+            values["metrics"] |= found.metrics
         outcome = finish(values, model)
         shutil.rmtree(folder, ignore_errors=True)
         tracking.end_run(run_id, "FINISHED", {"mlcycle.published": str(context.token)})
@@ -142,6 +150,7 @@ def _job(
         report=log,
         device=_device(context, candidate),
         checkpoints=folder,
+        folds=plan_of(context.project),
     )
 
 
@@ -190,7 +199,7 @@ def _version(library: str) -> str:
 
 def _requirements(model: "Model") -> list[str]:
     # Without the commit: no index has a package of that local version.
-    return [f"mlcycle=={version('mlcycle')}", *(f"{name}=={version(name)}" for name in model.libraries)]
+    return [f"mlcycle=={version('mlcycle')}", *(f"{name}=={version(name)}" for name in model.requires)]
 
 
 def _kind(column: Any) -> str:
@@ -229,7 +238,7 @@ class _CurveLog:
         for name, value in losses.items():
             self.curve.setdefault(name, []).append(value)
             self._waiting.append((name, value, done))
-        if done == of or time.monotonic() - self._last > FLUSH_SECONDS:
+        if losses and (done == of or time.monotonic() - self._last > FLUSH_SECONDS):
             text = ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in losses.items())
             self.context.progress(f"round {done} of {of}: {text}")
             self.flush()

@@ -63,7 +63,6 @@ def _again(context: StepContext, judged: models.ModelVersion, manifest: DatasetM
         context.settings, context.artifacts, judged.model_uri, judged.manifest, judged.manifest_digest
     )
     before = load(folder)
-    rounds = before.card.rounds or None
 
     def publish(values: dict[str, Any], model: "Model") -> Outcome:
         holdout = read_split(context.artifacts, manifest, "holdout", columns, context.scratch)
@@ -76,7 +75,7 @@ def _again(context: StepContext, judged: models.ModelVersion, manifest: DatasetM
         return _served(context, judged, values, whole.count, None if isinstance(seen, NotMeasured) else seen)
 
     uri = f"{context.artifacts.uri(f'datasets/{project.name}/{manifest.digest}/manifest.json')}"
-    return fitted(context, judged.candidate, (manifest, uri), (whole, watched), publish, rounds)
+    return fitted(context, judged.candidate, (manifest, uri), (whole, watched), publish, before.card)
 
 
 def _as_judged(context: StepContext, judged: models.ModelVersion, problem: str) -> Outcome:

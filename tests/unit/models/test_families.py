@@ -27,12 +27,28 @@ FAMILIES: dict[str, dict[str, dict[str, Any]]] = {
         "classification": {"max_iter": 30, "min_samples_leaf": 100},
         "regression": {"max_iter": 60},
     },
+    "linear": {"classification": {}, "regression": {}},
+    "random_forest": {
+        "classification": {"n_estimators": 15, "max_samples": 0.5},
+        "regression": {"n_estimators": 15, "min_samples_leaf": 10, "max_features": 0.7},
+    },
+    "lightgbm": {
+        "classification": {"num_iterations": 30, "num_leaves": 15, "min_data_in_leaf": 100},
+        "regression": {"num_iterations": 40, "min_data_in_leaf": 10},
+    },
     "deep_cross": {
         "classification": {"epochs": 3, "layers": [32], "batch_size": 512},
         "regression": {"epochs": 10, "layers": [32], "batch_size": 128, "learning_rate": 0.01, "rare": 5},
     },
 }
-WEIGHTS = {"rate_table": "rates.json", "hist_gradient_boosting": "model.skops", "deep_cross": "model.onnx"}
+WEIGHTS = {
+    "rate_table": "rates.json",
+    "hist_gradient_boosting": "model.skops",
+    "linear": "coefficients.json",
+    "random_forest": "model.skops",
+    "lightgbm": "model.txt",
+    "deep_cross": "model.onnx",
+}
 COLUMNS = {
     "classification": (
         ["carrier", "origin", "dest"],
@@ -185,14 +201,25 @@ def test_an_empty_folder_holds_no_model(tmp_path: Path) -> None:
         models.load(tmp_path)
 
 
+ROUNDS = {
+    "rate_table": [1],
+    "hist_gradient_boosting": list(range(1, 31)),
+    "linear": [1],
+    "random_forest": [10, 15],
+    "lightgbm": list(range(1, 31)),
+    "deep_cross": [1, 2, 3],
+}
+
+
 def test_losses_of_every_round_are_reported() -> None:
-    for family, rounds in (("rate_table", 1), ("hist_gradient_boosting", 30), ("deep_cross", 3)):
+    for family, rounds in ROUNDS.items():
         seen: list[tuple[int, int, dict[str, float]]] = []
         params = models.parse_params(family, FAMILIES[family]["classification"])
         models.family(family).fit(
             make_job("classification", lambda *told, seen=seen: seen.append(told)), params, family
         )
-        assert [done for done, _, _ in seen] == list(range(1, rounds + 1))
+        assert [done for done, _, _ in seen] == rounds
+        assert seen[-1][0] == seen[-1][1]
         assert all(0 < loss < 1 for *_, losses in seen for loss in losses.values())
         assert set(seen[-1][2]) == {"train_loss", "validation_loss"}
 
@@ -227,7 +254,10 @@ def test_a_rate_by_a_column_that_is_no_input_is_refused() -> None:
         _fit("rate_table", "classification", by=["label"])
 
 
-@pytest.mark.parametrize("family", ["rate_table", "hist_gradient_boosting"])
+WEIGHED = ["rate_table", "hist_gradient_boosting", "linear", "random_forest", "lightgbm"]
+
+
+@pytest.mark.parametrize("family", WEIGHED)
 def test_a_row_is_learnt_as_many_times_as_it_stands_for(family: str) -> None:
     job = make_job("classification")
     frame, labels = job.train.frame, job.train.labels

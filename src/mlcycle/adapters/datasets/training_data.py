@@ -11,6 +11,7 @@ from mlcycle.adapters.artifacts.store import ArtifactStore
 from mlcycle.contract import Output
 from mlcycle.domain.dataset import DatasetManifest, Split, parse_manifest
 from mlcycle.domain.examples import Rows
+from mlcycle.domain.folds.plan import TIME
 from mlcycle.domain.metrics import Array
 from mlcycle.errors import InputError
 from mlcycle.project import Project
@@ -130,8 +131,10 @@ class SplitExamples:
 
 
 def columns_of(project: Project) -> list[str]:
-    """What a fit reads of a snapshot."""
-    return [*project.inputs.all, *label_columns(project)]
+    """What a fit reads of a snapshot: inputs, label, and what folds are dealt out by."""
+    folds = project.split.cross_validation
+    groups = [folds.group] if folds is not None and folds.group else []
+    return list(dict.fromkeys([*project.inputs.all, *label_columns(project), TIME, *groups]))
 
 
 def label_columns(project: Project) -> list[str]:

@@ -1,0 +1,209 @@
+"""Gradient-boosted trees by LightGBM, kept in its own text format.
+
+G. Ke et al., "LightGBM: A Highly Efficient Gradient Boosting Decision Tree", NeurIPS 2017. Needs the extra
+``lightgbm`` where a model is trained, and where it predicts.
+"""
+
+import json
+from pathlib import Path
+from typing import Any, Final, Self
+
+import numpy as np
+from pydantic import Field
+
+from mlcycle.domain.examples import Rows
+from mlcycle.domain.metrics import Array
+from mlcycle.errors import ConfigError, IntegrityError
+from mlcycle.models.base import Card, Job, Model, Params
+from mlcycle.models.encoder import Encoder
+from mlcycle.models.kept import Kept
+from mlcycle.models.matrix import matrix
+
+WEIGHTS: Final = "model.txt"
+#: Trained in stretches of so many rounds, each from the model that the last one left: what a retry reads off
+#: a checkpoint is then what an undisturbed fit goes on from, to the last digit.
+ROUNDS: Final = 50
+ONE_THREAD: Final = 4096  # rows up to which more threads only wait for each other
+
+
+class LightgbmParams(Params):
+    """Parameters of LightGBM under their own names.
+
+    ``early_stopping`` stops once the loss on the later validation rows has not improved for ``patience``
+    rounds, and keeps the trees up to the best.
+    """
+
+    learning_rate: float = Field(0.1, gt=0, le=1)
+    num_iterations: int = Field(100, ge=1, le=100_000)
+    num_leaves: int = Field(31, ge=2, le=10_000)
+    max_depth: int = Field(-1, ge=-1, le=100)
+    min_data_in_leaf: int = Field(20, ge=1)
+    lambda_l1: float = Field(0.0, ge=0)
+    lambda_l2: float = Field(0.0, ge=0)
+    feature_fraction: float = Field(1.0, gt=0, le=1)
+    bagging_fraction: float = Field(1.0, gt=0, le=1)
+    bagging_freq: int = Field(0, ge=0)
+    max_bin: int = Field(255, ge=2, le=65_535)
+    cat_smooth: float = Field(10.0, ge=0)
+    cat_l2: float = Field(10.0, ge=0)
+    early_stopping: bool = False
+    patience: int = Field(20, ge=1)
+
+
+class Lightgbm(Model):
+    """LightGBM's booster; missing numbers are a branch of their own."""
+
+    Parameters = LightgbmParams
+    libraries = ("numpy", "pandas", "lightgbm")
+
+    def __init__(self, card: Card, text: str) -> None:
+        super().__init__(card)
+        self._text = text
+        self._booster = _library().Booster(model_str=text)
+
+    @classmethod
+    def fit(cls, job: Job, params: LightgbmParams, name: str) -> Self:
+        """Fit in stretches; the losses of each round are reported as they come."""
+        train, validation = job.train.whole(), job.validation.whole()
+        encoder = Encoder.fit(train.frame, job.categorical, job.numeric, limit=10_000)
+        state = _train(job, params, encoder, (train, validation))
+        rounds = state.best if params.early_stopping and job.rounds is None else state.done
+        text = _library().Booster(model_str=state.text).model_to_string(num_iteration=rounds)
+        return cls(Card.of(job, name, params, encoder, cls.libraries, rounds), text)
+
+    def predict(self, frame: Any) -> Array:
+        """Probability of the positive class, or the value."""
+        if not len(frame):
+            return np.empty(0)
+        threads = 1 if len(frame) <= ONE_THREAD else 0
+        found = self._booster.predict(matrix(self.card.encoder, frame), num_threads=threads)
+        return np.asarray(found, dtype=np.float64)
+
+    def write(self, folder: Path) -> None:
+        """Write the trees as text."""
+        (folder / WEIGHTS).write_text(self._text, encoding="utf-8")
+
+    @classmethod
+    def read(cls, folder: Path, card: Card) -> Self:
+        """Read the trees."""
+        path = folder / WEIGHTS
+        try:
+            text = path.read_text(encoding="utf-8")
+            # LightGBM 4.7 reads a text that was cut off as a model with fewer trees, or dies of it.
+            if (
+                not text.startswith("tree\n")
+                or "\nend of trees\n" not in text
+                or "\nend of parameters\n" not in text
+            ):
+                raise ValueError("the text is not whole")
+            model = cls(card, text)
+            columns = len(card.categorical) + len(card.numeric)
+            if model._booster.num_feature() != columns:
+                raise ValueError(f"it takes {model._booster.num_feature()} columns, the card has {columns}")
+        except ConfigError:
+            raise
+        except Exception as error:  # noqa: BLE001 - LightGBM has a kind of its own
+            raise IntegrityError(f"{path} is not a LightGBM model: {error}") from None
+        return model
+
+
+class _State:
+    """How far a fit has come: the model's text, and the losses on validation by round."""
+
+    def __init__(self, text: str = "", later: list[float] | None = None) -> None:
+        self.text = text
+        self.later = later or []
+        self.stopped = False
+
+    @property
+    def done(self) -> int:
+        return len(self.later)
+
+    @property
+    def best(self) -> int:
+        return int(np.argmin(self.later)) + 1
+
+    @classmethod
+    def resumed(cls, kept: Kept) -> Self:
+        """What a dead attempt left; nothing where that cannot be read."""
+        if kept.file is None:
+            return cls()
+        try:
+            found = json.loads(kept.file.read_text(encoding="utf-8"))
+            return cls(str(found["text"]), [float(loss) for loss in found["later"]])
+        except (OSError, ValueError, KeyError, TypeError):
+            return cls()
+
+    def write(self, path: Path) -> None:
+        path.write_text(json.dumps({"text": self.text, "later": self.later}), encoding="utf-8")
+
+
+def _train(job: Job, params: LightgbmParams, encoder: Encoder, rows: tuple[Rows, Rows]) -> _State:
+    lightgbm = _library()
+    train, validation = rows
+    classifies = job.task == "classification"
+    metric = "binary_logloss" if classifies else "l2"
+    options = {
+        **params.model_dump(exclude={"seed", "num_iterations", "early_stopping", "patience"}),
+        "objective": "binary" if classifies else "regression",
+        "metric": metric,
+        "num_threads": job.threads,
+        "deterministic": True,
+        "force_row_wise": True,
+        "verbosity": -1,
+    }
+    codes = list(range(len(job.categorical)))
+
+    def data(given: Rows, reference: Any = None) -> Any:
+        return lightgbm.Dataset(
+            matrix(encoder, given.frame),
+            given.labels,
+            weight=given.weights,
+            categorical_feature=codes,
+            reference=reference,
+            free_raw_data=False,
+        )
+
+    learnt = data(train)
+    watched = data(validation, learnt)
+    last = job.rounds or params.num_iterations
+    stops = params.early_stopping and job.rounds is None
+    kept = Kept(job.checkpoints, "lightgbm", f"{params.model_dump_json()} {train.count} {job.rounds}")
+    state = _State.resumed(kept)
+
+    def told(env: Any) -> None:
+        losses = {part: value for part, _, value, _ in env.evaluation_result_list}
+        state.later.append(losses["validation"])
+        named = {f"{part}_loss": value for part, value in losses.items()}
+        ended = stops and state.done - state.best >= params.patience
+        if job.report(state.done, state.done if ended else last, named):
+            state.stopped = True
+        if state.stopped or ended:
+            state.stopped = True
+            raise lightgbm.callback.EarlyStopException(env.iteration, env.evaluation_result_list)
+
+    while state.done < last and not state.stopped:
+        booster = lightgbm.train(
+            {**options, "seed": params.seed + state.done},
+            learnt,
+            min(ROUNDS, last - state.done),
+            valid_sets=[learnt, watched],
+            valid_names=["train", "validation"],
+            init_model=lightgbm.Booster(model_str=state.text) if state.text else None,
+            callbacks=[told],
+        )
+        state.text = booster.model_to_string(num_iteration=-1)
+        if not state.stopped:
+            kept.keep(state.write)
+    return state
+
+
+def _library() -> Any:
+    try:
+        import lightgbm
+    except (ImportError, OSError) as error:
+        raise ConfigError(
+            f"family lightgbm cannot load its library ({error}): install mlcycle[lightgbm], and libgomp1 "
+            "where the system has none"
+        ) from None
+    return lightgbm
