@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 from mlcycle.domain.durations import format_duration
 from mlcycle.domain.partitions import Unit
 from mlcycle.domain.sql_columns import names_column
+from mlcycle.domain.tasks import task_of
 from mlcycle.errors import ConfigError
 from mlcycle.project.learning import Entity, FeatureView, Inputs, Label, Split
 from mlcycle.project.limits import DEFAULTS, FITS, Limits, StepLimits, changed
@@ -89,13 +90,13 @@ class Project(Part):
         if own and self.label.column in self.inputs.all:
             raise ValueError(f"input {self.label.column!r} is the label itself")
         fairness = self.gate.guardrails.fairness
-        if fairness and fairness.rate != "mean_error" and self.label.task == "regression":
+        if fairness and fairness.rate != "mean_error" and not task_of(self.label.task).probabilities:
             raise ValueError(f"gate.guardrails.fairness.rate {fairness.rate} is of classes: say mean_error")
         if self.retrain.budget_money and self.value.prices is None:
             raise ValueError(
                 "retrain.budget_money needs a price list: say value.prices, or budget_hours alone"
             )
-        if self.label.task == "regression" and (self.value.explore or self.value.label_needs):
+        if not task_of(self.label.task).probabilities and (self.value.explore or self.value.label_needs):
             raise ValueError("value.explore and value.label_needs are of classes: a number has no threshold")
         if self.evaluation.heuristic not in self.candidates:
             raise ValueError(f"evaluation.heuristic {self.evaluation.heuristic!r} is not a candidate")

@@ -13,6 +13,7 @@ from mlcycle.domain.guardrails import calibration, fairness, latency, size
 from mlcycle.domain.guardrails.fairness import Group
 from mlcycle.domain.guardrails.finding import Finding
 from mlcycle.domain.metrics import Array
+from mlcycle.domain.tasks import task_of
 from mlcycle.steps.context import StepContext
 from mlcycle.steps.opening import Opened
 
@@ -43,7 +44,7 @@ def measured(
     found, groups = list[Finding](), dict[str, list[Group]]()
     if asked.calibration:
         limit = asked.calibration.max_error
-        unit = None if task == "classification" else float(learnt.std())
+        unit = None if task_of(task).probabilities else float(learnt.std())
         found.append(calibration.judged(labels, new, before, blocks, unit=unit, max_error=limit))
     if asked.fairness:
         for column in asked.fairness.columns:

@@ -13,6 +13,7 @@ from mlcycle.domain.metrics import Array, NotMeasured, Reading, calibration
 from mlcycle.domain.paired import Paired
 from mlcycle.domain.recommendations import Verdict
 from mlcycle.domain.slices import Slice
+from mlcycle.domain.tasks import task_of
 
 INK, ACCENT, OTHER, MUTED = "#1f2933", "#1769aa", "#c2571a", "#9aa5b1"
 
@@ -33,7 +34,7 @@ def learning_curve(curve: Mapping[str, Sequence[float]], unit: str) -> bytes:
 def fit_quality(task: str, labels: Array, predictions: Array, title: str) -> bytes:
     """Calibration of probabilities by tenths, or predicted against true values."""
     figure, axes = _figure(4.2, 4.0)
-    if task == "classification":
+    if task_of(task).probabilities:
         points = calibration(labels, predictions)
         predicted, seen = [p for p, _, _ in points], [s for _, s, _ in points]
         top = max(*predicted, *seen) * 1.05 or 1.0
