@@ -98,6 +98,13 @@ class Project(Part):
             )
         if not task_of(self.label.task).probabilities and (self.value.explore or self.value.label_needs):
             raise ValueError("value.explore and value.label_needs are of classes: a number has no threshold")
+        if odd := sorted(set(self.evaluation.must_not_matter) - set(self.inputs.all)):
+            raise ValueError(f"evaluation.must_not_matter names {odd[0]!r}, which is no input: remove it")
+        if odd := sorted(set(self.evaluation.directions) - set(self.inputs.numeric)):
+            raise ValueError(
+                f"evaluation.directions names {odd[0]!r}, which is no numeric input: only of a "
+                "number there is more"
+            )
         if self.evaluation.heuristic not in self.candidates:
             raise ValueError(f"evaluation.heuristic {self.evaluation.heuristic!r} is not a candidate")
         return self
@@ -121,7 +128,7 @@ class Project(Part):
 
     def _named(self, column: str) -> str:
         """Where the file names a column that is nowhere."""
-        known = {*self.inputs.all, *self.evaluation.slices, *self.split.groups}
+        known = {*self.inputs.all, *self.evaluation.slices, *self.evaluation.groups, *self.split.groups}
         return "input, slice or group" if column in known else "gate.guardrails.fairness.columns:"
 
     @property
@@ -132,7 +139,8 @@ class Project(Part):
     @property
     def dataset_columns(self) -> list[str]:
         """Columns of a dataset: inputs, then slices, columns of fairness and groups that are no inputs."""
-        beside = [*self.evaluation.slices, *self.gate.guardrails.columns, *self.split.groups]
+        measured = [*self.evaluation.slices, *self.evaluation.groups]
+        beside = [*measured, *self.gate.guardrails.columns, *self.split.groups]
         return list(dict.fromkeys([*self.inputs.all, *beside]))
 
     def variants(self, each: Literal["", "table", "candidate"]) -> list[str]:
