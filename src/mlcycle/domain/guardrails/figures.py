@@ -1,7 +1,7 @@
 """A figure of the model's own evaluation against its limit.
 
-Where the figure has an interval, all of it must lie beyond the limit for a refusal: luck refuses none. A figure
-that is not there is refused: a limit that nothing was put to is none.
+Where the figure has an interval, all of it must lie beyond the limit for a refusal: luck refuses none. A
+figure that is not there is refused: a limit that nothing was put to is none.
 """
 
 from mlcycle.domain.evaluation.document import Document, figure_at
@@ -15,7 +15,8 @@ def judged(document: Document | None, path: str, at_most: float | None, at_least
     Args:
         document: the challenger's evaluation; None where it is no longer kept.
         path: of the figure.
-        at_most, at_least: the limits, either may be None.
+        at_most: one limit, or None.
+        at_least: the other, or None.
     """
     name = f"figure {path}"
     limits = [
