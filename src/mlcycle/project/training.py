@@ -46,8 +46,21 @@ class Candidate(Part):
 
 #: What an evaluation can tell; ``domain.evaluation.parts`` has each in a file of its own.
 PartName = Literal[
-    *("figures", "baselines", "threshold", "calibration", "abstention", "residuals", "slices", "errors"),
-    *("fairness", "cost", "coverage", "behaviour", "importance", "dependence", "learning_curve"),
+    "figures",
+    "baselines",
+    "threshold",
+    "calibration",
+    "abstention",
+    "residuals",
+    "slices",
+    "errors",
+    "fairness",
+    "cost",
+    "coverage",
+    "behaviour",
+    "importance",
+    "dependence",
+    "learning_curve",
 ]
 #: Those that ask for no further training.
 USUAL_PARTS: list[PartName] = [part for part in get_args(PartName) if part != "learning_curve"]

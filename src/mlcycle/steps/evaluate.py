@@ -193,10 +193,13 @@ def _others(
     holdout: "pd.DataFrame",
     zero: Array,
     measured: list[Measured],
-) -> dict[str, Array]:
+) -> dict[str, tuple[str, Array]]:
     """Whom every candidate stands beside: the zero rule, the heuristic, the champion where there is one."""
     heuristic = context.project.evaluation.heuristic
-    found = {ZERO_RULE: zero, **{one.name: one.predictions for one in measured if one.name == heuristic}}
+    found = {ZERO_RULE: ("the zero rule", zero)}
+    for one in measured:
+        if one.name == heuristic:
+            found["heuristic"] = (f"the heuristic, {one.name}", one.predictions)
     champion, missing = champion_on(context, manifest, holdout)
     if missing:
         context.progress(missing)

@@ -17,7 +17,7 @@ from mlcycle.domain.spending import Prices, Used, cost
 from mlcycle.domain.tasks import task_of
 from mlcycle.errors import MlcycleError
 from mlcycle.ledger import champion as champions
-from mlcycle.ledger import models as versions
+from mlcycle.ledger import datasets
 from mlcycle.steps.context import StepContext
 from mlcycle.steps.opening import blocks_of, opened
 
@@ -52,7 +52,7 @@ class Bench:
     holdout: Rows
     validation: Rows
     learnt: Array
-    others: Mapping[str, Array]
+    others: Mapping[str, tuple[str, Array]]  # by key: name for people, answers on the holdout
 
     def document(self, candidate: Candidate, *, whole: bool) -> Document:
         """All that the project asks for; of a candidate that is not the best, the figures alone."""
@@ -76,6 +76,7 @@ class Bench:
                 "rows": len(candidate.predictions),
                 "blocks": len(set(subject.blocks.tolist())),
                 "currency": project.value.currency,
+                "k": project.evaluation.k,
                 "parts": found,
             }
         )
@@ -97,11 +98,16 @@ class Bench:
             before_blocks=blocks_of(self.validation.frame["event_time"], block),
             learnt=self.learnt,
             predict=candidate.model.predict,
-            others={name: said for name, said in self.others.items() if name != candidate.name},
+            others=self._beside(candidate),
             train=self._train,
             refit=lambda share: self._refit(candidate, share),
             cost=self._cost(candidate),
         )
+
+    def _beside(self, candidate: Candidate) -> dict[str, tuple[str, Array]]:
+        """Everybody else: the heuristic does not stand beside itself."""
+        own = candidate.name == self.context.project.evaluation.heuristic
+        return {key: other for key, other in self.others.items() if not (own and key == "heuristic")}
 
     def _examples(self) -> SplitExamples:
         project, context = self.context.project, self.context
@@ -134,15 +140,16 @@ class Bench:
 
     def _cost(self, candidate: Candidate) -> dict[str, float]:
         project = self.context.project
-        seconds = float(dict(candidate.train.get("metrics") or {}).get("fit_seconds", 0.0))
         rows = max(len(candidate.predictions), 1)
         found = {
-            "fit_seconds": seconds,
             "predict_seconds": candidate.seconds,
             "predict_microseconds_a_row": candidate.seconds / rows * 1e6,
             "model_mib": sum(f.stat().st_size for f in candidate.folder.rglob("*") if f.is_file()) / MIB,
         }
-        held = project.limits("train", candidate.name)
+        if "fit_seconds" not in candidate.train:  # trained by a version that did not hand it over
+            return found
+        seconds, held = float(candidate.train["fit_seconds"]), project.limits("train", candidate.name)
+        found["fit_seconds"] = seconds
         used = Used(seconds * held.nodes, held.cpu, memory_gib=held.memory / GIB, gpus=held.gpu)
         found["gpu_seconds"] = used.seconds * held.gpu
         if listed := project.value.prices:
@@ -153,8 +160,8 @@ class Bench:
 
 def champion_on(
     context: StepContext, manifest: DatasetManifest, holdout: Any
-) -> tuple[dict[str, Array], str]:
-    """What the champion says of the holdout, by the name it is told of by; and why it is not there.
+) -> tuple[dict[str, tuple[str, Array]], str]:
+    """The champion's name and what it says of the holdout; and why it is not there.
 
     Its name says where it was trained or chosen on some of these rows: it looks better than it is then.
     """
@@ -162,11 +169,11 @@ def champion_on(
         champion = champions.current(cursor, context.project.name)
         if champion is None:
             return {}, "there is no champion yet"
-        until = versions.learnt_until(cursor, context.project.name, [champion.version]).get(champion.version)
-    start = manifest.splits["holdout"].start
-    seen = until is not None and until > start
-    name = f"champion version {champion.version}" + (", which knows some of these rows" if seen else "")
+        learnt = datasets.manifest(cursor, context.project.name, champion.dataset_digest)
+    until, name = max(bounds.end for bounds in learnt.splits.values()), f"champion version {champion.version}"
+    if until > manifest.splits["holdout"].start:
+        name += ", which was trained or chosen on some of these rows"
     try:
-        return {name: opened(context, champion, holdout, manifest).predictions}, ""
+        return {"champion": (name, opened(context, champion, holdout, manifest).predictions)}, ""
     except MlcycleError as error:  # its files or its columns are gone: the others are told of all the same
         return {}, f"champion version {champion.version} does not stand beside it: {error.message}"

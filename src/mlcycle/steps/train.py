@@ -54,7 +54,10 @@ def _outcome(context: StepContext, values: dict[str, Any]) -> Outcome:
     loss = f", {metric} {metrics[metric]:.4f} on validation" if metric in metrics else ""
     return Outcome(
         message=f"{values['candidate']} trained in {metrics['fit_seconds']:.1f} s{loss}",
-        values={key: value for key, value in values.items() if key not in ("metrics", "link")},
+        values={
+            **{key: value for key, value in values.items() if key not in ("metrics", "link")},
+            "fit_seconds": metrics["fit_seconds"],
+        },
         metrics=metrics,
         links={"mlflow": values["link"]},
     )

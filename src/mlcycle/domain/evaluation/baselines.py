@@ -39,15 +39,15 @@ def at_random(subject: Subject) -> Array:
 
 def beside(subject: Subject) -> dict[str, object]:
     """The model against each of them on the same rows: metrics, and the gain in the project's metric."""
-    others = {"random": at_random(subject), **subject.others}
+    others = {"random": ("at random", at_random(subject)), **subject.others}
     metric, found = subject.wishes.metric, {}
-    for name, predictions in others.items():
+    for key, (name, predictions) in others.items():
         readings = {
             each: METRICS[each](subject.labels, predictions, subject.holdout.weights)
             for each in subject.task.metrics
         }
         values = {each: None if isinstance(value, NotMeasured) else value for each, value in readings.items()}
-        found[name] = {"metrics": values, "gain": plain(_gain(subject, metric, predictions))}
+        found[key] = {"name": name, "metrics": values, "gain": plain(_gain(subject, metric, predictions))}
     return {"metric": metric, "others": found}
 
 

@@ -45,6 +45,7 @@ class Document(BaseModel):
     rows: int
     blocks: int  # of time, by which intervals are made
     currency: str
+    k: int = 100  # rows of the figures at k
     parts: dict[str, PartFound]
 
     def found(self, part: str) -> dict[str, Any]:

@@ -42,7 +42,7 @@ def run(subject: Subject) -> dict[str, Any]:
 def dependence(subject: Subject) -> dict[str, Any]:
     """The mean answer along each of the columns that matter most by spread of that mean."""
     rows = np.linspace(0, len(subject.sampled) - 1, min(len(subject.sampled), AVERAGED)).astype(int)
-    frame, found = subject.sampled.iloc[rows].reset_index(drop=True), {}
+    frame, found = subject.sampled.iloc[rows].reset_index(drop=True), dict[str, dict[str, Any]]()
     for name in [*subject.categorical, *subject.numeric]:
         numeric = name in subject.numeric
         grid = _grid(subject, name, numeric)

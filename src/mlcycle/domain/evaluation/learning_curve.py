@@ -18,7 +18,7 @@ def run(subject: Subject) -> dict[str, Any]:
     """The metric of each fit on the holdout, and how much better all rows are than that."""
     if subject.refit is None:
         raise InputError("this model cannot be fitted again here")
-    metric, points = subject.wishes.metric, []
+    metric, points = subject.wishes.metric, list[dict[str, Any]]()
     for share in SHARES:
         answers = subject.refit(share)
         readings = subject.task.readings(subject.labels, answers, subject.holdout.weights)

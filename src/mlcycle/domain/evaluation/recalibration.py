@@ -110,11 +110,12 @@ def run(subject: Subject) -> dict[str, Any]:
 
 def _as_it_is(subject: Subject, predictions: Array) -> dict[str, Any]:
     spread = guard.error(subject.labels, predictions, subject.blocks)
-    error = (
-        Figure(expected_error(subject.labels, predictions), why="too few blocks of time for an interval")
-        if spread is None
-        else Figure(max(spread.gain, 0.0), *(max(each, 0.0) for each in spread.interval(SURE)))
-    )
+    if spread is None:
+        why = "too few blocks of time for an interval"
+        error = Figure(expected_error(subject.labels, predictions), why=why)
+    else:
+        low, high = spread.interval(SURE)
+        error = Figure(max(spread.gain, 0.0), max(low, 0.0), max(high, 0.0))
     return {
         "ece": plain(error),
         "ece_plain": expected_error(subject.labels, predictions),

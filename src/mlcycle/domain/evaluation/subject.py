@@ -44,7 +44,7 @@ class Subject:
         validation: earlier rows that no weight was learnt from; ``before`` and ``before_blocks`` are theirs.
         learnt: (m,) the training's labels.
         predict: the model: a frame with the inputs -> (rows,).
-        others: predictions on the holdout of those to stand beside, by name.
+        others: those to stand beside, by key: their name for people, and their predictions on the holdout.
         train: the training's rows, a part at a time.
         refit: a model like this one, fitted on the newest share of the training rows: share -> its answers
             on the holdout; None where that is not possible.
@@ -64,7 +64,7 @@ class Subject:
     before_blocks: NDArray[np.int64]
     learnt: Array
     predict: Callable[[Any], Array]
-    others: Mapping[str, Array] = field(default_factory=dict)
+    others: Mapping[str, tuple[str, Array]] = field(default_factory=dict)
     train: Callable[[], Iterable[Rows]] = tuple
     refit: Callable[[float], Array] | None = None
     cost: Mapping[str, float] = field(default_factory=dict)

@@ -45,7 +45,7 @@ def run(subject: Subject) -> dict[str, Any]:
 
 def _values(subject: Subject, top: Any) -> list[dict[str, Any]]:
     """Categories that are more frequent among the worst than among all, by how much."""
-    found = []
+    found = list[dict[str, Any]]()
     for name in subject.categorical:
         texts = texts_of(subject.holdout.frame[name])
         for value in largest(texts, MOST_VALUES):

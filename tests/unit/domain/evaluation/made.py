@@ -65,7 +65,7 @@ def classes(rows: int = 1200, days: int = 12, **changes: Any) -> Subject:
         before_blocks=blocks,
         learnt=known.labels,
         predict=probability,
-        others={"zero_rule": np.full(rows, known.labels.mean())},
+        others={"zero_rule": ("the zero rule", np.full(rows, known.labels.mean()))},
         train=lambda: [known],
         refit=lambda share: probability(holdout),
         cost={"fit_seconds": 1.5},
@@ -91,7 +91,7 @@ def numbers(rows: int = 1200, days: int = 12, **changes: Any) -> Subject:
         before=10 * subject.before,
         learnt=known.labels,
         predict=lambda frame: 10 * probability(frame),
-        others={"zero_rule": np.full(rows, known.labels.mean())},
+        others={"zero_rule": ("the zero rule", np.full(rows, known.labels.mean()))},
         train=lambda: [known],
         refit=lambda share: said,
     )

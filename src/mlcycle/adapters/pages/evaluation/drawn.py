@@ -123,7 +123,7 @@ def over_thresholds(
     thresholds: Sequence[float], groups: Mapping[str, Any], rate: str, title: str, most: int = 6
 ) -> bytes:
     """A rate of the largest groups over thresholds."""
-    figure, axes = canvas(4.8, 3.4)
+    figure, axes = canvas(4.2, 3.2)
     for (name, group), colour in zip(list(groups.items())[:most], COLOURS, strict=False):
         values = [float("nan") if v is None else v for v in group["over_thresholds"][rate]]
         axes.plot(thresholds, values, marker="o", markersize=3, color=colour, label=name)
@@ -134,7 +134,7 @@ def over_thresholds(
 
 def learning(found: Mapping[str, Any]) -> bytes:
     """The metric over the share of training rows."""
-    figure, axes = canvas(4.8, 3.4)
+    figure, axes = canvas(4.2, 3.2)
     points = [(p["share"], p["metric"]) for p in found["points"] if p["metric"] is not None]
     axes.plot([p[0] for p in points], [p[1] for p in points], color=ACCENT, marker="o")
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")

@@ -38,7 +38,10 @@ def render(project: Project, document: Document) -> str:
         "## Figures, with 95 % intervals over blocks of time",
         "| figure | value |",
         "|---|---|",
-        *(f"| {named(name)} | {figure(each)} |" for name, each in document.found("figures").items()),
+        *(
+            f"| {named(name, document.k)} | {figure(each)} |"
+            for name, each in document.found("figures").items()
+        ),
         "",
         "## What to know",
         *(f"- {_text(words)}" for words in summary(document)),

@@ -5,7 +5,7 @@ from typing import Any
 
 from mlcycle.adapters.pages import html as pages
 from mlcycle.adapters.pages.evaluation import rows_sections, score_sections
-from mlcycle.adapters.pages.evaluation.words import figure, named, number
+from mlcycle.adapters.pages.evaluation.words import figure, interval, named, number
 from mlcycle.domain.evaluation.document import Document
 
 Sections = Callable[[Document, dict[str, Any]], list[pages.Section]]
@@ -52,16 +52,15 @@ def summary(document: Document) -> list[str]:
     if beside:
         metric, figures = beside["metric"], document.found("figures")
         if metric in figures:
-            found.append(f"{named(metric)} {figure(figures[metric])}, with 95 %.")
-        for name, other in beside["others"].items():
+            between = interval(figures[metric]) or figures[metric]["why"]
+            found.append(f"{named(metric)} {number(figures[metric]['value'])}; 95 % interval: {between}.")
+        for key, other in beside["others"].items():
             gain = other["gain"]
-            if name != "random" and gain["value"] is not None:
+            if key != "random" and gain["value"] is not None:
                 sure = "surely " if gain["low"] is not None and gain["low"] * gain["high"] > 0 else ""
                 how = "better" if gain["value"] > 0 else "worse" if gain["value"] < 0 else "different"
                 hint = "" if sure or gain["low"] is None else ", which may be luck"
-                found.append(
-                    f"Against {name.replace('_', ' ')}: {sure}{how} by {number(abs(gain['value']))}{hint}."
-                )
+                found.append(f"Against {other['name']}: {sure}{how} by {number(abs(gain['value']))}{hint}.")
     if at := document.found("threshold"):
         gain = at["gain"]
         if gain["low"] is not None and gain["low"] > 0:

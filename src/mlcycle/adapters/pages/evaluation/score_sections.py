@@ -19,7 +19,8 @@ HOW = (
 def figures(document: Document, found: Found) -> list[Section]:
     """Every figure with its interval."""
     rows = [
-        [named(name), number(each["value"]), interval(each) or each["why"]] for name, each in found.items()
+        [named(name, document.k), number(each["value"]), interval(each) or each["why"]]
+        for name, each in found.items()
     ]
     return [Section("Figures", HOW, head=["figure", "value", "95 % interval"], rows=rows)]
 
@@ -29,12 +30,11 @@ def baselines(document: Document, found: Found) -> list[Section]:
     metrics, own = task_of(document.task).metrics, document.found("figures")
     rows = [[document.candidate, *(number(own[name]["value"]) for name in metrics), ""]]
     gains = []
-    for name, other in found["others"].items():
-        rows.append(
-            [name.replace("_", " "), *(number(other["metrics"][m]) for m in metrics), figure(other["gain"])]
-        )
+    for other in found["others"].values():
+        name = other["name"]
+        rows.append([name, *(number(other["metrics"][m]) for m in metrics), figure(other["gain"])])
         if other["gain"]["low"] is not None:
-            gains.append((name.replace("_", " "), *(other["gain"][key] for key in ("value", "low", "high"))))
+            gains.append((name, *(other["gain"][key] for key in ("value", "low", "high"))))
     title = f"Gain in {named(found['metric'])} over each; right of 0 the model is better"
     text = "The gain is in the project's metric, positive where the model is better, with its 95 % interval."
     picture = [("gains", plots.intervals(gains, title))] if gains else []

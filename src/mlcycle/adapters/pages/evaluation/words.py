@@ -21,9 +21,10 @@ NAMES = {
 }
 
 
-def named(key: str) -> str:
-    """A key of the document for people."""
-    return NAMES.get(key, key.replace("_", " "))
+def named(key: str, k: int | None = None) -> str:
+    """A key of the document for people; ``k`` is how many rows those at k are of."""
+    words = NAMES.get(key, key.replace("_", " "))
+    return words if k is None else words.replace("at k", f"at {k:,}")
 
 
 def number(value: Any) -> str:
