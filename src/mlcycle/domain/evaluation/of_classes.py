@@ -53,7 +53,7 @@ def of_rows(
     codes, count = codes_of(blocks)
     outcomes = confusion(labels, predictions, threshold, stands, codes, count)
     statistics = {
-        **_of_scores(labels, predictions, stands, codes, count, min(1.0, k / len(labels))),
+        **of_scores(labels, predictions, stands, codes, count, min(1.0, k / len(labels))),
         **_of_means(labels, predictions, stands, codes, count),
         **_of_outcomes(outcomes),
     }
@@ -92,9 +92,19 @@ def confusion(
     return {name: sums(stands * rows, codes, count) for name, rows in ways.items()}
 
 
-def _of_scores(
+def of_scores(
     labels: Array, predictions: Array, stands: Array, codes: NDArray[np.int64], count: int, share: float
 ) -> dict[str, Statistic]:
+    """Figures that look at the order of rows alone, as functions of the blocks' weights.
+
+    Args:
+        labels: (n,).
+        predictions: (n,).
+        stands: (n,) for how many rows each stands.
+        codes: (n,) each row's block.
+        count: how many blocks there are.
+        share: of rows whose precision is told.
+    """
     edges = np.unique(np.quantile(predictions, np.linspace(0, 1, CELLS + 1)[1:], method="higher"))
     cells = len(edges)
     cell = cells - 1 - np.minimum(np.searchsorted(edges, predictions), cells - 1)  # the highest first

@@ -13,6 +13,7 @@ from mlcycle.domain.metrics import Array, Payoff
 from mlcycle.domain.tasks import Task
 
 SAMPLE = 2000  # rows that a part looks at which asks the model again and again
+LARGE = 200_000  # rows that a part looks at which goes through every column's values
 SEED = 20130102
 
 
@@ -74,13 +75,17 @@ class Subject:
         """(n,) of the holdout."""
         return self.holdout.labels
 
+    def rows(self, most: int) -> NDArray[np.int64]:
+        """Positions of at most so many rows of the holdout, drawn with a seed, in order."""
+        count = len(self.predictions)
+        if count <= most:
+            return np.arange(count)
+        return np.sort(np.random.default_rng(SEED).choice(count, most, replace=False))
+
     @cached_property
     def sample(self) -> NDArray[np.int64]:
-        """Positions of at most ``SAMPLE`` rows of the holdout, drawn with a seed, in order."""
-        count = len(self.predictions)
-        if count <= SAMPLE:
-            return np.arange(count)
-        return np.sort(np.random.default_rng(SEED).choice(count, SAMPLE, replace=False))
+        """Positions of at most ``SAMPLE`` rows."""
+        return self.rows(SAMPLE)
 
     @cached_property
     def sampled(self) -> Any:
@@ -89,7 +94,10 @@ class Subject:
 
     @property
     def shown_sample(self) -> str:
-        """What is said of rows left out; empty where all were looked at."""
-        if len(self.sample) == len(self.predictions):
-            return ""
-        return f"on {len(self.sample):,} of {len(self.predictions):,} rows, drawn at random with a seed"
+        """What is said of rows that the sample leaves out."""
+        return self.shown_rows(SAMPLE)
+
+    def shown_rows(self, most: int) -> str:
+        """What is said where at most so many rows were looked at; empty where that is all."""
+        count = len(self.predictions)
+        return "" if count <= most else f"on {most:,} of {count:,} rows, drawn at random with a seed"

@@ -17,7 +17,7 @@ from mlcycle.domain.evaluation.bootstrap import codes_of, sums
 from mlcycle.domain.evaluation.coverage import numbers
 from mlcycle.domain.evaluation.figure import plain
 from mlcycle.domain.evaluation.groups import MISSING, largest, texts_of
-from mlcycle.domain.evaluation.subject import Subject
+from mlcycle.domain.evaluation.subject import LARGE, Subject
 from mlcycle.domain.interval import MIN_BLOCKS
 from mlcycle.domain.metrics import Array
 from mlcycle.domain.slices import at_once, moderated, together
@@ -43,22 +43,26 @@ class Found:
 
 def run(subject: Subject) -> dict[str, Any]:
     """The named slices and the worst of the found ones."""
-    loss = subject.task.row_loss(subject.labels, subject.predictions)
+    rows = subject.rows(LARGE)
+    loss = subject.task.row_loss(subject.labels[rows], subject.predictions[rows])
+    whole, frame = len(rows) == len(subject.predictions), subject.holdout.frame
+    frame = frame if whole else frame.iloc[rows].reset_index(drop=True)
     named, found = set(subject.wishes.slices), list[tuple[str, bool, NDArray[np.bool_]]]()
     columns = list(dict.fromkeys([*subject.wishes.slices, *subject.categorical]))
     for column in columns:
-        texts = texts_of(subject.holdout.frame[column])
+        texts = texts_of(frame[column])
         for value in largest(texts, MOST_VALUES):
             found.append((f"{column}={value}", column in named, texts == value))
     for column in subject.numeric:
         if column not in columns:
-            values = numbers(subject.holdout.frame[column])
-            found += [(f"{column} {words}", False, rows) for words, rows in fifths(values)]
-    slices = judged(loss, subject.blocks, found)
+            values = numbers(frame[column])
+            found += [(f"{column} {words}", False, own) for words, own in fifths(values)]
+    slices = judged(loss, subject.blocks[rows], found)
     worst = sorted(slices, key=lambda each: -each.least)
     shown = [each for each in worst if each.named] + [each for each in worst if not each.named][:SHOWN]
     return plain(  # type: ignore[no-any-return]
         {
+            "rows": subject.shown_rows(LARGE),
             "loss": subject.task.loss_words,
             "mean": float(loss.mean()),
             "looked_at": len(slices),

@@ -6,7 +6,7 @@ import numpy as np
 
 from mlcycle.domain.evaluation.figure import plain
 from mlcycle.domain.evaluation.groups import largest, texts_of
-from mlcycle.domain.evaluation.subject import Subject
+from mlcycle.domain.evaluation.subject import LARGE, Subject
 
 ROWS = 20
 SHARE = 0.01  # of rows, whose values are compared with all others'
@@ -45,9 +45,13 @@ def run(subject: Subject) -> dict[str, Any]:
 
 def _values(subject: Subject, top: Any) -> list[dict[str, Any]]:
     """Categories that are more frequent among the worst than among all, by how much."""
-    found = list[dict[str, Any]]()
+    found, rows = list[dict[str, Any]](), subject.rows(LARGE)
+    frame = subject.holdout.frame
+    if len(rows) < len(top):  # all of the worst, and some of the others
+        rows = np.union1d(rows[~top[rows]], np.flatnonzero(top))
+        frame, top = frame.iloc[rows], top[rows]
     for name in subject.categorical:
-        texts = texts_of(subject.holdout.frame[name])
+        texts = texts_of(frame[name])
         for value in largest(texts, MOST_VALUES):
             own = texts == value
             among, usual = float(own[top].mean()), float(own.mean())

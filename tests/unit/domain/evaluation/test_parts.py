@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from mlcycle.domain.evaluation import (
     worst,
 )
 from mlcycle.domain.examples import Rows
+from mlcycle.project.training import USUAL_PARTS, PartName
 from tests.unit.domain.evaluation.made import PAYOFF, Wishes, classes, frame_of, labels_of, numbers
 
 
@@ -100,6 +102,19 @@ def test_a_slice_that_is_worse_is_found_and_chance_is_not() -> None:
     assert found["slices"][0]["named"]
     assert found["slices"][0]["least"] > 0
     assert found["looked_at"] == 4 + 6 + 5  # shops and none; fifths of x and none; fifths of idle
+
+
+def test_of_many_rows_some_are_looked_at_and_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    subject = classes(4000, 20)
+    whole = worst.run(subject)["values"]
+    for module in (weak_slices, worst):
+        monkeypatch.setattr(module, "LARGE", 3000)
+    found = weak_slices.run(subject)
+    assert found["rows"] == "on 3,000 of 4,000 rows, drawn at random with a seed"
+    assert sum(each["rows"] for each in found["slices"] if each["named"]) == 3000
+    some = worst.run(subject)["values"]
+    assert some[0]["name"] == whole[0]["name"]
+    assert some[0]["among_worst"] == whole[0]["among_worst"]
 
 
 def test_rates_of_groups_by_hand() -> None:
@@ -224,6 +239,11 @@ def test_every_part_answers_on_any_rows(name: str) -> None:
     known = {part for part, status in statuses.items() if status == "not measured"}
     assert known == set(), {part: found[part]["why"] for part in known}
     json.dumps(found, allow_nan=False)
+
+
+def test_a_project_can_name_every_part_there_is() -> None:
+    assert set(get_args(PartName)) == set(parts.PARTS)
+    assert set(USUAL_PARTS) == set(parts.PARTS) - {"learning_curve"}
 
 
 def test_what_is_left_out_is_said() -> None:

@@ -30,7 +30,7 @@ def slices(document: Document, found: Found) -> list[Section]:
         f"Mean {found['loss']} of each slice against all other rows ({number(found['mean'])} on all). Each "
         f"value of a category and each fifth of a number is one: {found['looked_at']} were judged. Above "
         "nought in the last column is surely worse, all slices looked at at once with 95 %; drawn together: "
-        "what is not luck."
+        "what is not luck. " + _sampled(found)
     )
     head = ["slice", "", "rows", found["loss"], "more than elsewhere", "drawn together", "at least"]
     return [Section("Slices", text, head=head, rows=rows)]
