@@ -235,5 +235,10 @@ def test_a_group_becomes_a_part_of_the_datasets_and_a_figure_needs_a_limit(fligh
     limited = "gate:\n  guardrails: {figures: [{path: figures.recall%s}]}\n"
     flights.write_text(text.replace("gate:\n", limited % ", at_least: 0.4"))
     assert load(flights).gate.guardrails.figures[0].at_least == 0.4
+    wrong = (limited % ", at_least: 0.4").replace("figures.recall", "figurs.recall")
+    flights.write_text(text.replace("gate:\n", wrong))
+    assert "names 'figurs.recall', which evaluation.parts does not tell: there are figures," in refused(
+        flights
+    )
     flights.write_text(text.replace("gate:\n", limited % ""))
     assert "figure figures.recall: nothing is limited: say at_most, at_least, or both" in refused(flights)

@@ -72,6 +72,11 @@ class FigureLimit(Part):
             raise ValueError(f"figure {self.path}: nothing is limited: say at_most, at_least, or both")
         return self
 
+    @property
+    def part(self) -> str:
+        """The part of the evaluation that tells it."""
+        return self.path.partition(".")[0]
+
 
 class Guardrails(Part):
     """Those that a project names; the others are not measured."""

@@ -98,6 +98,13 @@ class Project(Part):
             )
         if not task_of(self.label.task).probabilities and (self.value.explore or self.value.label_needs):
             raise ValueError("value.explore and value.label_needs are of classes: a number has no threshold")
+        for limit in self.gate.guardrails.figures:
+            if limit.part not in self.evaluation.parts:
+                told = ", ".join(self.evaluation.parts)
+                raise ValueError(
+                    f"gate.guardrails.figures names {limit.path!r}, which evaluation.parts does not tell: "
+                    f"there are {told}"
+                )
         if odd := sorted(set(self.evaluation.must_not_matter) - set(self.inputs.all)):
             raise ValueError(f"evaluation.must_not_matter names {odd[0]!r}, which is no input: remove it")
         if odd := sorted(set(self.evaluation.directions) - set(self.inputs.numeric)):

@@ -95,7 +95,6 @@ class Bench:
             blocks=blocks_of(self.holdout.frame["event_time"], block),
             validation=self.validation,
             before=candidate.before,
-            before_blocks=blocks_of(self.validation.frame["event_time"], block),
             learnt=self.learnt,
             predict=candidate.model.predict,
             others=self._beside(candidate),

@@ -42,7 +42,7 @@ class Subject:
         task, payoff, wishes: the project's.
         categorical, numeric: the model's inputs.
         holdout: rows that nothing was chosen on; ``predictions`` (n,) and ``blocks`` of time (n,) are theirs.
-        validation: earlier rows that no weight was learnt from; ``before`` and ``before_blocks`` are theirs.
+        validation: earlier rows that no weight was learnt from; ``before`` is what the model says of them.
         learnt: (m,) the training's labels.
         predict: the model: a frame with the inputs -> (rows,).
         others: those to stand beside, by key: their name for people, and their predictions on the holdout.
@@ -62,7 +62,6 @@ class Subject:
     blocks: NDArray[np.int64]
     validation: Rows
     before: Array
-    before_blocks: NDArray[np.int64]
     learnt: Array
     predict: Callable[[Any], Array]
     others: Mapping[str, tuple[str, Array]] = field(default_factory=dict)

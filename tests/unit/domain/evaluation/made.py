@@ -62,7 +62,6 @@ def classes(rows: int = 1200, days: int = 12, **changes: Any) -> Subject:
         blocks=blocks,
         validation=known,
         before=probability(earlier),
-        before_blocks=blocks,
         learnt=known.labels,
         predict=probability,
         others={"zero_rule": ("the zero rule", np.full(rows, known.labels.mean()))},
