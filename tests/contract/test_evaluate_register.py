@@ -8,11 +8,15 @@ import pytest
 
 from mlcycle.adapters.tracking.model_files import manifest_digest
 from mlcycle.adapters.tracking.server import Tracking, fetch_model
+from mlcycle.adapters.warehouse.connection import Warehouse
 from mlcycle.contract import Handover
+from mlcycle.domain.evaluation.document import parse
 from mlcycle.domain.metrics import log_loss
 from mlcycle.errors import IntegrityError
+from mlcycle.ledger import champion as champions
+from mlcycle.project import Project
 from tests.conftest import Platform
-from tests.snapshots import JANUARY, Trained, flights, flights_project
+from tests.snapshots import FEBRUARY, JANUARY, Trained, flights, flights_project
 
 CANDIDATES = ("table", "boosting", "network")
 
@@ -86,6 +90,28 @@ def test_the_best_on_validation_is_registered_with_its_numbers(trained: Trained,
     assert best in page
     assert "http" not in page.replace("http-equiv", "")  # nothing is fetched from anywhere
 
+    document = parse(trained.artifacts.get(evaluated.outputs["evaluation"]))
+    assert (document.candidate, document.rows) == (best, len(holdout))
+    figures = document.found("figures")
+    assert figures["log_loss"]["value"] == losses[best]
+    assert figures["log_loss"]["low"] < losses[best] < figures["log_loss"]["high"]
+    others = document.found("baselines")["others"]
+    assert set(others) == {"random", "zero_rule", "heuristic"}  # the table is not the best
+    assert others["zero_rule"]["metrics"]["log_loss"] == pytest.approx(expected)
+    statuses = {part.status for name, part in document.parts.items()}
+    assert statuses == {"done", "does not apply", "left out"}
+    assert {name for name, part in document.parts.items() if part.status == "left out"} == {"learning_curve"}
+    assert document.found("cost")["fit_seconds"] > 0
+
+    for entry in trains:  # every candidate has its document, the best one its page and card
+        kept = {f.path for f in client.list_artifacts(str(entry.values["run_id"]), "evaluation")}
+        assert "evaluation/evaluation.json" in kept
+        whole = {"evaluation/page.html", "evaluation/model_card.md"} <= kept
+        assert whole == (entry.values["candidate"] == best)
+    page = trained.artifacts.read(evaluated.links["model"]).decode()
+    assert "Partial dependence" in page
+    assert "http" not in page
+
     registered = trained.ok(trained.step("register", inputs={"evaluate": [evaluated.handover]}))
     version = client.get_model_version(trained.project.name, str(registered.values["version"]))
     assert version.run_id == evaluated.values["best"]["run_id"]
@@ -94,6 +120,54 @@ def test_the_best_on_validation_is_registered_with_its_numbers(trained: Trained,
     )
     assert metrics["log_loss"] == losses[best]
     assert manifest == evaluated.values["best"]["manifest"]
+
+
+def test_a_gate_limits_any_figure_of_the_evaluation(trained: Trained, dataset: Handover) -> None:
+    trained.register(dataset, "table", "boosting")
+    limits = [
+        {"path": "figures.roc_auc", "at_least": 0.5},
+        {"path": "figures.recall", "at_least": 0.999},
+        {"path": "slices.nowhere", "at_most": 1},
+    ]
+    document = trained.project.document()
+    document["gate"] = {**document["gate"], "guardrails": {"figures": limits}}
+    trained.project = Project.model_validate(document)
+    compared = trained.ok(trained.step("compare"))
+    ((statistics,),) = trained.rows("select statistics from ledger.comparison where project = %s")
+    found = {name: each["passed"] for name, each in statistics["guardrails"].items()}
+    assert found == {
+        "figure figures.roc_auc": True,
+        "figure figures.recall": False,
+        "figure slices.nowhere": False,
+    }
+    assert compared.values["verdict"] == "refuse"
+    assert any("figure figures.recall" in str(reason) for reason in compared.values["reasons"])  # type: ignore[union-attr]
+
+
+def test_the_champion_stands_beside_the_next_candidates(trained: Trained, dataset: Handover) -> None:
+    trained.register(dataset, "table", "boosting")
+    with Warehouse(trained.settings("promote")).transaction() as cursor:  # past the gate
+        champions.crown(
+            *(cursor, trained.project.name, 1),
+            expected_seq=0,
+            action="promote",
+            actor="test",
+            reason="test",
+        )
+    later = trained.snapshot(flights(), FEBRUARY)
+    entry = trained.ok(trained.train(later, "boosting")).handover
+    evaluated = trained.ok(trained.evaluate(later, [entry]))
+    document = parse(trained.artifacts.get(evaluated.outputs["evaluation"]))
+    champion = document.found("baselines")["others"]["champion"]
+    assert champion["name"] == "champion version 1"
+    assert champion["gain"]["value"] != 0
+    # Again on the rows that the champion was judged on: that is said.
+    again = trained.ok(trained.evaluate(dataset, [trained.ok(trained.train(dataset, "boosting")).handover]))
+    document = parse(trained.artifacts.get(again.outputs["evaluation"]))
+    others = document.found("baselines")["others"]
+    assert others["champion"]["name"] == (
+        "champion version 1, which was trained or chosen on some of these rows"
+    )
 
 
 def test_registering_the_same_run_again_is_the_same_version(trained: Trained, dataset: Handover) -> None:

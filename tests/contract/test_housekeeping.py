@@ -47,7 +47,10 @@ FILES = [
     ("reports/shop/comparison/1-against-0-5.html", OLD, True),  # of a champion
     ("reports/shop/comparison/2-against-1-6.html", OLD, False),
     ("reports/shop/evaluation/run-1.html", OLD, True),
+    ("reports/shop/evaluation/run-1.7.json", OLD, True),
+    ("reports/shop/evaluation/run-1.7.model.html", OLD, True),
     ("reports/shop/evaluation/run-2.html", OLD, False),
+    ("reports/shop/evaluation/run-2.8.json", OLD, False),
     ("models/m1/data/model.bin", OLD, True),  # the first champion, not the last
     ("models/m2/data/model.bin", OLD, False),  # never one
     ("models/m3/data/model.bin", OLD, True),  # the champion

@@ -207,3 +207,38 @@ def test_only_an_input_is_declared_as_known(flights: Path) -> None:
     assert load(flights).inputs.known == ["distance"]
     flights.write_text(text.replace("inputs:\n", "inputs:\n  known: [tailnum]\n"))
     assert "known names 'tailnum', which is no input: list it as one, or remove it" in refused(flights)
+
+
+@pytest.mark.parametrize(
+    ("lines", "says"),
+    [
+        ("  groups: [nowhere]\n", "'nowhere' is in no table or view of the project"),
+        ("  must_not_matter: [tailnum]\n", "evaluation.must_not_matter names 'tailnum', which is no input"),
+        ("  directions: {carrier: up}\n", "evaluation.directions names 'carrier', which is no numeric input"),
+        ("  directions: {distance: sideways}\n", "evaluation.directions.distance"),
+        ("  parts: [slices]\n", "parts leaves out figures"),
+        ("  parts: [figures, shap]\n", "evaluation.parts.1"),
+        ("  budget: 0\n", "evaluation.budget"),
+    ],
+    ids=["group", "invariant", "direction", "way", "no figures", "part", "budget"],
+)
+def test_what_an_evaluation_cannot_tell_is_refused(flights: Path, lines: str, says: str) -> None:
+    text = flights.read_text()
+    flights.write_text(text.replace("evaluation:\n", f"evaluation:\n{lines}"))
+    assert says in refused(flights)
+
+
+def test_a_group_becomes_a_part_of_the_datasets_and_a_figure_needs_a_limit(flights: Path) -> None:
+    text = flights.read_text()
+    flights.write_text(text.replace("evaluation:\n", "evaluation:\n  groups: [tailnum]\n"))
+    assert "tailnum" in load(flights).dataset_columns
+    limited = "gate:\n  guardrails: {figures: [{path: figures.recall%s}]}\n"
+    flights.write_text(text.replace("gate:\n", limited % ", at_least: 0.4"))
+    assert load(flights).gate.guardrails.figures[0].at_least == 0.4
+    wrong = (limited % ", at_least: 0.4").replace("figures.recall", "figurs.recall")
+    flights.write_text(text.replace("gate:\n", wrong))
+    assert "names 'figurs.recall', which evaluation.parts does not tell: there are figures," in refused(
+        flights
+    )
+    flights.write_text(text.replace("gate:\n", limited % ""))
+    assert "figure figures.recall: nothing is limited: say at_most, at_least, or both" in refused(flights)

@@ -60,6 +60,18 @@ class WhyReportLink(ResultLink):
     key, title = "why", "Why"
 
 
+class CandidatesLink(ResultLink):
+    """The candidates of a training, side by side on the holdout."""
+
+    key, title = "evaluation", "Candidates compared"
+
+
+class ModelLink(ResultLink):
+    """All that is known of the model that was found best."""
+
+    key, title = "model", "Model evaluation"
+
+
 class ComparisonReportLink(ResultLink):
     """The challenger against the champion, by slice and block."""
 
@@ -81,7 +93,8 @@ class RecommendationsLink(ResultLink):
 def all_links() -> tuple[ResultLink, ...]:
     """The links of every task."""
     reports = (ValidationReportLink(), DriftReportLink(), WhyReportLink(), ComparisonReportLink())
-    return (MlflowRunLink(), *reports, EarningsLink(), RecommendationsLink())
+    trained = (CandidatesLink(), ModelLink())
+    return (MlflowRunLink(), *reports, *trained, EarningsLink(), RecommendationsLink())
 
 
 def address(link: str) -> str:

@@ -13,11 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlcycle.domain.interval import MIN_BLOCKS, Spread
-from mlcycle.domain.metrics import row_log_loss, row_squared_error
+from mlcycle.domain.tasks import task_of
 
 Array = NDArray[np.float64]
 
-LOSSES: Final = {"classification": "log loss", "regression": "RMSE"}
 ENOUGH: Final = 7  # days, to count a retrain among those that are summed up
 
 
@@ -49,8 +48,8 @@ class Brought:
     def words(self, confidence: float) -> str:
         """The figures for people."""
         text = (
-            f"{LOSSES[self.task]} {self.new:.4g} against {self.old:.4g} on {self.rows} rows of {self.days} "
-            f"days: {abs(self.gain):.2g} {'better' if self.gain >= 0 else 'worse'}"
+            f"{task_of(self.task).mean_loss_words} {self.new:.4g} against {self.old:.4g} on {self.rows} rows "
+            f"of {self.days} days: {abs(self.gain):.2g} {'better' if self.gain >= 0 else 'worse'}"
         )
         if self.spread is None:
             return f"{text}; with fewer than {MIN_BLOCKS} days that may be luck"
@@ -60,7 +59,7 @@ class Brought:
 
 def losses(task: str, labels: Array, predictions: Array) -> Array:
     """(n,) of each row: log loss, or the squared error of a number."""
-    return (row_log_loss if task == "classification" else row_squared_error)(labels, predictions)
+    return task_of(task).row_loss(labels, predictions)
 
 
 def brought(task: str, days: Mapping[int, Day]) -> Brought | None:
@@ -75,7 +74,7 @@ def brought(task: str, days: Mapping[int, Day]) -> Brought | None:
     sums = np.array([[each.old, each.new] for each in held])
     means = sums.sum(axis=0) / rows.sum()
     influence = (sums - means * rows[:, None]) / rows.sum()
-    if task == "regression":  # of a root: half its square's over the root
+    if task_of(task).loss == "rmse":  # of a root: half its square's over the root
         roots = np.sqrt(np.maximum(means, np.finfo(float).tiny))
         means, influence = roots, influence / (2 * roots)
     old, new = (float(value) for value in means)
@@ -103,8 +102,9 @@ def bring_nothing(found: Sequence[Brought], least: int, confidence: float) -> st
     )
     if mean - half > 0:
         return ""
+    unit = task_of(found[0].task).mean_loss_words
     return (
-        f"the last {len(gains)} retrains brought {mean:+.2g} of {LOSSES[found[0].task]} on average, "
+        f"the last {len(gains)} retrains brought {mean:+.2g} of {unit} on average, "
         f"{confidence:.0%} interval {mean - half:+.2g} to {mean + half:+.2g}: not to be told from nothing; "
         "retrain less often, or give the model something new to learn from"
     )

@@ -12,6 +12,7 @@ import numpy as np
 
 from mlcycle.domain.prediction_limit import Array, p_value, spread, unheard_of
 from mlcycle.domain.skill import READINGS, Days
+from mlcycle.domain.tasks import task_of
 
 MIN_DAYS: Final = 5  # to compare with
 FEW: Final = 7  # days whose mean is not taken as normal
@@ -79,7 +80,7 @@ def told(task: str, verdict: Verdict, now: Days) -> str:
         seen = f"against all other rows {changes}"
     else:
         shares = [float(np.average(side, weights=now.rows)) for side in (now.due, now.seen)]
-        due, was = (f"{share:.1%}" if task == "classification" else f"{share:.4g}" for share in shares)
+        due, was = (task_of(task).shown(share) for share in shares)
         seen = f"{due} expected, {was} seen, {changes}"
     words = "worse" if verdict.declined else "within what days differ anyway"
     if not verdict.declined and verdict.p_value < verdict.limit:

@@ -13,7 +13,8 @@ from typing import Final, Protocol, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from mlcycle.errors import ConfigError, InputError
+from mlcycle.domain.tasks import task_of
+from mlcycle.errors import InputError
 
 Array = NDArray[np.float64]
 
@@ -175,12 +176,6 @@ def _below(ranked: Array, values: Array) -> Array:
     return found
 
 
-OF_TASK: Final[dict[str, tuple[str, ...]]] = {
-    "classification": ("log_loss", "roc_auc", "brier"),
-    "regression": ("rmse", "mae"),
-}
-
-
 @overload
 def gain(metric: str, old: float, new: float) -> float: ...
 @overload
@@ -195,17 +190,14 @@ def gain(metric: str, old: Reading, new: Reading) -> Reading:
 
 def check_metric(metric: str, task: str) -> None:
     """Raise ConfigError where the metric does not measure the task."""
-    if metric not in OF_TASK[task]:
-        known = ", ".join(OF_TASK[task])
-        raise ConfigError(f"evaluation.metric {metric!r} does not measure a {task}: choose one of {known}")
+    task_of(task).check_metric(metric)
 
 
 def readings(
     task: str, labels: Array, predictions: Array, weights: Array | None = None
 ) -> dict[str, Reading]:
     """Every metric of the task on these rows."""
-    check_rows(labels, predictions)
-    return {name: METRICS[name](labels, predictions, weights) for name in OF_TASK[task]}
+    return task_of(task).readings(labels, predictions, weights)
 
 
 def measure(task: str, labels: Array, predictions: Array, weights: Array | None = None) -> dict[str, float]:
@@ -261,21 +253,5 @@ class Payoff(Protocol):
 def business_value(
     payoff: Payoff, task: str, labels: Array, predictions: Array, weights: Array | None = None
 ) -> float:
-    """What acting on these predictions is worth in all, in the payoff's currency.
-
-    Classification acts on a prediction of ``threshold`` or more; regression pays for each unit of
-    absolute error.
-    """
-    if task == "regression":
-        return float(payoff.per_unit_error * np.abs(predictions - labels).sum())
-    acted, positive = predictions >= payoff.threshold, labels > 0.5
-
-    def count(rows: NDArray[np.bool_]) -> float:
-        return float(np.count_nonzero(rows) if weights is None else weights[rows].sum())
-
-    return float(
-        payoff.true_positive * count(acted & positive)
-        + payoff.false_positive * count(acted & ~positive)
-        + payoff.true_negative * count(~acted & ~positive)
-        + payoff.false_negative * count(~acted & positive)
-    )
+    """What acting on these predictions is worth in all, in the payoff's currency, as the task has it."""
+    return task_of(task).value(payoff, labels, predictions, weights)

@@ -3,9 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from mlcycle.domain.metrics import METRICS, OF_TASK, NotMeasured, Reading
+from mlcycle.domain.metrics import METRICS, NotMeasured, Reading
 from mlcycle.domain.monitors import Measurement
 from mlcycle.domain.prediction_limit import spread
+from mlcycle.domain.tasks import TASKS
 
 Array = NDArray[np.float64]
 
@@ -21,7 +22,7 @@ def expected(metric: str, predictions: Array) -> Reading:
     does not see the label change for the same inputs. Not measured for a regression's metric: a
     point prediction tells nothing of its own error.
     """
-    if metric not in OF_TASK["classification"]:
+    if metric not in TASKS["classification"].metrics:
         return NotMeasured("a regression's error cannot be told without labels")
     labels = np.concatenate([np.ones_like(predictions), np.zeros_like(predictions)])
     weights = np.concatenate([predictions, 1 - predictions])

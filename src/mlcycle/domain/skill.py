@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlcycle.domain.metrics import row_log_loss
+from mlcycle.domain.tasks import task_of
 
 Array = NDArray[np.float64]
 Numbers = NDArray[np.int64]
@@ -156,7 +157,7 @@ def read(
 
 def _readings(task: str, labels: Array, predictions: Array, at: Numbers, count: int, stands: Array) -> Array:
     """(count, k + 1) of each day, NaN for a day of too few rows."""
-    classified = task == "classification"
+    classified = task_of(task).probabilities
     rows: Array = np.bincount(at, stands, count).astype(np.float64)
     there = np.maximum(rows, 1)
 

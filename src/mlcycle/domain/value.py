@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlcycle.domain.metrics import Payoff, business_value
+from mlcycle.domain.tasks import task_of
 
 Array = NDArray[np.float64]
 
@@ -53,10 +54,7 @@ class Worth:
 
 def constants(payoff: Payoff, task: str, learnt: Array) -> Constants:
     """The constant answers of a task, and which of them was best on the training labels (n,), n > 0."""
-    if task == "regression":
-        answers = {"median": float(np.median(learnt)), "mean": float(np.mean(learnt))}
-    else:
-        answers = {"never": -np.inf, "always": np.inf}
+    answers = dict(task_of(task).constants(learnt))
     earned = {name: _of_constant(payoff, task, learnt, answer) for name, answer in answers.items()}
     return Constants(answers, max(earned, key=earned.__getitem__))
 
@@ -78,7 +76,7 @@ def worth(
         name: _of_constant(payoff, task, labels, answer, weights) for name, answer in known.answers.items()
     } | dict(totals or {})
     total = business_value(payoff, task, labels, predictions, weights)
-    return Worth(total, before, known.usual, len(labels), _outcomes(payoff, task, labels, predictions))
+    return Worth(total, before, known.usual, len(labels), task_of(task).outcomes(payoff, labels, predictions))
 
 
 def answers(acted: NDArray[np.bool_]) -> Array:
@@ -91,15 +89,3 @@ def _of_constant(
     payoff: Payoff, task: str, labels: Array, answer: float, weights: Array | None = None
 ) -> float:
     return business_value(payoff, task, labels, np.full_like(labels, answer), weights)
-
-
-def _outcomes(payoff: Payoff, task: str, labels: Array, predictions: Array) -> dict[str, int]:
-    if task == "regression":
-        return {}
-    positive, acted = labels > 0.5, predictions >= payoff.threshold
-    return {
-        "true_positive": int(np.count_nonzero(positive & acted)),
-        "false_positive": int(np.count_nonzero(~positive & acted)),
-        "true_negative": int(np.count_nonzero(~positive & ~acted)),
-        "false_negative": int(np.count_nonzero(positive & ~acted)),
-    }

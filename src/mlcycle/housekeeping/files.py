@@ -128,9 +128,9 @@ def _digest(path: str) -> str:
 
 
 def _of_needed(needed: Needed, project: str, path: str) -> bool:
-    """Whether ``comparison/<version>-against-...`` or ``evaluation/<run>.html`` is of a model that stays."""
+    """Whether ``comparison/<version>-against-...`` or ``evaluation/<run>.*`` is of a model that stays."""
     name = path.rsplit("/", 1)[-1]
     version = name.partition("-against-")[0]
-    return (project, name.removesuffix(".html")) in needed.runs or (
+    return (project, name.partition(".")[0]) in needed.runs or (
         version.isdecimal() and (project, int(version)) in needed.versions
     )

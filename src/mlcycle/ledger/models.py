@@ -128,6 +128,16 @@ def evaluated(cursor: Cursor, project: str, dataset_digest: str, candidate: str)
     return ModelFiles(**found) if found else None
 
 
+def evaluation(cursor: Cursor, project: str, run_id: str) -> dict[str, Any] | None:
+    """Where the evaluation of a run is kept, uri and digest, or None: it is of before there were any."""
+    cursor.execute(
+        "select metrics -> 'evaluation' from ledger.evaluation where project = %s and run_id = %s",
+        (project, run_id),
+    )
+    (found,) = cursor.fetchone() or (None,)
+    return dict(found) if found else None
+
+
 def record_evaluation(
     cursor: Cursor,
     project: str,

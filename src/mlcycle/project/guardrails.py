@@ -56,6 +56,28 @@ class Fairness(Part):
     min_rows: Annotated[int, Field(ge=10)] = 30
 
 
+class FigureLimit(Part):
+    """A figure of the model's evaluation by its path there, ``figures.recall`` or ``cost.model_mib``.
+
+    Where the figure has an interval, the limit is broken where all of it lies beyond.
+    """
+
+    path: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*(\.[^.\s]{1,80}){1,8}$")]
+    at_most: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    at_least: Annotated[float, Field(allow_inf_nan=False)] | None = None
+
+    @model_validator(mode="after")
+    def _something_is_limited(self) -> Self:
+        if self.at_most is None and self.at_least is None:
+            raise ValueError(f"figure {self.path}: nothing is limited: say at_most, at_least, or both")
+        return self
+
+    @property
+    def part(self) -> str:
+        """The part of the evaluation that tells it."""
+        return self.path.partition(".")[0]
+
+
 class Guardrails(Part):
     """Those that a project names; the others are not measured."""
 
@@ -63,6 +85,7 @@ class Guardrails(Part):
     latency: Latency | None = None
     size: Size | None = None
     fairness: Fairness | None = None
+    figures: list[FigureLimit] = []
 
     @property
     def columns(self) -> list[str]:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from mlcycle.domain.durations import Duration, Span
+from mlcycle.domain.tasks import task_of
 from mlcycle.project.cross_validation import CrossValidation
 from mlcycle.project.part import Name, Part
 
@@ -37,10 +38,11 @@ class Label(Part):
 
     @model_validator(mode="after")
     def _threshold_fits_task(self) -> Self:
-        if self.task == "regression" and self.at_least is not None:
-            raise ValueError("at_least makes a class; a regression label has none")
-        if self.task == "regression" and self.positive is not None:
-            raise ValueError("positive names a class; a regression label has none")
+        if task_of(self.task).probabilities:
+            return self
+        for name, does in (("at_least", "makes"), ("positive", "names")):
+            if getattr(self, name) is not None:
+                raise ValueError(f"{name} {does} a class; a {self.task} label has none")
         return self
 
     def check_type(self, kind: str) -> None:
@@ -48,11 +50,10 @@ class Label(Part):
         where = f"label.column {self.column!r} is {kind}"
         if kind == "timestamp":
             raise ValueError(f"{where}: a label is a number, a boolean or a class of text")
-        if kind == "text" and (self.task == "regression" or self.positive is None):
-            wanted = "a number" if self.task == "regression" else "label.positive, the class that is 1"
-            raise ValueError(f"{where}: a {self.task} needs {wanted}")
-        if kind == "boolean" and self.task == "regression":
-            raise ValueError(f"{where}: a regression needs a number")
+        if kind not in task_of(self.task).label_types:
+            raise ValueError(f"{where}: a {self.task} needs a number")
+        if kind == "text" and self.positive is None:
+            raise ValueError(f"{where}: a {self.task} needs label.positive, the class that is 1")
         if kind != "text" and self.positive is not None:
             raise ValueError(f"{where}: label.positive names a class of a text column")
         if kind in ("boolean", "text") and self.at_least is not None:

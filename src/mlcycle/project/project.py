@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 from mlcycle.domain.durations import format_duration
 from mlcycle.domain.partitions import Unit
 from mlcycle.domain.sql_columns import names_column
+from mlcycle.domain.tasks import task_of
 from mlcycle.errors import ConfigError
 from mlcycle.project.learning import Entity, FeatureView, Inputs, Label, Split
 from mlcycle.project.limits import DEFAULTS, FITS, Limits, StepLimits, changed
@@ -89,14 +90,28 @@ class Project(Part):
         if own and self.label.column in self.inputs.all:
             raise ValueError(f"input {self.label.column!r} is the label itself")
         fairness = self.gate.guardrails.fairness
-        if fairness and fairness.rate != "mean_error" and self.label.task == "regression":
+        if fairness and fairness.rate != "mean_error" and not task_of(self.label.task).probabilities:
             raise ValueError(f"gate.guardrails.fairness.rate {fairness.rate} is of classes: say mean_error")
         if self.retrain.budget_money and self.value.prices is None:
             raise ValueError(
                 "retrain.budget_money needs a price list: say value.prices, or budget_hours alone"
             )
-        if self.label.task == "regression" and (self.value.explore or self.value.label_needs):
+        if not task_of(self.label.task).probabilities and (self.value.explore or self.value.label_needs):
             raise ValueError("value.explore and value.label_needs are of classes: a number has no threshold")
+        for limit in self.gate.guardrails.figures:
+            if limit.part not in self.evaluation.parts:
+                told = ", ".join(self.evaluation.parts)
+                raise ValueError(
+                    f"gate.guardrails.figures names {limit.path!r}, which evaluation.parts does not tell: "
+                    f"there are {told}"
+                )
+        if odd := sorted(set(self.evaluation.must_not_matter) - set(self.inputs.all)):
+            raise ValueError(f"evaluation.must_not_matter names {odd[0]!r}, which is no input: remove it")
+        if odd := sorted(set(self.evaluation.directions) - set(self.inputs.numeric)):
+            raise ValueError(
+                f"evaluation.directions names {odd[0]!r}, which is no numeric input: only of a "
+                "number there is more"
+            )
         if self.evaluation.heuristic not in self.candidates:
             raise ValueError(f"evaluation.heuristic {self.evaluation.heuristic!r} is not a candidate")
         return self
@@ -120,12 +135,9 @@ class Project(Part):
 
     def _named(self, column: str) -> str:
         """Where the file names a column that is nowhere."""
-        known = {*self.inputs.all, *self.evaluation.slices, *self.split.groups}
-        if (
-            self.split.cross_validation
-            and column == self.split.cross_validation.group
-            and column not in known
-        ):
+        known = {*self.inputs.all, *self.evaluation.slices, *self.evaluation.groups, *self.split.groups}
+        folds = self.split.cross_validation
+        if folds and column == folds.group and column not in known:
             return "split.cross_validation.group"
         return "input, slice or group" if column in known else "gate.guardrails.fairness.columns:"
 
@@ -137,7 +149,8 @@ class Project(Part):
     @property
     def dataset_columns(self) -> list[str]:
         """Columns of a dataset: inputs, then slices, columns of fairness and groups that are no inputs."""
-        beside = [*self.evaluation.slices, *self.gate.guardrails.columns, *self.split.groups]
+        measured = [*self.evaluation.slices, *self.evaluation.groups]
+        beside = [*measured, *self.gate.guardrails.columns, *self.split.groups]
         if self.split.cross_validation and self.split.cross_validation.group:
             beside.append(self.split.cross_validation.group)
         return list(dict.fromkeys([*self.inputs.all, *beside]))

@@ -1,6 +1,6 @@
 """Who competes, with what, and how they are measured."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, JsonValue, model_validator
 
@@ -44,9 +44,48 @@ class Candidate(Part):
     resources: Resources = Resources()
 
 
+#: What an evaluation can tell; ``domain.evaluation.parts`` has each in a file of its own.
+PartName = Literal[
+    "figures",
+    "baselines",
+    "threshold",
+    "calibration",
+    "abstention",
+    "residuals",
+    "slices",
+    "errors",
+    "fairness",
+    "cost",
+    "coverage",
+    "behaviour",
+    "importance",
+    "dependence",
+    "learning_curve",
+]
+#: Those that ask for no further training.
+USUAL_PARTS: list[PartName] = [part for part in get_args(PartName) if part != "learning_curve"]
+
+
 class Evaluation(Part):
-    """How candidates are measured on the holdout."""
+    """How candidates are measured on the holdout, and what is told of the best one.
+
+    ``parts`` are told of within ``budget`` seconds, those that cost most last. ``k``: rows of precision at k.
+    ``groups``: columns whose values fairness is told of. ``must_not_matter``: inputs that answers must not
+    change with. ``directions``: numeric inputs of which more must mean a higher answer (up), or a lower one.
+    """
 
     metric: Literal["log_loss", "roc_auc", "brier", "rmse", "mae"]
     heuristic: Name  # the candidate that stands for what people do without learning
     slices: list[Name] = []
+    parts: list[PartName] = USUAL_PARTS
+    budget: Annotated[float, Field(gt=0, le=86_400)] = 20
+    k: Annotated[int, Field(ge=1, le=1_000_000)] = 100
+    groups: list[Name] = []
+    must_not_matter: list[Name] = []
+    directions: dict[Name, Literal["up", "down"]] = {}
+
+    @model_validator(mode="after")
+    def _figures_are_there(self) -> Self:
+        if "figures" not in self.parts:
+            raise ValueError("parts leaves out figures: gates and the other parts rest on them")
+        return self

@@ -17,6 +17,7 @@ from mlcycle.adapters.pages.comparison_page import Compared, Rival
 from mlcycle.adapters.tracking.server import Tracking
 from mlcycle.contract import Output, Status
 from mlcycle.domain.dataset import DatasetManifest
+from mlcycle.domain.evaluation.document import Document, parse
 from mlcycle.domain.gate import Test, decide
 from mlcycle.domain.interval import MIN_BLOCKS
 from mlcycle.domain.metrics import Array, business_value, check_metric
@@ -108,6 +109,7 @@ def run(context: StepContext) -> Outcome:
         before=rivals[0].predictions if rivals[0].seq else None,
         challenger=lambda: opened(context, challenger, holdout),
         champion=lambda: opened(context, known.judged, holdout, manifest) if known.judged else None,
+        evaluation=lambda: _evaluation(context, challenger),
     )
     decision = decide(project.gate, tests, len(labels), slices, guarded.findings)
     notes = [known.overlap, *said, _looked(known, project.gate.anchor_confidence)]
@@ -151,6 +153,15 @@ def _known(context: StepContext, cursor: Any) -> Known:
         since,
         comparisons.looks(cursor, project.name, since, holdout.end),
     )
+
+
+def _evaluation(context: StepContext, challenger: models.ModelVersion) -> Document | None:
+    """What ``evaluate`` found of the challenger; None where that is no longer kept."""
+    with context.warehouse.transaction() as cursor:
+        kept = models.evaluation(cursor, context.project.name, challenger.run_id)
+    if kept is None or not context.artifacts.exists(context.artifacts.path(kept["uri"])):
+        return None
+    return parse(context.artifacts.get(Output.model_validate(kept)))
 
 
 def _rivals(

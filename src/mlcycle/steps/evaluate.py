@@ -4,6 +4,8 @@ The holdout is the gate's: the best of several on the rows that judge it would l
 Cawley and N. Talbot, "On over-fitting in model selection", JMLR 11, 2010).
 """
 
+import time
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +19,7 @@ from mlcycle.adapters.datasets.training_data import (
     weights_of,
 )
 from mlcycle.adapters.pages import evaluation_page, plots
+from mlcycle.adapters.pages.evaluation import model_card, model_page
 from mlcycle.adapters.pages.evaluation_page import Measured
 from mlcycle.adapters.tracking.server import Tracking, fetch_model
 from mlcycle.contract import Handover, Output
@@ -38,6 +41,7 @@ from mlcycle.domain.value import Constants, constants, worth
 from mlcycle.errors import InputError
 from mlcycle.ledger import models as ledger
 from mlcycle.steps.context import Outcome, StepContext
+from mlcycle.steps.evaluating import Bench, Candidate, champion_on
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,7 +59,8 @@ def run(context: StepContext) -> Outcome:
     if output is None:
         raise InputError("step 'dataset' handed over no manifest: run it again")
     manifest = read_manifest(context.artifacts, output)
-    columns = [*columns_of(project), *project.evaluation.slices]
+    beside = [*project.evaluation.slices, *project.evaluation.groups, "entity_key", "event_time"]
+    columns = [*columns_of(project), *beside]
     holdout = read_split(context.artifacts, manifest, "holdout", columns, context.scratch)
     labels = labels_of(holdout, "holdout", task)
     train = read_split(context.artifacts, manifest, "train", label_columns(project), context.scratch)
@@ -63,6 +68,8 @@ def run(context: StepContext) -> Outcome:
     zero = np.full(len(labels), np.average(learnt, weights=weights_of(train)))
     earlier = read_split(context.artifacts, manifest, "validation", columns, context.scratch)
     known = labels_of(earlier, "validation", task)
+    rows = Rows(holdout, labels, weights_of(holdout)), Rows(earlier, known, weights_of(earlier))
+    candidates = [_candidate(context, entry, rows) for entry in _trained(context)]
     measured = [
         Measured(
             ZERO_RULE,
@@ -71,10 +78,7 @@ def run(context: StepContext) -> Outcome:
             *_measure(context, holdout, labels, zero),
             METRICS[metric](known, np.full(len(known), zero[0]), weights_of(earlier)),
         ),
-        *(
-            _candidate(context, entry, holdout, labels, Rows(earlier, known, weights_of(earlier)))
-            for entry in _trained(context)
-        ),
+        *(_measured(context, each, rows) for each in candidates),
     ]
     for one in measured:
         if isinstance(found := METRICS[metric](labels, one.predictions, weights_of(holdout)), NotMeasured):
@@ -84,8 +88,11 @@ def run(context: StepContext) -> Outcome:
     report = context.artifacts.put(
         _report_path(context, best), evaluation_page.render(project, manifest, measured, best, labels)
     )
+    bench = Bench(context, manifest, *rows, learnt, _others(context, manifest, holdout, zero, measured))
+    kept = _evaluations(context, bench, candidates, best)
     links = _log(context, measured, best)
-    outcome = _outcome(metric, measured, best, manifest, report, links)
+    outcome = _outcome(metric, measured, best, manifest, report, {**links, **kept.links})
+    outcome.outputs["evaluation"] = kept.documents[best.name]
     with context.publication() as publication:
         for one in measured[1:]:
             ledger.record_evaluation(
@@ -94,7 +101,7 @@ def run(context: StepContext) -> Outcome:
                 run_id=one.train["run_id"],
                 candidate=one.name,
                 dataset_digest=manifest.digest,
-                metrics=_recorded(one),
+                metrics={**_recorded(one), "evaluation": kept.documents[one.name].model_dump(mode="json")},
                 best=one is best,
             )
         publication.outcome = outcome
@@ -156,21 +163,78 @@ def _on_validation(metric: str, one: Measured) -> float:
     return gain(metric, 0.0, one.validation)
 
 
-def _candidate(
-    context: StepContext, entry: Handover, holdout: "pd.DataFrame", labels: Array, earlier: Rows
-) -> Measured:
+def _candidate(context: StepContext, entry: Handover, rows: tuple[Rows, Rows]) -> Candidate:
+    """A candidate's answers on holdout and validation."""
     from mlcycle import models
 
     values: dict[str, Any] = dict(entry.values)
-    name = str(values["candidate"])
-    context.progress(f"{name} on {len(labels)} rows")
+    name, (holdout, earlier) = str(values["candidate"]), rows
+    context.progress(f"{name} on {holdout.count} rows")
     folder = context.scratch / f"evaluate-{values['run_id']}"
     fetch_model(context.settings, values["model_uri"], values["manifest"], folder)
     model = models.load(folder)
-    predictions, before = model.predict(holdout), model.predict(earlier.frame)
+    began = time.perf_counter()
+    predictions = model.predict(holdout.frame)
+    seconds, before = time.perf_counter() - began, model.predict(earlier.frame)
     check_rows(earlier.labels, before)
-    chosen_by = METRICS[context.project.evaluation.metric](earlier.labels, before, earlier.weights)
-    return Measured(name, values, predictions, *_measure(context, holdout, labels, predictions), chosen_by)
+    return Candidate(name, values, model, folder, predictions, before, seconds)
+
+
+def _measured(context: StepContext, one: Candidate, rows: tuple[Rows, Rows]) -> Measured:
+    holdout, earlier = rows
+    chosen_by = METRICS[context.project.evaluation.metric](earlier.labels, one.before, earlier.weights)
+    found = _measure(context, holdout.frame, holdout.labels, one.predictions)
+    return Measured(one.name, one.train, one.predictions, *found, chosen_by)
+
+
+def _others(
+    context: StepContext,
+    manifest: DatasetManifest,
+    holdout: "pd.DataFrame",
+    zero: Array,
+    measured: list[Measured],
+) -> dict[str, tuple[str, Array]]:
+    """Whom every candidate stands beside: the zero rule, the heuristic, the champion where there is one."""
+    heuristic = context.project.evaluation.heuristic
+    found = {ZERO_RULE: ("the zero rule", zero)}
+    for one in measured:
+        if one.name == heuristic:
+            found["heuristic"] = (f"the heuristic, {one.name}", one.predictions)
+    champion, missing = champion_on(context, manifest, holdout)
+    if missing:
+        context.progress(missing)
+    return {**found, **champion}
+
+
+@dataclass
+class Kept:
+    """Evaluations as they are kept: each candidate's document, and what people are shown of the best one."""
+
+    documents: dict[str, Output] = field(default_factory=dict)
+    links: dict[str, str] = field(default_factory=dict)
+
+
+def _evaluations(context: StepContext, bench: Bench, candidates: list[Candidate], best: Measured) -> Kept:
+    """Every candidate's figures and all that is told of the best one, kept and logged to their runs."""
+    kept, tracking = Kept(), Tracking(context.settings, context.project.name)
+    for one in candidates:
+        document = bench.document(one, whole=one.name == best.name)
+        run_id = str(one.train["run_id"])
+        # The attempt is in the name: one that was given up must not change what its successor has published.
+        path = f"reports/{context.project.name}/evaluation/{run_id}.{context.token}"
+        data = document.model_dump_json(indent=1).encode()
+        kept.documents[one.name] = context.artifacts.put(f"{path}.json", data)
+        tracking.log_file(run_id, "evaluation/evaluation.json", data)
+        if one.name != best.name:
+            continue
+        page = model_page.render(document)
+        context.artifacts.put(f"{path}.model.html", page)
+        kept.links["model"] = f"{path}.model.html"
+        tracking.log_file(run_id, "evaluation/page.html", page)
+        card = model_card.render(context.project, document).encode()
+        context.artifacts.put(f"{path}.card.md", card)
+        tracking.log_file(run_id, "evaluation/model_card.md", card)
+    return kept
 
 
 def _measure(

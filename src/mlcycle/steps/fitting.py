@@ -22,6 +22,7 @@ from mlcycle.adapters.tracking.server import Tracking
 from mlcycle.contract import code_version
 from mlcycle.domain.dataset import DatasetManifest
 from mlcycle.domain.metrics import measure
+from mlcycle.domain.tasks import task_of
 from mlcycle.errors import MlcycleError, Superseded
 from mlcycle.project import Candidate
 from mlcycle.steps.context import Outcome, StepContext
@@ -107,7 +108,7 @@ def _log_fit(
     metrics = measure(project.label.task, validation.labels, predictions, validation.weights)
     measured = [(f"validation_{key}", value, 0) for key, value in metrics.items()]
     tracking.log(run_id, metrics=[*measured, ("fit_seconds", seconds, 0)])
-    unit = "log loss" if project.label.task == "classification" else "squared error"
+    unit = task_of(project.label.task).loss_words
     tracking.log_file(run_id, "plots/learning_curve.png", plots.learning_curve(log.curve, unit))
     page = plots.fit_quality(project.label.task, validation.labels, predictions, "Validation")
     tracking.log_file(run_id, "plots/validation.png", page)

@@ -9,10 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlcycle.adapters.pages.guardrails_section import Guarded
-from mlcycle.domain.guardrails import calibration, fairness, latency, size
+from mlcycle.domain.evaluation.document import Document
+from mlcycle.domain.guardrails import calibration, fairness, figures, latency, size
 from mlcycle.domain.guardrails.fairness import Group
 from mlcycle.domain.guardrails.finding import Finding
 from mlcycle.domain.metrics import Array
+from mlcycle.domain.tasks import task_of
 from mlcycle.steps.context import StepContext
 from mlcycle.steps.opening import Opened
 
@@ -34,16 +36,17 @@ def measured(
     before: Array | None,
     challenger: Callable[[], Opened],
     champion: Callable[[], Opened | None],
+    evaluation: Callable[[], Document | None],
 ) -> Guarded:
     """What the project's guardrails find; models are opened only where one asks for more than predictions.
 
-    ``learnt`` are the training's labels.
+    ``learnt`` are the training's labels, ``evaluation`` what is known of the challenger.
     """
     asked, task = context.project.gate.guardrails, context.project.label.task
     found, groups = list[Finding](), dict[str, list[Group]]()
     if asked.calibration:
         limit = asked.calibration.max_error
-        unit = None if task == "classification" else float(learnt.std())
+        unit = None if task_of(task).probabilities else float(learnt.std())
         found.append(calibration.judged(labels, new, before, blocks, unit=unit, max_error=limit))
     if asked.fairness:
         for column in asked.fairness.columns:
@@ -63,6 +66,9 @@ def measured(
         if asked.size:
             limits = asked.size.max_mib, asked.size.max_ratio
             found.append(size.judged(own.bytes, other.bytes if other else None, *limits))
+    if asked.figures:
+        document = evaluation()
+        found += [figures.judged(document, each.path, each.at_most, each.at_least) for each in asked.figures]
     return Guarded(found, labels, new, before, groups)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from mlcycle.adapters.datasets.training_data import SplitExamples, columns_of, read_manifest
 from mlcycle.domain.dataset import DatasetManifest, Split
 from mlcycle.domain.metrics import Array, check_metric
+from mlcycle.domain.tasks import task_of
 from mlcycle.errors import InputError
 from mlcycle.project import Candidate, Project
 from mlcycle.steps.context import Outcome, StepContext
@@ -55,7 +56,10 @@ def _outcome(context: StepContext, values: dict[str, Any]) -> Outcome:
         loss += f", {mean:.4f} over folds (sd {metrics.get(f'cv_{metric}_sd', 0.0):.4f})"
     return Outcome(
         message=f"{values['candidate']} trained in {metrics['fit_seconds']:.1f} s{loss}",
-        values={key: value for key, value in values.items() if key not in ("metrics", "link")},
+        values={
+            **{key: value for key, value in values.items() if key not in ("metrics", "link")},
+            "fit_seconds": metrics["fit_seconds"],
+        },
         metrics=metrics,
         links={"mlflow": values["link"]},
     )
@@ -76,7 +80,7 @@ def _examples(context: StepContext, manifest: DatasetManifest, split: Split) -> 
 
 def _check_learnable(project: Project, labels: Array) -> None:
     if len(np.unique(labels)) < 2:
-        what = "one class" if project.label.task == "classification" else "one value"
+        what = task_of(project.label.task).constant_words
         raise InputError(
             f"the train split holds {what} only ({labels[0]:g} in all {len(labels)} rows): "
             "there is nothing to learn; choose a longer history"

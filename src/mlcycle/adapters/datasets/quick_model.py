@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mlcycle.domain.tasks import task_of
+
 Array = npt.NDArray[np.float64]
 
 ROWS = 20_000
@@ -44,12 +46,13 @@ def scores(
     ).astype(np.float64)
     inputs[~np.isfinite(inputs)] = np.nan
     target, fold = label[at], fold[at]
-    kind = HistGradientBoostingClassifier if task == "classification" else HistGradientBoostingRegressor
+    classes = task_of(task).probabilities
+    kind = HistGradientBoostingClassifier if classes else HistGradientBoostingRegressor
     # So few rows are slower on many threads, and much slower on a machine that is busy.
     with threadpool_limits(1):
         for held in np.unique(fold):
             out = fold == held
-            if task == "classification" and len(np.unique(target[~out])) < 2:
+            if classes and len(np.unique(target[~out])) < 2:
                 continue
             told = np.isfinite(inputs[~out]).any(axis=0)  # the others have no value to learn from
             if not told.any():
@@ -59,9 +62,7 @@ def scores(
                 inputs[~out][:, told], target[~out]
             )
             rows = inputs[out][:, told]
-            found[at[out]] = (
-                model.predict_proba(rows)[:, 1] if task == "classification" else model.predict(rows)
-            )
+            found[at[out]] = model.predict_proba(rows)[:, 1] if classes else model.predict(rows)
     return found
 
 

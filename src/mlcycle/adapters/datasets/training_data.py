@@ -13,6 +13,7 @@ from mlcycle.domain.dataset import DatasetManifest, Split, parse_manifest
 from mlcycle.domain.examples import Rows
 from mlcycle.domain.folds.plan import TIME
 from mlcycle.domain.metrics import Array
+from mlcycle.domain.tasks import task_of
 from mlcycle.errors import InputError
 from mlcycle.project import Project
 
@@ -154,9 +155,5 @@ def weights_of(frame: "pd.DataFrame") -> Array | None:
 def labels_of(frame: "pd.DataFrame", split: str, task: str) -> Array:
     """The labels of a split as float64. Raises InputError for a label that is no label of the task."""
     labels: Array = frame["label"].to_numpy(dtype=np.float64)
-    bad = int(np.count_nonzero(~np.isfinite(labels)))
-    if bad:
-        raise InputError(f"{bad} of {len(labels)} labels in the {split} split are missing or not finite")
-    if task == "classification" and not set(np.unique(labels)) <= {0.0, 1.0}:
-        raise InputError(f"labels in the {split} split are not 0 and 1: set label.at_least in the project")
+    task_of(task).check_labels(labels, split)
     return labels

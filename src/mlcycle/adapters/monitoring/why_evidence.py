@@ -7,6 +7,7 @@ import numpy as np
 from mlcycle.adapters.monitoring import days, labelled
 from mlcycle.adapters.monitoring.window import State, Window
 from mlcycle.domain import decline, skill
+from mlcycle.domain.tasks import task_of
 from mlcycle.domain.why_worse.evidence import Evidence
 from mlcycle.errors import InputError
 from mlcycle.ledger import comparisons, datasets, models
@@ -52,7 +53,7 @@ def gathered(window: Window) -> Evidence:
 
 def _classes(window: Window) -> tuple[float, float] | None:
     """Mean prediction of either class on the gate's days."""
-    if window.project.label.task != "classification":
+    if not task_of(window.project.label.task).probabilities:
         return None
     try:
         held = list(labelled.held_rows(window))

@@ -8,6 +8,7 @@ from mlcycle.adapters.pages import plots
 from mlcycle.domain.dataset import DatasetManifest
 from mlcycle.domain.metrics import Array, Reading, gain, shown
 from mlcycle.domain.slices import Slice
+from mlcycle.domain.tasks import task_of
 from mlcycle.domain.value import Worth
 from mlcycle.project import Project
 
@@ -88,7 +89,7 @@ def render(
             ],
             table,
         ),
-        pages.Section("Calibration" if task == "classification" else "Fit", "", calibrated),
+        pages.Section(task_of(task).fit_title, "", calibrated),
     ]
     if best.slices:
         chart = plots.slice_bars(best.slices, best.metrics[metric], metric)

@@ -13,13 +13,14 @@ from mlcycle.domain.metrics import Array, NotMeasured, Reading, calibration
 from mlcycle.domain.paired import Paired
 from mlcycle.domain.recommendations import Verdict
 from mlcycle.domain.slices import Slice
+from mlcycle.domain.tasks import task_of
 
 INK, ACCENT, OTHER, MUTED = "#1f2933", "#1769aa", "#c2571a", "#9aa5b1"
 
 
 def learning_curve(curve: Mapping[str, Sequence[float]], unit: str) -> bytes:
     """Loss of each round, a line for each of ``curve``'s names."""
-    figure, axes = _figure(6.4, 3.6)
+    figure, axes = canvas(6.4, 3.6)
     colours = {"train_loss": OTHER, "validation_loss": ACCENT}
     for name, values in curve.items():
         rounds = range(1, len(values) + 1)
@@ -27,13 +28,13 @@ def learning_curve(curve: Mapping[str, Sequence[float]], unit: str) -> bytes:
         axes.plot(rounds, values, marker=marker, label=name.replace("_", " "), color=colours.get(name, INK))
     axes.set(xlabel="round", ylabel=unit, title="Learning curve")
     axes.legend(frameon=False)
-    return _png(figure)
+    return png(figure)
 
 
 def fit_quality(task: str, labels: Array, predictions: Array, title: str) -> bytes:
     """Calibration of probabilities by tenths, or predicted against true values."""
-    figure, axes = _figure(4.2, 4.0)
-    if task == "classification":
+    figure, axes = canvas(4.2, 4.0)
+    if task_of(task).probabilities:
         points = calibration(labels, predictions)
         predicted, seen = [p for p, _, _ in points], [s for _, s, _ in points]
         top = max(*predicted, *seen) * 1.05 or 1.0
@@ -47,12 +48,12 @@ def fit_quality(task: str, labels: Array, predictions: Array, title: str) -> byt
         low, high = float(labels.min()), float(labels.max())
         axes.plot([low, high], [low, high], color=MUTED, linestyle="--")
         axes.set(xlabel="true", ylabel="predicted", title=title)
-    return _png(figure)
+    return png(figure)
 
 
 def bars(values: Mapping[str, float], title: str, unit: str, best: str) -> bytes:
     """One bar for each name, the best one in colour."""
-    figure, axes = _figure(6.4, 0.7 + 0.42 * len(values))
+    figure, axes = canvas(6.4, 0.7 + 0.42 * len(values))
     names = list(values)[::-1]
     drawn = axes.barh(
         names, [values[n] for n in names], color=[ACCENT if n == best else MUTED for n in names], height=0.6
@@ -63,26 +64,26 @@ def bars(values: Mapping[str, float], title: str, unit: str, best: str) -> bytes
     axes.xaxis.set_major_formatter("{x:,.0f}" if large else "{x:g}")
     axes.locator_params(axis="x", nbins=5)
     axes.set(title=title, xlabel=unit)
-    return _png(figure)
+    return png(figure)
 
 
 def slice_bars(slices: Sequence[Slice], overall: float, unit: str, limit: int = 24) -> bytes:
     """The metric on each slice beside its value on all rows; the largest slices."""
     shown = sorted(slices, key=lambda s: -s.rows)[:limit][::-1]
-    figure, axes = _figure(6.4, 0.9 + 0.26 * len(shown))
+    figure, axes = canvas(6.4, 0.9 + 0.26 * len(shown))
     names = [f"{s.name} ({s.rows}){', not measured' if _gap(s.metric) else ''}" for s in shown]
     axes.barh(names, [0.0 if _gap(s.metric) else s.metric for s in shown], color=ACCENT, height=0.6)
     axes.axvline(overall, color=OTHER, linestyle="--", label="all rows")
     axes.set(title="Slices (rows)", xlabel=unit)
     axes.legend(frameon=False, loc="lower right")
-    return _png(figure)
+    return png(figure)
 
 
 def gain(test: Test, spread: Spread) -> bytes:
     """Where the true gain may lie, what the gate asks for, and on which side of that it probably is."""
     from scipy.stats import t
 
-    figure, axes = _figure(6.4, 3.4)
+    figure, axes = canvas(6.4, 3.4)
     low, high = spread.interval(0.9)
     reach = (
         max(high - spread.gain, abs(spread.gain - test.min_gain) * 1.1, abs(spread.gain) * 1.1, 1e-9) * 1.3
@@ -104,7 +105,7 @@ def gain(test: Test, spread: Spread) -> bytes:
     )
     axes.set_yticks([])
     axes.legend(frameon=False, fontsize="small")
-    return _png(figure)
+    return png(figure)
 
 
 def _border(min_gain: float) -> str:
@@ -113,7 +114,7 @@ def _border(min_gain: float) -> str:
 
 def block_gains(paired: Paired, starts: Sequence[datetime]) -> bytes:
     """The gain on each block of time alone; a cross where the metric is not defined on the block."""
-    figure, axes = _figure(6.4, 3.0)
+    figure, axes = canvas(6.4, 3.0)
     gains = [0.0 if isinstance(value, NotMeasured) else value for value in paired.block_gains]
     axes.bar(range(len(starts)), gains, color=[ACCENT if value > 0 else OTHER for value in gains])
     axes.axhline(0, color=INK, linewidth=1)
@@ -126,19 +127,19 @@ def block_gains(paired: Paired, starts: Sequence[datetime]) -> bytes:
     ticks = list(range(0, len(starts), every))
     axes.set_xticks(ticks, [f"{starts[i]:%d %b}" for i in ticks], rotation=45, ha="right")
     axes.set(ylabel=f"gain in {paired.metric}", title="Gain by block of time")
-    return _png(figure)
+    return png(figure)
 
 
 def weekly(sums: Sequence[float], starts: Sequence[date], unit: str, over: str) -> bytes:
     """What was gained in each week, by its Monday."""
-    figure, axes = _figure(7.2, 3.0)
+    figure, axes = canvas(7.2, 3.0)
     axes.bar(range(len(sums)), sums, color=[ACCENT if value > 0 else OTHER for value in sums])
     axes.axhline(0, color=INK, linewidth=1)
     ticks = list(range(0, len(starts), max(1, len(starts) // 12)))
     axes.set_xticks(ticks, [f"{starts[at]:%d %b}" for at in ticks], rotation=45, ha="right")
     axes.yaxis.set_major_formatter("{x:,.0f}")
     axes.set(ylabel=unit, title=f"Gained each week over {over}")
-    return _png(figure)
+    return png(figure)
 
 
 def effects(measured: Sequence[tuple[str, float, float, float]], worst: int = 40) -> bytes:
@@ -147,7 +148,7 @@ def effects(measured: Sequence[tuple[str, float, float, float]], worst: int = 40
     ``measured`` are a column's name, its effect, what is usual and the limit, all in the column's own unit.
     """
     shown = sorted(measured, key=lambda item: item[1] / item[3])[-worst:]
-    figure, axes = _figure(7.2, 1.1 + 0.27 * len(shown))
+    figure, axes = canvas(7.2, 1.1 + 0.27 * len(shown))
     rows = range(len(shown))
     shares = [effect / limit for _, effect, _, limit in shown]
     axes.barh(
@@ -180,19 +181,19 @@ def effects(measured: Sequence[tuple[str, float, float, float]], worst: int = 40
         title="Each column against its null",
     )
     axes.legend(frameon=False, loc="lower right")
-    return _png(figure)
+    return png(figure)
 
 
 def shares(values: Mapping[str, float]) -> bytes:
     """A bar from 0 to 1 for each name, the first one at the top and in colour."""
-    figure, axes = _figure(7.2, 0.7 + 0.34 * len(values))
+    figure, axes = canvas(7.2, 0.7 + 0.34 * len(values))
     names = list(values)[::-1]
     colours = [MUTED] * (len(names) - 1) + [OTHER]
     drawn = axes.barh(names, [values[name] for name in names], color=colours, height=0.6)
     axes.bar_label(drawn, labels=[f"{values[name]:.0%}" for name in names], padding=4, color=INK)
     axes.set(xlim=(0, 1.12), title="What speaks for each")
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-    return _png(figure)
+    return png(figure)
 
 
 def by_day(
@@ -201,7 +202,7 @@ def by_day(
     colours: tuple[str, ...] = (MUTED, INK, OTHER),
 ) -> bytes:
     """Values of days, a colour for each of three kinds of days; a line at each kind's mean."""
-    figure, axes = _figure(6.4, 3.0)
+    figure, axes = canvas(6.4, 3.0)
     for (name, moments, values), colour in zip(lines, colours, strict=True):
         if not len(moments):
             continue
@@ -210,12 +211,12 @@ def by_day(
     axes.tick_params(axis="x", rotation=30)
     axes.set(title=title)
     axes.legend(frameon=False, fontsize="small")
-    return _png(figure)
+    return png(figure)
 
 
 def trace(moments: Sequence[datetime], values: Array, title: str, verdict: Verdict | None) -> bytes:
     """A figure over time, the last one in colour; what is usual and the limit where they are known."""
-    figure, axes = _figure(6.4, 2.8)
+    figure, axes = canvas(6.4, 2.8)
     axes.plot(moments, values, color=MUTED, marker="o", markersize=4)
     worse = verdict is not None and verdict.worse
     axes.plot(moments[-1:], values[-1:], "o", color=OTHER if worse else ACCENT, label="this window", zorder=3)
@@ -225,28 +226,29 @@ def trace(moments: Sequence[datetime], values: Array, title: str, verdict: Verdi
     axes.tick_params(axis="x", rotation=30)
     axes.set(title=title[0].upper() + title[1:])
     axes.legend(frameon=False, fontsize="small")
-    return _png(figure)
+    return png(figure)
 
 
 def intervals(rows: Sequence[tuple[str, float, float, float]], title: str, most: int = 24) -> bytes:
     """A figure with its interval for each name; those that lie furthest from nought."""
     shown = sorted(rows, key=lambda row: abs(row[1]))[-most:]
     shown.sort(key=lambda row: row[1])
-    figure, axes = _figure(6.4, 1.0 + 0.27 * len(shown))
+    figure, axes = canvas(6.4, 1.0 + 0.27 * len(shown))
     at = range(len(shown))
     axes.hlines(at, [low for _, _, low, _ in shown], [high for *_, high in shown], color=MUTED, linewidth=4)
     axes.scatter([value for _, value, _, _ in shown], at, color=ACCENT, zorder=3, s=30)
     axes.axvline(0, color=INK, linewidth=1)
     axes.set_yticks(at, [name for name, *_ in shown])
     axes.set(title=title)
-    return _png(figure)
+    return png(figure)
 
 
 def _gap(value: Reading) -> bool:
     return isinstance(value, NotMeasured)
 
 
-def _figure(width: float, height: float) -> tuple[Any, Any]:
+def canvas(width: float, height: float) -> tuple[Any, Any]:
+    """A figure of so many inches and its axes, as all plots look."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -258,7 +260,8 @@ def _figure(width: float, height: float) -> tuple[Any, Any]:
     return figure, axes
 
 
-def _png(figure: Any) -> bytes:
+def png(figure: Any) -> bytes:
+    """The figure's bytes."""
     stream = io.BytesIO()
     figure.savefig(stream, format="png", dpi=110)
     return stream.getvalue()

@@ -10,6 +10,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from mlcycle.adapters.warehouse.keys import entity_key, quoted
 from mlcycle.domain.partitions import Partition
+from mlcycle.domain.tasks import task_of
 from mlcycle.errors import ConfigError, InputError
 from mlcycle.ledger import partitioning
 from mlcycle.project import Project
@@ -95,7 +96,7 @@ def replace(cursor: Cursor, project: Project, partition: Partition) -> tuple[int
         params,
     )
     labelled, without, others = cursor.fetchone() or (0, 0, 0)
-    if others and project.label.task == "classification":
+    if others and task_of(project.label.task).probabilities:
         raise InputError(f"{others} of {labelled} labels of {partition.key}: {BINARY}")
     return int(labelled), int(without)
 

@@ -16,6 +16,7 @@ from psycopg2.extensions import cursor as Cursor
 from mlcycle.adapters.warehouse.keys import entity_key, quoted
 from mlcycle.domain.partitions import Partition
 from mlcycle.domain.recommendations import BUCKETS, Shown
+from mlcycle.domain.tasks import task_of
 from mlcycle.project import Project
 
 Array = NDArray[np.float64]
@@ -147,7 +148,7 @@ def _popularity(project: Project, how: Recommending) -> str:
     """``bucket`` of items in training: the head, the middle (half of the other interactions), the tail."""
     table, time = quoted("raw", f"{project.name}__{project.entity.table}"), project.entity_table.event_time
     event, item = quoted("e", time), quoted("e", how.item)
-    counts = "and l.label > 0.5" if project.label.task == "classification" else ""
+    counts = "and l.label > 0.5" if task_of(project.label.task).probabilities else ""
     return f"""popular as (
             select {item}::text as item, count(*) as interactions
             from {table} e join serving.label l

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mlcycle.domain.tasks import task_of
 from mlcycle.errors import LeakageError
 
 Hashes = npt.NDArray[np.uint64]
@@ -103,7 +104,7 @@ class Copies:
         if not rows:
             return 0, False
         label = kept[:, 3].copy().view(np.float64)
-        if self._task == "classification":
+        if task_of(self._task).probabilities:
             # Of pairs with the rarer class in them, those that have it twice: by chance as few as it is rare.
             rarer = float(label.mean() < 0.5)
             twice = _pairs(kept[label == rarer], [0])

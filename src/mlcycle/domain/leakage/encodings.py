@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mlcycle.domain.leakage.limits import DECLARE
+from mlcycle.domain.tasks import task_of
 from mlcycle.errors import LeakageError
 
 Floats = npt.NDArray[np.float64]
@@ -236,7 +237,7 @@ def unexplained(x: Floats, sums: Floats, task: str, share: float = 1.0) -> float
 
     rows = np.maximum(sums[:, 0], 1)
     mean = sums[:, 1] / rows
-    if task == "classification":
+    if task_of(task).probabilities:
         rate = (sums[:, 1] + 0.5) / (rows + 1)
         spread = rate * (1 - rate)
         enough = rows * spread >= EVENTS
@@ -255,7 +256,7 @@ def unexplained(x: Floats, sums: Floats, task: str, share: float = 1.0) -> float
     if plain <= ROUNDING * len(x):  # the same mean in each, to the last digit: nothing is left to explain
         return None
     trials = [(mean, [one, x, x * inverse, inverse], rows / (spread * share))]
-    if task == "classification":
+    if task_of(task).probabilities:
         odds = np.clip(mean, 0.5 / rows, 1 - 0.5 / rows)
         trials.append((np.log(odds / (1 - odds)), [one, x], rows * spread / share))
     for target, columns, weights in trials:

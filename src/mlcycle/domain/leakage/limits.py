@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from mlcycle.domain.leakage import strength
 from mlcycle.domain.leakage.strength import Floats, Reading
+from mlcycle.domain.tasks import task_of
 from mlcycle.errors import LeakageError
 
 TELLING_AUC = 0.98  # a single input that ranks this well, or this badly, knows the label
@@ -62,7 +63,7 @@ def check_column(
 
 def told_all(reading: Reading, task: str) -> bool:
     """Whether a reading tells so much that nothing is left to predict."""
-    if task == "classification":
+    if task_of(task).probabilities:
         return 1 - reading.wrong >= TELLING_AUC
     return math.sqrt(max(0.0, 1 - reading.wrong)) >= TELLING_CORRELATION
 
@@ -71,7 +72,7 @@ def suspect(reading: Reading, task: str) -> bool:
     """Whether an input tells so much that it has to be compared with the others."""
     if reading.rows < SUSPECT_ROWS:
         return False
-    if task == "classification":
+    if task_of(task).probabilities:
         # Two standard errors of an AUC (Hanley & McNeil 1982, its leading term).
         doubt = 2 * math.sqrt(reading.wrong * (1 - reading.wrong) / max(1, reading.rare))
         return reading.rare >= SUSPECT_RARE and 1 - reading.wrong - doubt >= SUSPECT_AUC
@@ -80,7 +81,7 @@ def suspect(reading: Reading, task: str) -> bool:
 
 def far_less(reading: Reading, others: float, task: str) -> bool:
     """Whether an input leaves a small part of what the others leave."""
-    return reading.wrong <= others * (FAR_LESS_PAIRS if task == "classification" else FAR_LESS_VARIANCE)
+    return reading.wrong <= others * (FAR_LESS_PAIRS if task_of(task).probabilities else FAR_LESS_VARIANCE)
 
 
 def too_far(name: str, reading: Reading, others: float, task: str) -> str:
@@ -108,11 +109,11 @@ def check_exact_values(name: str, values: Floats, label: Floats, past: Iterable[
     if found is None:
         return
     exact, near, rows = found
-    limit = 1 - SUSPECT_AUC if task == "classification" else EXACT_VARIANCE
+    limit = 1 - SUSPECT_AUC if task_of(task).probabilities else EXACT_VARIANCE
     if (
         exact.wrong > limit
         or exact.rows < SUSPECT_ROWS
-        or (exact.rare < SUSPECT_RARE and task == "classification")
+        or (exact.rare < SUSPECT_RARE and task_of(task).probabilities)
     ):
         return
     others = [near, *(strength.told("the past", score[rows], label[rows], task) for score in past)]
@@ -129,7 +130,9 @@ EXACT_VARIANCE = 0.1  # an exact value that leaves more of the label's variance 
 
 
 def _left(wrong: float, task: str) -> str:
-    what = "of pairs of rows ranked wrongly" if task == "classification" else "of the label's variance left"
+    what = (
+        "of pairs of rows ranked wrongly" if task_of(task).probabilities else "of the label's variance left"
+    )
     return f"{_share(wrong)} {what}"
 
 
@@ -144,7 +147,7 @@ def _copy(name: str, reading: Reading, task: str) -> str:
             "remove it from inputs"
         )
     by = "" if reading.how == "its value" else f" by {reading.how}"
-    if task == "classification":
+    if task_of(task).probabilities:
         figure = f"AUC {1 - reading.wrong:.3f} by itself"
     else:
         figure = f"correlation {math.sqrt(max(0.0, 1 - reading.wrong)):.4f}"

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from mlcycle.domain.leakage import limits, strength
 from mlcycle.domain.leakage.strength import FOLDS, Floats, Ints, Reading
+from mlcycle.domain.tasks import task_of
 from mlcycle.errors import LeakageError
 
 CELLS = 9  # of one input: eight neighbourhoods or values, and the absent
@@ -61,7 +62,7 @@ def _apart(first: Reading, second: Reading, task: str) -> float:
     Of two normal scores the squared distances between the classes add up; of two numbers the better counts.
     """
     least = min(first.wrong, second.wrong)
-    if task != "classification":
+    if not task_of(task).probabilities:
         return least
     normal = NormalDist()
     distances = [
@@ -71,7 +72,7 @@ def _apart(first: Reading, second: Reading, task: str) -> float:
 
 
 def _refusal(a: str, b: str, reading: Reading, least: float, task: str) -> str:
-    if task == "classification":
+    if task_of(task).probabilities:
         figures = f"AUC {1 - reading.wrong:.3f}, where each for itself makes {1 - least:.3f}"
     else:
         figures = (
@@ -110,7 +111,7 @@ def _by_cells(cells: Ints, label: Floats, fold: Ints, task: str) -> Reading | No
     sums = np.bincount(at, weights=label, minlength=size * FOLDS).reshape(FOLDS, size)
     other, mean = counts.sum(axis=0) - counts, label.mean()
     score = np.where(other > 0, (sums.sum(axis=0) - sums) / np.maximum(other, 1), mean)
-    if task != "classification":
+    if not task_of(task).probabilities:
         return strength.told("the mean of their cell", score.reshape(-1)[at], label, task)
     up, down = sums.reshape(-1), (counts - sums).reshape(-1)
     rare = int(min(up.sum(), down.sum()))
@@ -129,7 +130,7 @@ def _few(values: npt.NDArray[Any], step: int) -> npt.NDArray[Any]:
 def _by_difference(a: npt.NDArray[Any], b: npt.NDArray[Any], label: Floats, task: str) -> Iterator[Reading]:
     """By what one number is above the other, or above what is usual for a word."""
     if a.dtype != object and b.dtype != object:
-        if task == "classification":
+        if task_of(task).probabilities:
             yield from _wherever(strength.told("their difference", a - b, label, task, either_way=True))
         else:
             yield from _wherever(_by_plane(a, b, label, task))

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from mlcycle.domain.leakage import limits, pairs, strength
 from mlcycle.domain.leakage.strength import Floats, Ints, Reading
+from mlcycle.domain.tasks import task_of
 from mlcycle.errors import LeakageError
 
 Columns = Mapping[str, npt.NDArray[Any]]
@@ -92,7 +93,7 @@ def _others(
         score = quick(columns, label, strength.folds(len(label)), task)
         together = strength.told("together", score, label, task)
         best = min(best, together.wrong) if together else best
-    return min(best, 0.5) if task == "classification" else best
+    return min(best, 0.5) if task_of(task).probabilities else best
 
 
 def _order_of_keys(sample: Sample, alone: Mapping[str, Reading | None], quick: QuickModel) -> list[str]:

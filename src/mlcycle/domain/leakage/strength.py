@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from mlcycle.domain.leakage import words
 from mlcycle.domain.metrics import NotMeasured, roc_auc
+from mlcycle.domain.tasks import task_of
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -52,7 +53,7 @@ def readings(values: npt.NDArray[Any], label: Floats, task: str) -> Iterator[Rea
     """
     fold = folds(len(label))
     absent = is_absent(values)
-    if task == "classification":
+    if task_of(task).probabilities:
         yield from _wherever(told("is absent", absent.astype(np.float64), label, task, either_way=True))
     here = ~absent
     present, target, fold = values[here], label[here], fold[here]
@@ -113,7 +114,7 @@ def told(how: str, score: Floats, label: Floats, task: str, *, either_way: bool 
     score, label = score[finite], label[finite]
     if len(label) < MIN_ROWS:
         return None
-    if task == "classification":
+    if task_of(task).probabilities:
         rare = int(min(label.sum(), len(label) - label.sum()))
         found = roc_auc(label, score) if rare >= MIN_ROWS / 5 else None
         if found is None or isinstance(found, NotMeasured):
@@ -168,7 +169,7 @@ def means_elsewhere(codes: Ints, label: Floats, fold: Ints) -> tuple[Floats, npt
 def _of_numbers(how: str, values: Floats, label: Floats, fold: Ints, task: str) -> Iterator[Reading]:
     of = f"{how}" if how else "its value"
     yield from _wherever(told(of, values, label, task, either_way=True))
-    if task == "regression":
+    if not task_of(task).probabilities:
         finite = np.isfinite(values)
         place = ranks(values[finite])
         yield from _wherever(told(f"{of}, by rank", place, ranks(label[finite]), task, either_way=True))

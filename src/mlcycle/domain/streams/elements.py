@@ -5,6 +5,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from mlcycle.domain.tasks import task_of
+
 Array = NDArray[np.float64]
 Fed = Literal["error", "mistakes", "classes"]
 
@@ -24,7 +26,7 @@ def of(fed: Fed, task: str, labels: Array, predictions: Array, trained: Array) -
     usual, spread = float(trained.mean()), max(float(trained.std()), 1e-12)
     if fed == "classes":
         return classes(labels, predictions, usual)
-    if task == "classification":
+    if task_of(task).probabilities:
         if fed == "error":
             return excess(labels, predictions)
         return (classes(labels, predictions, usual) % 3 > 0).astype(np.float64)  # 1 and 2 are mistakes

@@ -11,6 +11,7 @@ from mlcycle.domain.decline import Verdict
 from mlcycle.domain.monitors import Measurement
 from mlcycle.domain.prediction_limit import spread
 from mlcycle.domain.skill import Days, together
+from mlcycle.domain.tasks import task_of
 
 Array = NDArray[np.float64]
 
@@ -71,7 +72,7 @@ class Evidence:
     def rows(self, days: Days) -> Array:
         """(D, 3): where the mean prediction lies (log odds of classes), bias and slope of each day."""
         due = days.due
-        if self.task == "classification":
+        if task_of(self.task).probabilities:
             share = np.clip(due, 1e-6, 1 - 1e-6)
             due = np.log(share / (1 - share))
         return np.column_stack([due, days.whole[:, :2]])

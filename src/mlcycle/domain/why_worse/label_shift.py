@@ -8,6 +8,7 @@ row: bias moves, slope does not, and predictions move with the shares.
 
 import numpy as np
 
+from mlcycle.domain.tasks import task_of
 from mlcycle.domain.why_worse.evidence import Evidence
 from mlcycle.domain.why_worse.hypothesis import PENALTY, Hypothesis
 
@@ -25,7 +26,7 @@ def share_by_predictions(mean: float, classes: tuple[float, float]) -> float:
 
 def judged(evidence: Evidence) -> Hypothesis:
     """The model in which one number, the log odds ratio of the classes, moves predictions and bias."""
-    if evidence.task == "classification" and evidence.classes is None:
+    if task_of(evidence.task).probabilities and evidence.classes is None:
         why = "what it predicts of either class on the gate's days is not known"
         return Hypothesis("label_shift", TITLE, why, "not known", TODO)
     if evidence.classes is None:

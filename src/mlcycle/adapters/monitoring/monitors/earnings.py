@@ -20,6 +20,7 @@ from mlcycle.domain.metrics import business_value
 from mlcycle.domain.monitors import Measurement
 from mlcycle.domain.seen_labels import estimated, payoffs, unknown
 from mlcycle.domain.spending import cost
+from mlcycle.domain.tasks import task_of
 from mlcycle.domain.value import Constants, constants
 from mlcycle.ledger import models, spent
 from mlcycle.project import Project
@@ -117,7 +118,7 @@ def _by_heuristic(window: Window, first: int, last: int) -> dict[int, float]:
 
 def _earned(project: Project, labels: Array, answers: Array, weights: Array) -> float:
     """By acting as the answers say, each row as many times as it stands for."""
-    if project.label.task == "regression":
+    if not task_of(project.label.task).probabilities:
         return business_value(project.value, project.label.task, labels, answers)
     return float(weights @ payoffs(project.value, labels, answers >= project.value.threshold))
 

@@ -10,6 +10,7 @@ from mlcycle.adapters.monitoring.window import Reference, State, Window
 from mlcycle.domain.monitors import Measurement
 from mlcycle.domain.streams.own import FourRates
 from mlcycle.domain.streams.replay import Detector
+from mlcycle.domain.tasks import task_of
 
 
 class Setting(Rows):
@@ -31,6 +32,6 @@ class LinearFourRates(Streaming):
     def measure(  # noqa: D102
         self, window: Window, reference: Reference, state: State
     ) -> Iterable[Measurement] | str:
-        if window.project.label.task != "classification":
+        if not task_of(window.project.label.task).probabilities:
             return "a number has no confusion matrix"
         return super().measure(window, reference, state)

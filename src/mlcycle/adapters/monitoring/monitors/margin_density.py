@@ -9,6 +9,7 @@ from pydantic import Field
 from mlcycle.adapters.monitoring.compared import Array, ByRows, Sized
 from mlcycle.adapters.monitoring.window import Reference, State, Window
 from mlcycle.domain.monitors import Measurement
+from mlcycle.domain.tasks import task_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -47,6 +48,6 @@ class MarginDensity(ByRows):
     def measure(  # noqa: D102
         self, window: Window, reference: Reference, state: State
     ) -> Iterable[Measurement] | str:
-        if window.project.label.task != "classification":
+        if not task_of(window.project.label.task).probabilities:
             return "a number has no decision to be near to"
         return super().measure(window, reference, state)

@@ -23,6 +23,7 @@ from mlcycle.domain.recommendations import (
     precision,
     with_spread,
 )
+from mlcycle.domain.tasks import task_of
 from mlcycle.ledger import datasets
 from mlcycle.project import Project
 from mlcycle.project.part import Name
@@ -60,7 +61,7 @@ class Recommendations(Monitor):
         for name in (params.item, *params.group):
             if name not in project.entity_table.columns:
                 return f"{name!r} is no column of the entity table {project.entity.table!r}"
-        if project.label.task == "regression" and not params.group:
+        if not task_of(project.label.task).probabilities and not params.group:
             return "a number has no threshold: say by group which rows compete"
         return ""
 
@@ -134,7 +135,7 @@ class Recommendations(Monitor):
     def _accuracy(self, window: Window, how: Recommending) -> dict[str, Any]:
         """By bucket of popularity the precision or the AUC on the labelled window, and how sure it is."""
         project = window.project
-        if project.label.task == "regression":
+        if not task_of(project.label.task).probabilities:
             return {}
         day = int(days.day_of(project).total_seconds())
         with window.cursor() as cursor:

@@ -1,0 +1,65 @@
+"""Numbers and names of an evaluation as people read them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+NAMES = {
+    "roc_auc": "ROC-AUC",
+    "pr_auc": "PR-AUC",
+    "log_loss": "log loss",
+    "brier": "Brier score",
+    "f1": "F1",
+    "precision_at_k": "precision at k",
+    "average_precision_at_k": "average precision at k",
+    "rmse": "RMSE",
+    "mae": "mean absolute error",
+    "r2": "R²",
+    "bias": "bias (prediction less label)",
+    "pinball_10": "pinball loss at .1",
+    "pinball_90": "pinball loss at .9",
+    "ece": "calibration error",
+}
+
+
+def named(key: str, k: int | None = None) -> str:
+    """A key of the document for people; ``k`` is how many rows those at k are of."""
+    words = NAMES.get(key, key.replace("_", " "))
+    return words if k is None else words.replace("at k", f"at {k:,}")
+
+
+def number(value: Any) -> str:
+    """Four digits that matter; words for what is not there."""
+    if value is None:
+        return "not measured"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int | float):
+        if float(value).is_integer() and abs(value) < 1e15:
+            return f"{int(value):,}"
+        return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}"
+    return str(value)
+
+
+def share(value: Any) -> str:
+    """A share in per cent."""
+    return "not measured" if value is None else f"{value:.1%}"
+
+
+def money(value: Any) -> str:
+    """A sum with its sign."""
+    return "not measured" if value is None else f"{value:+,.0f}"
+
+
+def figure(found: Mapping[str, Any]) -> str:
+    """A figure as one line."""
+    if found["value"] is None:
+        return "not measured"
+    between = interval(found)
+    return f"{number(found['value'])} ({between})" if between else number(found["value"])
+
+
+def interval(found: Mapping[str, Any]) -> str:
+    """Between what it lies; empty where that is not known."""
+    if found["low"] is None or found["high"] is None:
+        return ""
+    return f"{number(found['low'])} to {number(found['high'])}"

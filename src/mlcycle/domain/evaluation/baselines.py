@@ -1,0 +1,61 @@
+"""What else one could do: answer at random, always the same, by the heuristic, with the champion."""
+
+import numpy as np
+
+from mlcycle.domain.evaluation import of_classes, of_numbers
+from mlcycle.domain.evaluation.figure import SURE, Figure, plain
+from mlcycle.domain.evaluation.subject import Subject
+from mlcycle.domain.metrics import METRICS, Array, NotMeasured
+from mlcycle.domain.paired import paired_blocks
+from mlcycle.errors import InputError
+
+SEED = 20130103
+
+
+def figures(subject: Subject) -> dict[str, object]:
+    """Every figure of the model with its interval."""
+    found: dict[str, Figure]
+    if subject.task.probabilities:
+        found = of_classes.of_rows(
+            *(subject.labels, subject.predictions, subject.blocks),
+            threshold=subject.payoff.threshold,
+            k=subject.wishes.k,
+            weights=subject.holdout.weights,
+        )
+    else:
+        found = of_numbers.of_rows(
+            subject.labels, subject.predictions, subject.blocks, subject.holdout.weights
+        )
+    return {name: plain(figure) for name, figure in found.items()}
+
+
+def at_random(subject: Subject) -> Array:
+    """Who knows nothing: any probability alike; of numbers, a label of the training's drawn at random."""
+    random = np.random.default_rng(SEED)
+    rows = len(subject.predictions)
+    found: Array = random.random(rows) if subject.task.probabilities else random.choice(subject.learnt, rows)
+    return found
+
+
+def beside(subject: Subject) -> dict[str, object]:
+    """The model against each of them on the same rows: metrics, and the gain in the project's metric."""
+    others = {"random": ("at random", at_random(subject)), **subject.others}
+    metric, found = subject.wishes.metric, {}
+    for key, (name, predictions) in others.items():
+        readings = {
+            each: METRICS[each](subject.labels, predictions, subject.holdout.weights)
+            for each in subject.task.metrics
+        }
+        values = {each: None if isinstance(value, NotMeasured) else value for each, value in readings.items()}
+        found[key] = {"name": name, "metrics": values, "gain": plain(_gain(subject, metric, predictions))}
+    return {"metric": metric, "others": found}
+
+
+def _gain(subject: Subject, metric: str, other: Array) -> Figure:
+    try:
+        paired = paired_blocks(metric, subject.labels, other, subject.predictions, subject.blocks)
+    except InputError as error:
+        return Figure(None, why=error.message)
+    if paired.spread is None:
+        return Figure(paired.gain, why=f"{paired.blocks} blocks of time are too few for an interval")
+    return Figure(paired.gain, *paired.spread.interval(SURE))

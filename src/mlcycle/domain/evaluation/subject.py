@@ -1,0 +1,102 @@
+"""What is evaluated: one model on the rows that judge it, beside all that a part may ask for."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlcycle.domain.examples import Rows
+from mlcycle.domain.metrics import Array, Payoff
+from mlcycle.domain.tasks import Task
+
+SAMPLE = 2000  # rows that a part looks at which asks the model again and again
+LARGE = 200_000  # rows that a part looks at which goes through every column's values
+SEED = 20130102
+
+
+class Wishes(Protocol):
+    """What a project declares; :class:`mlcycle.project.training.Evaluation` is one."""
+
+    @property
+    def metric(self) -> str: ...  # noqa: D102
+    @property
+    def k(self) -> int: ...  # noqa: D102
+    @property
+    def slices(self) -> list[str]: ...  # noqa: D102
+    @property
+    def groups(self) -> list[str]: ...  # noqa: D102
+    @property
+    def must_not_matter(self) -> list[str]: ...  # noqa: D102
+    @property
+    def directions(self) -> Mapping[str, Any]: ...  # noqa: D102
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A model's answers and what made them.
+
+    Args:
+        task, payoff, wishes: the project's.
+        categorical, numeric: the model's inputs.
+        holdout: rows that nothing was chosen on; ``predictions`` (n,) and ``blocks`` of time (n,) are theirs.
+        validation: earlier rows that no weight was learnt from; ``before`` is what the model says of them.
+        learnt: (m,) the training's labels.
+        predict: the model: a frame with the inputs -> (rows,).
+        others: those to stand beside, by key: their name for people, and their predictions on the holdout.
+        train: the training's rows, a part at a time.
+        refit: a model like this one, fitted on the newest share of the training rows: share -> its answers
+            on the holdout; None where that is not possible.
+        cost: what is known of it: seconds, rows, money.
+    """
+
+    task: Task
+    payoff: Payoff
+    wishes: Wishes
+    categorical: list[str]
+    numeric: list[str]
+    holdout: Rows
+    predictions: Array
+    blocks: NDArray[np.int64]
+    validation: Rows
+    before: Array
+    learnt: Array
+    predict: Callable[[Any], Array]
+    others: Mapping[str, tuple[str, Array]] = field(default_factory=dict)
+    train: Callable[[], Iterable[Rows]] = tuple
+    refit: Callable[[float], Array] | None = None
+    cost: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def labels(self) -> Array:
+        """(n,) of the holdout."""
+        return self.holdout.labels
+
+    def rows(self, most: int) -> NDArray[np.int64]:
+        """Positions of at most so many rows of the holdout, drawn with a seed, in order."""
+        count = len(self.predictions)
+        if count <= most:
+            return np.arange(count)
+        return np.sort(np.random.default_rng(SEED).choice(count, most, replace=False))
+
+    @cached_property
+    def sample(self) -> NDArray[np.int64]:
+        """Positions of at most ``SAMPLE`` rows."""
+        return self.rows(SAMPLE)
+
+    @cached_property
+    def sampled(self) -> Any:
+        """The sample's rows, as a frame of its own."""
+        return self.holdout.frame.iloc[self.sample].reset_index(drop=True)
+
+    @property
+    def shown_sample(self) -> str:
+        """What is said of rows that the sample leaves out."""
+        return self.shown_rows(SAMPLE)
+
+    def shown_rows(self, most: int) -> str:
+        """What is said where at most so many rows were looked at; empty where that is all."""
+        count = len(self.predictions)
+        return "" if count <= most else f"on {most:,} of {count:,} rows, drawn at random with a seed"

@@ -1,0 +1,76 @@
+"""What every task answers."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
+
+from mlcycle.errors import ConfigError, InputError
+
+if TYPE_CHECKING:
+    from mlcycle.domain.metrics import Array, Payoff, Reading
+
+
+class Task(ABC):
+    """A kind of label. Objects hold no state; arrays are float64 of one length."""
+
+    name: ClassVar[str]  # in project files
+    metrics: ClassVar[tuple[str, ...]]  # what a candidate may be chosen by: names of metrics.METRICS
+    loss: ClassVar[str]  # what fits make small, a row at a time: a name of metrics.ROW_LOSSES
+    loss_words: ClassVar[str]  # the same for people, as learning curves name it
+    mean_loss_words: ClassVar[str]  # of the loss over rows, where it has the label's unit
+    #: Predictions are probabilities of class 1, and rows are acted on from a threshold up.
+    probabilities: ClassVar[bool]
+    label_types: ClassVar[tuple[str, ...]]  # columns that can be the label
+    constant_words: ClassVar[str]  # what labels have where there is nothing to learn
+    fit_title: ClassVar[str]  # of the plot that shows predictions beside labels
+
+    def check_metric(self, metric: str) -> None:
+        """Raise ConfigError where the metric does not measure the task."""
+        if metric not in self.metrics:
+            known = ", ".join(self.metrics)
+            raise ConfigError(
+                f"evaluation.metric {metric!r} does not measure a {self.name}: choose one of {known}"
+            )
+
+    def check_labels(self, labels: "Array", split: str) -> None:
+        """Raise InputError for a label (n,) that is none of the task's; ``split`` says where it is."""
+        import numpy as np
+
+        if bad := int(np.count_nonzero(~np.isfinite(labels))):
+            raise InputError(f"{bad} of {len(labels)} labels in the {split} split are missing or not finite")
+
+    def row_loss(self, labels: "Array", predictions: "Array") -> "Array":
+        """(n,) the loss of each row."""
+        from mlcycle.domain.metrics import ROW_LOSSES
+
+        return ROW_LOSSES[self.loss](labels, predictions)
+
+    def readings(
+        self, labels: "Array", predictions: "Array", weights: "Array | None" = None
+    ) -> "dict[str, Reading]":
+        """Every metric of the task. Raises InputError for no rows, or values that are not finite."""
+        from mlcycle.domain.metrics import METRICS, check_rows
+
+        check_rows(labels, predictions)
+        return {name: METRICS[name](labels, predictions, weights) for name in self.metrics}
+
+    @abstractmethod
+    def value(
+        self, payoff: "Payoff", labels: "Array", predictions: "Array", weights: "Array | None" = None
+    ) -> float:
+        """What acting on these predictions is worth in all, in the payoff's currency."""
+
+    @abstractmethod
+    def constants(self, learnt: "Array") -> Mapping[str, float]:
+        """The ways of acting without a model, by name: one answer for every row.
+
+        ``learnt`` (n,), n > 0, are the training's labels.
+        """
+
+    @abstractmethod
+    def outcomes(self, payoff: "Payoff", labels: "Array", predictions: "Array") -> dict[str, int]:
+        """How many rows ended in which way, where decisions have outcomes; else nothing."""
+
+    @abstractmethod
+    def shown(self, mean: float) -> str:
+        """A mean label for people."""

@@ -1,0 +1,126 @@
+"""Figures against scikit-learn's, and intervals against what is known of them."""
+
+import numpy as np
+import pytest
+import sklearn.metrics as peer
+
+from mlcycle.domain.evaluation import bootstrap, of_classes, of_numbers, ranking
+from mlcycle.domain.metrics import NotMeasured
+from tests.unit.domain.evaluation.made import classes
+
+RANDOM = np.random.default_rng(3)
+LABELS = (RANDOM.random(600) < 0.3).astype(float)
+SAID = np.round(np.clip(RANDOM.normal(0.3 + 0.2 * LABELS, 0.2), 0.01, 0.99), 2)  # with many ties
+WEIGHTS = RANDOM.integers(0, 4, 600).astype(float)
+DAYS = np.arange(600) // 50
+EACH = pytest.mark.parametrize("weights", [None, WEIGHTS], ids=["plain", "weighted"])
+
+
+@EACH
+def test_figures_of_classes_equal_scikit_learn(weights: np.ndarray | None) -> None:
+    given = {"sample_weight": weights}
+    acted = SAID >= 0.4
+    found = of_classes.of_rows(LABELS, SAID, DAYS, threshold=0.4, k=100, weights=weights)
+    expected = {
+        "roc_auc": peer.roc_auc_score(LABELS, SAID, **given),
+        "pr_auc": peer.average_precision_score(LABELS, SAID, **given),
+        "log_loss": peer.log_loss(LABELS, SAID, **given),
+        "brier": peer.brier_score_loss(LABELS, SAID, **given),
+        "precision": peer.precision_score(LABELS, acted, **given),
+        "recall": peer.recall_score(LABELS, acted, **given),
+        "f1": peer.f1_score(LABELS, acted, **given),
+        "accuracy": peer.accuracy_score(LABELS, acted, **given),
+        "bias": np.average(SAID - LABELS, weights=weights),
+        "selection_rate": np.average(acted, weights=weights),
+    }
+    assert {name: found[name].value for name in expected} == pytest.approx(expected)
+    for name, figure in found.items():
+        if name != "average_precision_at_k":
+            assert figure.low is not None, name
+            assert figure.low < figure.value < figure.high, name  # type: ignore[operator]
+
+
+@EACH
+def test_figures_of_numbers_equal_scikit_learn(weights: np.ndarray | None) -> None:
+    labels, said = RANDOM.normal(5, 2, 600), RANDOM.normal(5, 1, 600)
+    given = {"sample_weight": weights}
+    found = of_numbers.of_rows(labels, said, DAYS, weights)
+    expected = {
+        "rmse": peer.root_mean_squared_error(labels, said, **given),
+        "mae": peer.mean_absolute_error(labels, said, **given),
+        "median_absolute_error": peer.median_absolute_error(labels, said, **given),
+        "r2": peer.r2_score(labels, said, **given),
+        "pinball_10": peer.mean_pinball_loss(labels, said, alpha=0.1, **given),
+        "pinball_90": peer.mean_pinball_loss(labels, said, alpha=0.9, **given),
+        "bias": np.average(said - labels, weights=weights),
+    }
+    assert {name: found[name].value for name in expected} == pytest.approx(expected)
+    assert all(figure.low < figure.value < figure.high for figure in found.values())  # type: ignore[operator]
+
+
+def test_the_first_rows_by_hand() -> None:
+    labels, said = np.array([1.0, 0, 1, 1, 0]), np.array([0.9, 0.8, 0.7, 0.2, 0.1])
+    assert ranking.precision_at(labels, said, 3) == pytest.approx(2 / 3)
+    assert ranking.average_precision_at(labels, said, 3) == pytest.approx((1 + 2 / 3) / 3)
+    assert ranking.precision_at(labels, np.zeros(5), 2) == pytest.approx(3 / 5)  # ties share the places
+    assert isinstance(ranking.average_precision_at(np.zeros(3), np.zeros(3), 2), NotMeasured)
+
+
+def test_one_class_says_what_is_not_measured_and_measures_the_rest() -> None:
+    found = of_classes.of_rows(np.zeros(600), SAID, DAYS, threshold=2.0, k=10)
+    assert {name for name, figure in found.items() if figure.value is None} == {
+        *("roc_auc", "pr_auc", "average_precision_at_k", "precision", "recall", "f1")
+    }
+    assert found["roc_auc"].why == "the rows hold one class only"
+    assert found["log_loss"].low is not None
+
+
+def test_few_blocks_have_no_interval_and_say_so() -> None:
+    found = of_classes.of_rows(LABELS[:200], SAID[:200], DAYS[:200], threshold=0.4, k=10)
+    assert found["roc_auc"].low is None
+    assert found["roc_auc"].why == "4 blocks of time: 5 are needed for an interval"
+
+
+def test_a_constant_prediction_is_surely_constant() -> None:
+    found = of_classes.of_rows(LABELS, np.full(600, 0.3), DAYS, threshold=0.4, k=10)
+    assert (found["roc_auc"].low, found["roc_auc"].value, found["roc_auc"].high) == (0.5, 0.5, 0.5)
+
+
+def test_intervals_of_many_scores_are_those_of_few() -> None:
+    """Cells stand for scores: of 20,000 distinct ones nothing that matters is lost."""
+    subject = classes(20_000)
+    exact = of_classes.of_rows(subject.labels, subject.predictions, subject.blocks, threshold=0.5, k=100)
+    coarse = of_classes.of_rows(
+        subject.labels, np.round(subject.predictions, 3), subject.blocks, threshold=0.5, k=100
+    )
+    for name in ("roc_auc", "pr_auc"):
+        ours, other = ([f.low - f.value, f.high - f.value] for f in (exact[name], coarse[name]))  # type: ignore[operator]
+        assert ours == pytest.approx(other, abs=2e-4)
+
+
+def test_days_that_go_together_make_intervals_wide() -> None:
+    random = np.random.default_rng(8)
+    hard = np.repeat(random.normal(0, 1, 40), 50)
+    labels = hard + random.normal(0, 0.1, 2000)
+    by_day = of_numbers.of_rows(labels, np.zeros(2000), np.arange(2000) // 50)["bias"]
+    mixed = of_numbers.of_rows(labels, np.zeros(2000), np.arange(2000) % 40)["bias"]
+    assert by_day.high - by_day.low > 4 * (mixed.high - mixed.low)  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(("memory", "least"), [(0.0, 0.94), (0.5, 0.9)], ids=["independent", "alike"])
+def test_intervals_of_a_fortnight_hold_the_truth_where_percentiles_do_not(
+    memory: float, least: float
+) -> None:
+    random = np.random.default_rng(11)
+    counts = bootstrap.Draws(14).counts
+    held = plain = 0
+    for _ in range(150):
+        days = random.normal(0, 1, 14)
+        for day in range(1, 14):
+            days[day] = memory * days[day - 1] + np.sqrt(1 - memory**2) * days[day]
+        low, high = bootstrap.around(bootstrap.ratio(days, np.ones(14)), counts)
+        held += days.mean() + low <= 0 <= days.mean() + high
+        lower, upper = np.quantile(counts @ days / 14, [0.025, 0.975])
+        plain += lower <= 0 <= upper
+    assert held / 150 >= least
+    assert plain < held
