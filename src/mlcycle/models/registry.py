@@ -22,6 +22,9 @@ FAMILIES: dict[str, str] = {
     "rate_table": "mlcycle.models.rate_table:RateTable",
     "hist_gradient_boosting": "mlcycle.models.boosting:Boosting",
     "deep_cross": "mlcycle.models.deep_cross:DeepCross",
+    "mlp": "mlcycle.models.torch.mlp:MLP",
+    "wide_and_deep": "mlcycle.models.torch.wide_and_deep:WideAndDeep",
+    "dlrm": "mlcycle.models.torch.dlrm:DLRM",
 }
 
 
