@@ -1,1 +1,1 @@
-"""Families that train with torch on tables: one loop, data and networks apart from it. Prediction needs no torch."""
+"""Families that train with torch on tables: one loop, rows and networks apart. Prediction needs no torch."""

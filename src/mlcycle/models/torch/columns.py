@@ -1,4 +1,4 @@
-"""The inputs of a network: codes of categories and standardised numbers, as training and prediction see them."""
+"""The inputs of a network, codes of categories and standardised numbers, in training and in prediction."""
 
 from dataclasses import dataclass
 from typing import Any

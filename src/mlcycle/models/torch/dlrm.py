@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class DLRMParams(TrainingParams):
-    """``bottom`` are the layers of the numbers before a last one of ``embedding``, ``layers`` those on top."""
+    """``bottom`` are the numbers' layers before a last one of ``embedding``, ``layers`` those on top."""
 
     bottom: list[int] = Field([64], max_length=16)
     layers: list[int] = Field([128, 64], max_length=16)

@@ -1,4 +1,4 @@
-"""The processes of one training: alone, or several that torchrun has started, each with a part of every batch.
+"""The processes of one training: one, or several that torchrun has started, each with a part of every batch.
 
 torchrun says by its variables which of them a process is (``RANK``, ``WORLD_SIZE``, ``LOCAL_RANK``). The
 first, the leader, tells people, keeps the checkpoints and decides; the others do as it says.
@@ -22,7 +22,7 @@ TOGETHER: Final = 16  # steps between two agreements of several processes: each 
 
 @dataclass(frozen=True)
 class Gang:
-    """This process among those of its training."""
+    """One process among those of its training."""
 
     device: torch.device
     rank: int = 0
@@ -126,7 +126,7 @@ def joined(device: str, locks: Path | None, env: Mapping[str, str] = os.environ)
 
 @contextmanager
 def taken(locks: Path | None, names: Sequence[str]) -> Iterator[int]:
-    """The number of a GPU that no other training of this machine has; held until left, or until this process ends.
+    """The number of a GPU that no other training of this machine has, until left or until the process ends.
 
     Args:
         locks: where a file for each GPU is locked; None takes the first.

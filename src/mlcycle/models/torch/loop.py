@@ -140,7 +140,7 @@ class Training:
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(), lr=params.learning_rate, weight_decay=params.weight_decay, fused=True
         )
-        # A linear or cosine rise and a cosine down to nought (L. N. Smith and N. Topin, "Super-convergence", 2019).
+        # Half a cosine up, half a one down to nought: L. N. Smith and N. Topin, "Super-Convergence" (2019).
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
             self.optimizer,
             max_lr=params.learning_rate,
@@ -184,14 +184,14 @@ class Training:
                 f"{self.name} cannot be compiled here, leave compile out or install a C++ compiler: {reason}"
             ) from None
 
-    @torch.no_grad()
     def _loss_on(self, later: Resident | Streamed) -> float:
         """Mean loss on all rows, each process looking at some of them."""
         self.network.eval()
         sums = torch.zeros(2, dtype=torch.float64, device=self.gang.device)
         for batch in later.ordered(LOOKED_AT):
             mine = Batch(self.gang.share(batch.packed), batch.categorical, batch.count)
-            losses = self.goal.losses(self._said(self.network, mine), mine.labels)
+            with torch.no_grad():
+                losses = self.goal.losses(self._said(self.network, mine), mine.labels)
             sums += torch.stack([(losses * mine.weights).sum(), mine.weights.sum()]).double()
         total, weight = self.gang.summed(sums).tolist()
         return float(total / weight)
@@ -207,7 +207,8 @@ class Training:
 
     def _facts(self, rows: Resident | Streamed) -> str:
         params = self.params.model_dump_json(exclude={"checkpoint_minutes"})
-        return f"{params} {self.gang.device.type} {self.gang.size} {type(rows).__name__} {rows.count} {self.job.rounds}"
+        where = f"{self.gang.device.type} {self.gang.size} {type(rows).__name__}"
+        return f"{params} {where} {rows.count} {self.job.rounds}"
 
 
 def _seconds(minutes: float | None) -> float | None:

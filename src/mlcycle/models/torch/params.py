@@ -24,7 +24,9 @@ class TrainingParams(Params):
     patience: int | None = Field(None, ge=1)  # rounds without a better validation loss that end the fit
     precision: Literal["auto", "fp32", "bf16"] = "auto"  # auto: bf16 on a GPU
     compile: bool = False  # by torch.compile: pays for long trainings, needs a C++ compiler
-    stream: bool | None = None  # rows from the disk in every round; left out: where memory has no room for them
+    stream: bool | None = (
+        None  # rows from the disk in every round; left out: where memory has no room for them
+    )
     checkpoint_minutes: float | None = Field(None, gt=0)  # left out: half a minute
     rare: int = Field(100, ge=1)  # categories of fewer training rows share one embedding
 

@@ -9,8 +9,9 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from io import BufferedRandom
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -127,7 +128,7 @@ class Resident:
 class Streamed:
     """All rows in a file, blocks of ``block`` rows one after the other; memory holds two windows."""
 
-    file: BinaryIO
+    file: BufferedRandom
     width: int
     categorical: int
     count: int
@@ -181,7 +182,8 @@ class Streamed:
         for block in blocks:
             part = found[at : at + self._rows(block)]
             self.file.seek(block * self.block * self.width * 4)
-            if self.file.readinto(memoryview(part).cast("B")) != part.nbytes:  # type: ignore[attr-defined]
+            view = memoryview(part).cast("B")  # type: ignore[arg-type]
+            if self.file.readinto(view) != part.nbytes:
                 raise OSError("the file of encoded rows ends early")
             at += len(part)
         tensor = torch.from_numpy(found)
@@ -201,7 +203,9 @@ def pack(columns: Columns, rows: Rows, mean: float, scale: float) -> np.ndarray[
     return np.concatenate([codes, columns.numbers(rows.frame), labels, weights], axis=1)
 
 
-def resident(packed: Iterable[np.ndarray[Any, Any]], columns: Columns, count: int, device: torch.device) -> Resident:
+def resident(
+    packed: Iterable[np.ndarray[Any, Any]], columns: Columns, count: int, device: torch.device
+) -> Resident:
     """All rows on the device; of each part only one copy is held at a time."""
     found = np.empty((count, width_of(columns)), dtype=np.float32)
     at = 0
@@ -215,7 +219,8 @@ def streamed(
     packed: Iterable[np.ndarray[Any, Any]], columns: Columns, batch: int, device: torch.device
 ) -> Streamed:
     """All rows in a file of the temporary folder, which is gone as soon as nobody has it open."""
-    file, count = tempfile.TemporaryFile(prefix="mlcycle-rows-"), 0
+    file: Any = tempfile.TemporaryFile(prefix="mlcycle-rows-")  # noqa: SIM115 - open as long as rows are read
+    count = 0
     for part in packed:
         file.write(np.ascontiguousarray(part).data)
         count += len(part)
@@ -225,10 +230,7 @@ def streamed(
 
 def fits(count: int, columns: Columns, device: torch.device) -> bool:
     """Whether the rows take less than half of the memory that is free on the device."""
-    if device.type == "cuda":
-        free, _ = torch.cuda.mem_get_info(device)
-    else:
-        free = _available()
+    free = int(torch.cuda.mem_get_info(device)[0]) if device.type == "cuda" else _available()
     return count * width_of(columns) * 4 < free / 2
 
 

@@ -22,9 +22,7 @@ class Scan:
     scale: float  # their standard deviation; one where they are all the same
 
 
-def scan(
-    parts: Iterable[Rows], categorical: list[str], numeric: list[str], *, limit: int, rare: int
-) -> Scan:
+def scan(parts: Iterable[Rows], categorical: list[str], numeric: list[str], *, limit: int, rare: int) -> Scan:
     """What ``Encoder.fit`` finds on all rows at once, without holding them.
 
     Memory grows with the number of distinct categories, not with the rows.

@@ -21,7 +21,7 @@ SPREAD: Final = (2_654_435_761, 40_503)  # D. E. Knuth's multipliers: neighbouri
 
 
 class WideAndDeepParams(TrainingParams):
-    """``crosses`` are pairs of categorical columns whose combinations have a weight each; left out, every pair.
+    """``crosses`` are pairs of categorical columns, a weight for each combination; left out: all pairs.
 
     A pair of more than ``buckets`` combinations is hashed into as many.
     """
