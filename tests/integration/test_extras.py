@@ -13,7 +13,14 @@ from tests.conftest import ROOT
 
 SOURCE = ROOT / "src" / "mlcycle"
 CORE = ("contract.py", "errors.py", "settings.py", "cycle.py", "cli.py", "revision.py", "project", "ledger")
-TORCH = ("models/deep_cross_net.py", "models/checkpoint.py")
+TORCH = (
+    "models/checkpoint.py",
+    "models/deep_cross_net.py",
+    *(
+        f"models/torch/{name}.py"
+        for name in ("blocks", "fitting", "gang", "interrupt", "loop", "meter", "rows")
+    ),
+)
 #: What each extra must carry, and what must not come along with it.
 PIECES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "": (CORE, ("airflow", "numpy", "fsspec")),
@@ -42,6 +49,11 @@ PIECES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 #: Imported by a function that is called only where another extra is installed.
 ELSEWHERE = {
     "steps/fitting.py": ("torch",),  # asked for a GPU, which only families of the torch extra use
+    # networks are made where they are trained
+    "models/torch/dlrm.py": ("torch",),
+    "models/torch/family.py": ("torch",),
+    "models/torch/mlp.py": ("torch",),
+    "models/torch/wide_and_deep.py": ("torch",),
 }
 CHECK = """
 import importlib, importlib.util, json, sys

@@ -85,7 +85,7 @@ def fit(family: "type[TorchModel]", job: Job, params: TrainingParams, name: str)
 def _settle(job: Job) -> None:
     """What makes the same seed give the same weights: a thread more or less changes the order of sums."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # torch's notes on reproducibility ask for it
-    torch.set_num_threads(job.threads)
+    torch.set_num_threads(max(1, job.threads // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))))
     torch.use_deterministic_algorithms(True, warn_only=True)
 
 

@@ -5,12 +5,13 @@ first, the leader, tells people, keeps the checkpoints and decides; the others d
 """
 
 import fcntl
+import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
@@ -93,7 +94,7 @@ def joined(device: str, locks: Path | None, env: Mapping[str, str] = os.environ)
         ConfigError: if there are fewer GPUs than processes on this machine.
         Unavailable: if another process of the gang was lost.
     """
-    size = int(env.get("WORLD_SIZE", "1"))
+    size = size_of(env)
     with ExitStack() as held:
         if device != "cuda":
             mine = torch.device("cpu")
@@ -107,21 +108,50 @@ def joined(device: str, locks: Path | None, env: Mapping[str, str] = os.environ)
         if size == 1:
             yield Gang(mine)
             return
-        from torch import distributed
+        with assembled():
+            yield Gang(mine, int(env["RANK"]), size)
 
-        ours = not distributed.is_initialized()
-        try:
-            if ours:
-                distributed.init_process_group("nccl" if mine.type == "cuda" else "gloo")
-            yield Gang(mine, distributed.get_rank(), size)
-        except RuntimeError as error:  # gloo has no kind of its own
-            if isinstance(error, distributed.DistError) or "gloo" in str(error):
-                reason = " ".join(str(error).split())[:200]
-                raise Unavailable(f"another process of this training was lost: {reason}") from None
-            raise
-        finally:
-            if ours and distributed.is_initialized():
-                distributed.destroy_process_group()
+
+def size_of(env: Mapping[str, str]) -> int:
+    """How many processes torchrun has started; one without it."""
+    return int(env.get("WORLD_SIZE", "1"))
+
+
+@contextmanager
+def assembled() -> Iterator[None]:
+    """Meet the other processes that torchrun has started, unless that is done. Raises Unavailable."""
+    from torch import distributed
+
+    ours = not distributed.is_initialized()
+    try:
+        if ours:
+            distributed.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
+        yield
+    except RuntimeError as error:  # gloo has no kind of its own
+        if isinstance(error, distributed.DistError) or "gloo" in str(error):
+            reason = " ".join(str(error).split())[:200]
+            raise Unavailable(f"another process of this training was lost: {reason}") from None
+        raise
+    finally:
+        if ours and distributed.is_initialized():
+            distributed.destroy_process_group()
+
+
+def announce(document: Mapping[str, Any] | None) -> None:
+    """Tell the other processes what to do, as JSON; None: nothing more."""
+    data = torch.frombuffer(bytearray(json.dumps(document).encode()), dtype=torch.uint8)
+    torch.distributed.broadcast(torch.tensor([len(data)]), 0)
+    torch.distributed.broadcast(data, 0)
+
+
+def heard() -> dict[str, Any] | None:
+    """What the leader announces, when it does."""
+    size = torch.zeros(1, dtype=torch.int64)
+    torch.distributed.broadcast(size, 0)
+    data = torch.empty(int(size), dtype=torch.uint8)
+    torch.distributed.broadcast(data, 0)
+    document: dict[str, Any] | None = json.loads(data.numpy().tobytes())
+    return document
 
 
 @contextmanager
