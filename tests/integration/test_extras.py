@@ -50,6 +50,7 @@ PIECES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 ELSEWHERE = {
     "steps/fitting.py": ("torch",),  # asked for a GPU, which only families of the torch extra use
     # networks are made where they are trained
+    "models/deep_cross.py": ("torch",),
     "models/torch/dlrm.py": ("torch",),
     "models/torch/family.py": ("torch",),
     "models/torch/mlp.py": ("torch",),

@@ -21,7 +21,8 @@ class Network(nn.Module):  # type: ignore[misc]
         self.embeddings = nn.ModuleList(nn.Embedding(n, min(params.embedding, n)) for n in rows)
         width = sum(e.embedding_dim for e in self.embeddings) + numeric
         self.crosses = nn.ModuleList(nn.Linear(width, width) for _ in range(params.cross_layers))
-        self.deep = Hidden(width, params.layers, params.dropout)
+        # torch's own dropout: the same seed gives the weights that it gave before there were other networks
+        self.deep = Hidden(width, params.layers, params.dropout, nn.Dropout)
         self.head = nn.Linear(width + self.deep.width, 1)
 
     def forward(self, codes: Tensor, numbers: Tensor) -> Tensor:

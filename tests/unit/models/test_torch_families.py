@@ -15,7 +15,7 @@ from mlcycle.domain.metrics import rmse, roc_auc
 from mlcycle.errors import ConfigError
 from mlcycle.models.base import Job, Model
 from mlcycle.models.encoder import Encoder
-from mlcycle.models.torch.blocks import Embeddings, embedding_widths
+from mlcycle.models.torch.blocks import Dropout, Embeddings, embedding_widths
 from mlcycle.models.torch.columns import Columns
 from tests.table_job import CATEGORICAL, NUMERIC, fit, job, said
 
@@ -98,6 +98,20 @@ def test_rows_of_nobody_begin_at_nought_and_stay_there() -> None:
     used.backward()
     torch.optim.AdamW(table.parameters(), lr=0.1, fused=True).step()
     assert table(torch.tensor([[0, 0], [6, 3]])).eq(0).all()
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+def test_dropout_keeps_the_mean_and_the_share(share: float) -> None:
+    torch.manual_seed(3)
+    dropout, ones = Dropout(share), torch.ones(1001, 201)
+    left = dropout(ones)
+    assert sorted(left.unique().tolist()) == pytest.approx([0.0, 1 / (1 - share)], rel=1e-3)
+    spread = (share * (1 - share) / ones.numel()) ** 0.5
+    assert float((left == 0).float().mean()) == pytest.approx(share, abs=4 * spread)
+    columns = (left == 0).float().mean(dim=0)
+    assert float((columns - share).abs().max()) < 5 * (share * (1 - share) / 1001) ** 0.5
+    assert not torch.equal(dropout(ones), left)
+    assert torch.equal(dropout.eval()(ones), ones)
 
 
 def test_a_column_s_vectors_are_as_wide_as_its_cardinality_asks() -> None:

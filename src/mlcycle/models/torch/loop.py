@@ -117,7 +117,7 @@ class Training:
                         f"{self.name} diverged in epoch {epoch}: choose a smaller learning_rate, or clip"
                     )
                 losses = {"train_loss": learnt * self.goal.unit, "validation_loss": seen * self.goal.unit}
-                figures = {**losses, "learning_rate": self.schedule.get_last_lr()[0], **meter.told(gang.size)}
+                figures = {**losses, "learning_rate": self.schedule.get_last_lr()[0], **meter.told()}
                 stop = gang.leads and bool(job.report(epoch, last, figures))
                 if seen < best.loss or job.rounds:
                     best = Best(_state(self.network), seen, epoch)

@@ -23,6 +23,7 @@ class Meter:
         self._sums = torch.zeros(2, dtype=torch.float64, device=self._device)  # of losses and of weights
         self._norm = torch.zeros((), device=self._device)
         self._rows, self._began, self.clock = 0, time.perf_counter(), Clock()
+        self._seconds = 0.0
 
     def add(self, loss: Tensor, norm: Tensor, batch: Batch) -> None:
         """Take in a batch: its sum of losses, the norm of its gradient."""
@@ -31,21 +32,21 @@ class Meter:
         self._rows += batch.count
 
     def loss(self, summed: Callable[[Tensor], Tensor]) -> float:
-        """Mean loss of the epoch's rows while they were learnt, over all processes."""
+        """Mean loss of the epoch's rows while they were learnt, over all processes; its time is over."""
         total, weight = summed(self._sums.clone()).tolist()
+        self._seconds = time.perf_counter() - self._began
         return float(total / weight)
 
-    def told(self, processes: int) -> dict[str, float]:
+    def told(self) -> dict[str, float]:
         """Figures by name. Rows and seconds are those since the epoch began, or was taken up again."""
-        seconds = time.perf_counter() - self._began
         if self._device.type == "cuda":
             held = torch.cuda.max_memory_allocated(self._device)
         else:
             held = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return {
             "gradient_norm": float(self._norm),  # of the epoch's last batch, before it was clipped
-            "rows_per_second": self._rows / seconds,
-            "waiting_share": self.clock.waited / seconds,
+            "rows_per_second": self._rows / self._seconds,
+            "waiting_share": self.clock.waited / self._seconds,
             "memory_mib": held / 2**20,
         }
 
