@@ -232,6 +232,25 @@ def test_a_handle_reads_the_same_rows_whole_and_in_parts(
     assert np.array_equal(np.concatenate([part.labels for part in parts]), whole.labels)
 
 
+def test_a_row_weighs_the_same_in_its_part_as_among_all(
+    trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training_data, "PART_ROWS", 1000)
+    frame = flights()
+    later = frame["event_time"] > pd.Timestamp("2013-01-08", tz="UTC")
+    dataset = trained.snapshot(frame.assign(_weight=np.where(later, 5.0, 1.0)), JANUARY)
+    manifest = training_data.read_manifest(trained.artifacts, dataset.outputs["manifest"])
+    examples = training_data.SplitExamples(
+        trained.artifacts, manifest, ("train",), ["label", "_weight"], "classification", tmp_path
+    )
+    whole = examples.whole().weights
+    assert whole is not None
+    parts = [part.weights for part in examples.parts()]
+    assert len(parts) > 3
+    np.testing.assert_allclose(np.concatenate(parts), whole)  # type: ignore[arg-type]
+    assert whole.mean() == pytest.approx(1.0)
+
+
 def test_an_attempt_that_was_replaced_stops_training(
     trained: Trained, dataset: Handover, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,7 +13,14 @@ from tests.conftest import ROOT
 
 SOURCE = ROOT / "src" / "mlcycle"
 CORE = ("contract.py", "errors.py", "settings.py", "cycle.py", "cli.py", "revision.py", "project", "ledger")
-TORCH = ("models/deep_cross_net.py", "models/checkpoint.py")
+TORCH = (
+    "models/checkpoint.py",
+    "models/deep_cross_net.py",
+    *(
+        f"models/torch/{name}.py"
+        for name in ("blocks", "fitting", "gang", "interrupt", "loop", "meter", "rows")
+    ),
+)
 #: What each extra must carry, and what must not come along with it.
 PIECES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "": (CORE, ("airflow", "numpy", "fsspec")),
@@ -43,6 +50,12 @@ PIECES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 ELSEWHERE = {
     "steps/fitting.py": ("torch",),  # asked for a GPU, which only families of the torch extra use
     "models/lightgbm.py": ("lightgbm",),  # the family of that name has an extra of its own
+    # networks are made where they are trained
+    "models/deep_cross.py": ("torch",),
+    "models/torch/dlrm.py": ("torch",),
+    "models/torch/family.py": ("torch",),
+    "models/torch/mlp.py": ("torch",),
+    "models/torch/wide_and_deep.py": ("torch",),
 }
 CHECK = """
 import importlib, importlib.util, json, sys

@@ -97,7 +97,7 @@ def test_the_command_says_where_decisions_hide_what_other_ones_would_have_earned
     [
         ("    family: deep_cross", "    family: deep_crss", "candidates.network: no model family 'deep_crss': there are"),
         ("epochs: ", "epoch: ", "candidates.network: model family 'deep_cross': no parameter 'epoch': there are"),
-        ("memory: 2Gi, gpu: 0", "memory: 2Gi, gpu: 2", "candidates.network: model family 'deep_cross' trains in one process"),
+        ("memory: 2Gi}", "memory: 2Gi, gpu: 2}", "candidates.boosting: model family 'hist_gradient_boosting' trains in one process"),
         ("metric: log_loss", "metric: rmse", "evaluation.metric 'rmse' does not measure"),
         ("    missing: ", "    mising: ", "monitors.watch: no monitor 'mising': there are"),
         (

@@ -28,6 +28,9 @@ FAMILIES: dict[str, str] = {
     "bagging": "mlcycle.models.bagging:Bagging",
     "voting": "mlcycle.models.voting:Voting",
     "stacking": "mlcycle.models.stacking:Stacking",
+    "mlp": "mlcycle.models.torch.mlp:MLP",
+    "wide_and_deep": "mlcycle.models.torch.wide_and_deep:WideAndDeep",
+    "dlrm": "mlcycle.models.torch.dlrm:DLRM",
 }
 
 

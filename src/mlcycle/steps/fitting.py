@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from mlcycle.adapters.checkpoints import folder_of
+from mlcycle.adapters.datasets.training_data import SplitExamples, columns_of
 from mlcycle.adapters.pages import plots
 from mlcycle.adapters.tracking.model_files import manifest_digest, manifest_of
 from mlcycle.adapters.tracking.server import Tracking
@@ -23,14 +24,14 @@ from mlcycle.contract import code_version
 from mlcycle.domain.dataset import DatasetManifest
 from mlcycle.domain.metrics import measure
 from mlcycle.domain.tasks import task_of
-from mlcycle.errors import MlcycleError, Superseded
+from mlcycle.errors import ConfigError, MlcycleError, Superseded
 from mlcycle.project import Candidate
 from mlcycle.steps.context import Outcome, StepContext
 from mlcycle.steps.cross_validated import cross_validated, plan_of
 
 if TYPE_CHECKING:
     from mlcycle.domain.examples import Examples, Rows
-    from mlcycle.models.base import Card, Job, Model
+    from mlcycle.models.base import Card, Job, Model, Params, Report
 
 FLUSH_SECONDS = 1.0
 LOOK_SECONDS = 10.0  # between two looks whether a newer attempt has taken over
@@ -79,6 +80,7 @@ def fitted(
         tracking.log(run_id, params={"family": candidate.family, **params.model_dump(), "device": job.device})
         tracking.log_dataset(run_id, project.name, manifest.digest, uri, train.count, "training")
         context.progress(f"{name}: {candidate.family} on {train.count} rows, {job.threads} threads")
+        _tell_the_others(candidate, params, manifest, examples, job.rounds)
         clock = time.perf_counter()
         model = family(candidate.family).fit(job, params, candidate.family)
         seconds = time.perf_counter() - clock
@@ -94,6 +96,50 @@ def fitted(
         _abandon(context, tracking, run_id, "KILLED" if isinstance(error, Superseded) else "FAILED")
         raise
     return outcome
+
+
+def _tell_the_others(
+    candidate: Candidate,
+    params: "Params",
+    manifest: DatasetManifest,
+    examples: "tuple[Examples, Examples]",
+    rounds: int | None,
+) -> None:
+    """Where torchrun has started several processes, let those that follow do the same fit."""
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        return
+    from mlcycle.models.torch.gang import announce
+
+    splits = [list(part.splits) for part in examples if isinstance(part, SplitExamples)]
+    if len(splits) < len(examples):
+        raise ConfigError("only whole splits of a snapshot are learnt by several processes: ask for one GPU")
+    announce(
+        {
+            "candidate": candidate.model_copy(update={"params": params.model_dump()}).model_dump(mode="json"),
+            "manifest": manifest.model_dump(mode="json"),
+            "splits": splits,
+            "rounds": rounds,
+        }
+    )
+
+
+def follow(context: StepContext) -> None:
+    """Take part in the fits that the first process announces, until it has no more. Nothing is written."""
+    from mlcycle.models import family, parse_params
+    from mlcycle.models.torch.gang import heard
+
+    while (said := heard()) is not None:
+        candidate = Candidate.model_validate(said["candidate"])
+        manifest = DatasetManifest.model_validate(said["manifest"])
+        columns, task = columns_of(context.project), context.project.label.task
+        train, validation = (
+            SplitExamples(context.artifacts, manifest, tuple(splits), columns, task, context.scratch)
+            for splits in said["splits"]
+        )
+        folder = folder_of(context.settings, _work_id(context))
+        job = _job(context, candidate, (train, validation), lambda *_: None, folder)
+        params = parse_params(candidate.family, candidate.params)
+        family(candidate.family).fit(replace(job, rounds=said["rounds"]), params, candidate.family)
 
 
 def _log_fit(
@@ -136,7 +182,7 @@ def _job(
     context: StepContext,
     candidate: Candidate,
     examples: "tuple[Examples, Examples]",
-    log: "_CurveLog",
+    report: "Report",
     folder: Path,
 ) -> "Job":
     from mlcycle.models.base import Job
@@ -148,7 +194,7 @@ def _job(
         train=examples[0],
         validation=examples[1],
         threads=context.settings.threads or len(os.sched_getaffinity(0)),
-        report=log,
+        report=report,
         device=_device(context, candidate),
         checkpoints=folder,
         folds=plan_of(context.project),
@@ -224,7 +270,7 @@ def _abandon(context: StepContext, tracking: Tracking, run_id: str, status: str)
 
 @dataclass
 class _CurveLog:
-    """Losses of each round: told to people and sent to MLflow, at most once a second."""
+    """How each round went: losses told to people, all of it sent to MLflow, at most once a second."""
 
     context: StepContext
     tracking: Tracking
@@ -237,10 +283,15 @@ class _CurveLog:
     def __call__(self, done: int, of: int, losses: dict[str, float]) -> bool:
         """Tell of a round. True where a newer attempt of this work has begun: this one trains in vain."""
         for name, value in losses.items():
-            self.curve.setdefault(name, []).append(value)
             self._waiting.append((name, value, done))
+            if name.endswith("_loss"):
+                self.curve.setdefault(name, []).append(value)
         if losses and (done == of or time.monotonic() - self._last > FLUSH_SECONDS):
-            text = ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in losses.items())
+            told = {name.replace("_", " "): value for name, value in losses.items()}
+            text = ", ".join(f"{name} {value:.4f}" for name, value in told.items() if name.endswith(" loss"))
+            text += "".join(
+                f", {value:,.0f} {name}" for name, value in told.items() if name == "rows per second"
+            )
             self.context.progress(f"round {done} of {of}: {text}")
             self.flush()
         if time.monotonic() - self._looked < LOOK_SECONDS:

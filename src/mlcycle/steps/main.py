@@ -50,14 +50,24 @@ def main(request_uri: str, result_uri: str, env: Mapping[str, str], step: str = 
             raise InputError(f"asked to run step {step!r}, but the request is for {request.step!r}")
         settings = Settings.from_env(env)
         with _tidy(settings.scratch):
-            result = run_step(request, settings)
+            result = _run(request, settings, env)
     except MlcycleError as error:
         result = _unreadable(step, error)
+    if int(env.get("RANK", "0")):  # one of several processes that torchrun has started: the first one writes
+        return result.exit_code
     if not _others(result, result_uri):
         write_result(result, result_uri)
     if result.message:
         print(f"{result.step}: {result.status}: {result.message}", file=sys.stderr, flush=True)
     return result.exit_code
+
+
+def _run(request: Request, settings: Settings, env: Mapping[str, str]) -> Result:
+    if int(env.get("WORLD_SIZE", "1")) == 1:
+        return run_step(request, settings)
+    from mlcycle.steps.together import run_together
+
+    return run_together(request, settings, rank=int(env["RANK"]))
 
 
 def _others(result: Result, uri: str) -> bool:

@@ -1,7 +1,7 @@
 """Reading dataset snapshots: the manifest, and one split as a pandas frame, digests checked."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -120,11 +120,19 @@ class SplitExamples:
 
     def parts(self) -> Iterator[Rows]:
         """The rows in order, ``PART_ROWS`` at the most at a time."""
+        mean = self._mean_weight()
         for table in self._tables(PART_ROWS):
-            yield self._rows(_frame([table]))
+            yield self._rows(_frame([table]), mean)
 
-    def _rows(self, frame: "pd.DataFrame") -> Rows:
-        return Rows(frame, labels_of(frame, " and ".join(self.splits), self.task), weights_of(frame))
+    def _rows(self, frame: "pd.DataFrame", mean: float | None = None) -> Rows:
+        return Rows(frame, labels_of(frame, " and ".join(self.splits), self.task), weights_of(frame, mean))
+
+    def _mean_weight(self) -> float | None:
+        """Of all rows: a part's own would make those of a part that stands for much weigh too little."""
+        if WEIGHT not in self.columns:
+            return None
+        total = sum(table[WEIGHT].to_numpy().sum() for table in replace(self, columns=[WEIGHT])._tables(None))
+        return float(total) / self.count
 
     def _tables(self, rows: int | None) -> "Iterator[pa.Table]":
         for split in self.splits:
@@ -143,12 +151,17 @@ def label_columns(project: Project) -> list[str]:
     return ["label", *([WEIGHT] if project.value.weighs else [])]
 
 
-def weights_of(frame: "pd.DataFrame") -> Array | None:
-    """For how many rows each of a split stands, one on average; None where the snapshot does not say."""
+def weights_of(frame: "pd.DataFrame", mean: float | None = None) -> Array | None:
+    """For how many rows each of a split stands, one on average; None where the snapshot does not say.
+
+    ``mean`` is that of all rows, where the frame is a part of them.
+    """
     if WEIGHT not in frame:
         return None
     weights = frame[WEIGHT].to_numpy(dtype=np.float64)
-    found: Array = weights / weights.mean()  # not in place: it may be the frame's own memory
+    found: Array = weights / (
+        weights.mean() if mean is None else mean
+    )  # not in place: it may be the frame's own memory
     return found
 
 

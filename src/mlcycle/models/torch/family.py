@@ -1,0 +1,88 @@
+"""Base of the families that train with torch: a file with parameters and a network makes one.
+
+Trained with torch, kept as ONNX, so that prediction needs onnxruntime alone.
+"""
+
+from abc import abstractmethod
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
+
+import numpy as np
+
+from mlcycle.domain.metrics import Array
+from mlcycle.errors import IntegrityError
+from mlcycle.models.base import Card, Job, Model
+from mlcycle.models.torch.columns import Columns
+from mlcycle.models.torch.params import TrainingParams
+
+if TYPE_CHECKING:
+    from torch import nn
+
+WEIGHTS: Final = "model.onnx"
+CHUNK: Final = 1 << 16  # rows predicted at a time: memory stays bounded
+
+
+class TorchModel(Model):
+    """A network as an ONNX graph from codes and standardised numbers to predictions."""
+
+    Parameters = TrainingParams
+    libraries = ("numpy", "pandas", "onnxruntime")
+    distributed = True
+    #: A missing category has a row of its own beside that of rare and never seen ones.
+    missing_apart: ClassVar[bool] = True
+
+    def __init__(self, card: Card, graph: bytes) -> None:
+        import onnxruntime
+
+        super().__init__(card)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1  # small matrices: more threads only wait for each other
+        options.log_severity_level = 3
+        self._graph = graph
+        self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        self._columns = Columns(card.encoder, self.missing_apart)
+
+    @staticmethod
+    @abstractmethod
+    def network(columns: Columns, params: Any) -> "nn.Module":
+        """A new network: codes (n, categorical) and numbers (n, numeric) to log odds (n,), or to the value in
+        units of the labels' spread. Its last layer is ``head``, a linear one: it begins at the labels' mean.
+        """
+
+    @classmethod
+    def fit(cls, job: Job, params: TrainingParams, name: str) -> Self:
+        """Train and export; the exported graph is checked against the network it came from."""
+        from mlcycle.models.torch.fitting import fit
+
+        fitted = fit(cls, job, params, name)
+        card = Card.of(job, name, params, fitted.encoder, (*cls.libraries, "torch"), fitted.epoch)
+        model = cls(card, fitted.graph)
+        worst = float(np.max(np.abs(model.predict(fitted.sample) - fitted.said)))
+        if not worst <= 1e-4 * max(1.0, float(np.max(np.abs(fitted.said)))):
+            raise IntegrityError(f"the exported network differs from the trained one by {worst:g}")
+        return model
+
+    def predict(self, frame: Any) -> Array:
+        """Probability of the positive class, or the value."""
+        found = np.empty(len(frame), dtype=np.float64)
+        wanted = {item.name for item in self._session.get_inputs()}
+        for start in range(0, len(frame), CHUNK):
+            rows = frame.iloc[start : start + CHUNK]
+            given = {"codes": self._columns.codes(rows), "numbers": self._columns.numbers(rows)}
+            (predicted,) = self._session.run(None, {k: v for k, v in given.items() if k in wanted})
+            found[start : start + CHUNK] = predicted
+        return found
+
+    def write(self, folder: Path) -> None:
+        """Write the graph."""
+        (folder / WEIGHTS).write_bytes(self._graph)
+
+    @classmethod
+    def read(cls, folder: Path, card: Card) -> Self:
+        """Read the graph."""
+        path = folder / WEIGHTS
+        try:
+            return cls(card, path.read_bytes())
+        except Exception as error:  # noqa: BLE001 - onnxruntime has a kind of its own for each way to be broken
+            reason = " ".join(str(error).split())[:300]
+            raise IntegrityError(f"{path} is not an ONNX model: {reason}") from None
