@@ -78,10 +78,16 @@ class RecommendationsLink(ResultLink):
     key, title = "recommendations", "What it recommends"
 
 
+class SearchLink(ResultLink):
+    """What a search of parameters found."""
+
+    key, title = "search", "Search"
+
+
 def all_links() -> tuple[ResultLink, ...]:
     """The links of every task."""
     reports = (ValidationReportLink(), DriftReportLink(), WhyReportLink(), ComparisonReportLink())
-    return (MlflowRunLink(), *reports, EarningsLink(), RecommendationsLink())
+    return (MlflowRunLink(), *reports, EarningsLink(), RecommendationsLink(), SearchLink())
 
 
 def address(link: str) -> str:
