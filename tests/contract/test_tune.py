@@ -122,7 +122,9 @@ def test_a_search_killed_half_way_and_resumed_tells_exactly_the_trials_asked_for
 def test_two_workers_at_once_neither_lose_nor_double_a_trial(
     trained: Trained, dataset: Handover, tmp_path: Path
 ) -> None:
-    trained = searching(trained, trials=9, method="grid", space={"smoothing": {"low": 1, "high": 9, "step": 1}})
+    trained = searching(
+        trained, trials=9, method="grid", space={"smoothing": {"low": 1, "high": 9, "step": 1}}
+    )
     planned = trained.ok(plan(trained, dataset))
     assert planned.values["workers"] == 2
     folders = [tmp_path / str(number) for number in range(2)]
@@ -217,7 +219,9 @@ def test_no_trial_begins_beyond_the_budget(
     assert states(trained).get("COMPLETE", 0) == (1 if prices else 0)  # money is known once it is spent
 
 
-def test_an_earlier_search_goes_on_by_its_name_with_its_own_dataset(trained: Trained, dataset: Handover) -> None:
+def test_an_earlier_search_goes_on_by_its_name_with_its_own_dataset(
+    trained: Trained, dataset: Handover
+) -> None:
     trained = searching(trained, trials=3)
     first = trained.ok(plan(trained, dataset))
     trained.ok(trials(trained, first))
@@ -235,7 +239,11 @@ def test_an_earlier_search_goes_on_by_its_name_with_its_own_dataset(trained: Tra
 @pytest.mark.parametrize(
     ("search", "form", "says"),
     [
-        ({"space": {"depth": {"low": 1, "high": 2}}}, {}, "no parameter 'depth': there are seed, by, smoothing"),
+        (
+            {"space": {"depth": {"low": 1, "high": 2}}},
+            {},
+            "no parameter 'depth': there are seed, by, smoothing",
+        ),
         ({"space": {"smoothing": {"low": -5, "high": 2}}}, {}, "smoothing: -5 is refused"),
         ({"space": {"by": {"low": 1, "high": 2}}}, {}, "by: the parameter is no number: give choices"),
         ({"space": {"smoothing": [1, 1]}}, {}, "a choice is given twice"),

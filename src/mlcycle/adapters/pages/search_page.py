@@ -92,15 +92,13 @@ def _points(searched: Searched) -> list[str]:
         "lost": "died with their process and were told failed; others have their places",
     }
     beside = "; ".join(f"{count} {words[state]}" for state, count in counts.items() if count)
-    hours = sum(each.seconds for each in searched.tried) / 3600
+    minutes = sum(each.seconds for each in searched.tried) / 60
+    long = f"{minutes:.1f} minutes" if minutes < 120 else f"{minutes / 60:.1f} hours"
     return [
         f"{searched.told} of {searched.asked} trials told{f': {beside}' if beside else ''}. "
-        f"They took {hours * 60:.1f} minutes in all, one after the other."
-        if hours < 2
-        else f"{searched.told} of {searched.asked} trials told{f': {beside}' if beside else ''}. "
-        f"They took {hours:.1f} hours in all, one after the other.",
-        "Trained on the train rows, chosen on the validation rows; the holdout was not read. The best of many "
-        "values is better than it would be on new rows: the gate judges on rows that no search has seen.",
+        f"They took {long} in all, one after the other.",
+        "Trained on the train rows, chosen on the validation rows; the holdout was not read. The best of "
+        "many values looks better than it is: the gate judges, on rows that no search has seen.",
     ]
 
 

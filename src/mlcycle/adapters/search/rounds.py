@@ -53,7 +53,7 @@ class Rounds:
         self._waiting, self._flushed = [], time.monotonic()
 
     def _is_hopeless(self, done: int, of: int, loss: float | None) -> bool:
-        """Ask the pruner, at the rounds where it judges. A loss is the better the less, whatever the metric."""
+        """Ask the pruner, at the rounds where it judges: by the loss, whatever the metric is."""
         from optuna.exceptions import UpdateFinishedTrialError
 
         if self.plan.pruner == "none" or loss is None or done not in rungs(of):

@@ -39,7 +39,7 @@ def make_tables(settings: Settings, warehouse: Warehouse) -> None:
                 return
             if here not in storage.get_all_versions():
                 raise ConfigError(
-                    f"the tables of searches have version {here}, and this Optuna knows {newest} at the most: "
+                    f"the tables of searches are of version {here}, this Optuna knows {newest} at the most: "
                     "install the mlcycle that made them, or a newer one"
                 )
             storage.upgrade()
