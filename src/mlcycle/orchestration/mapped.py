@@ -45,14 +45,13 @@ class MappedStepOperator(StepOperator):
         self.share = share
 
 
-def mapped(dag: DAG, project: Project, step: Step, variant: str, over: StepOperator, **arguments: Any) -> Any:
-    """The mapped task of a step, over what ``over`` hands over."""
-    limits = project.limits(step.name, variant)
+def mapped(dag: DAG, project: Project, step: Step, over: StepOperator, **arguments: Any) -> Any:
+    """The mapped task of a step, over what ``over`` hands over; ``arguments`` are an operator's."""
+    limits = project.limits(step.name, arguments["variant"])
     return MappedStepOperator.partial(
         dag=dag,
         project=Wrapped(project),
         step=vars(step),
-        variant=variant,
         retries=limits.retries,
         execution_timeout=limits.time + MARGIN,
         **RETRY,

@@ -84,7 +84,7 @@ def stage_dag(project: Project, stage: Stage) -> DAG:
             }
             if step.mapped:
                 (over,) = upstream[step.after[-1]]
-                operator = mapped(dag, project, step, variant, over, **arguments)
+                operator = mapped(dag, project, step, over, **arguments)
             else:
                 operator = _operator(project, stage, step)(dag=dag, project=project, step=step, **arguments)
             for name, found in upstream.items():

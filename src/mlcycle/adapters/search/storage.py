@@ -91,14 +91,13 @@ def speaking() -> Iterator[None]:
 
 
 def _storage(settings: Settings, **options: Any) -> "RDBStorage":
-    import sqlalchemy
     from optuna.storages import RDBStorage
 
     quiet()
     return RDBStorage(
         _url(settings).render_as_string(hide_password=False),
-        # One connection a thread, given back after each use: a trial may take hours.
-        engine_kwargs={"poolclass": sqlalchemy.pool.NullPool},
+        # Kept open: Optuna asks a dozen times a trial. One may take hours, and a server restart meanwhile.
+        engine_kwargs={"pool_size": 2, "max_overflow": 2, "pool_pre_ping": True},
         heartbeat_interval=BEAT,
         grace_period=SILENT,
         **options,
