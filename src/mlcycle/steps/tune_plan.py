@@ -102,7 +102,7 @@ def _one_of(context: StepContext, name: str, known: tuple[str, ...]) -> str | No
     given = context.param(name)
     if given is not None and given not in known:
         raise InputError(f"no {name} {str(given)[:40]!r}: there are {', '.join(known)}")
-    return given
+    return None if given is None else str(given)
 
 
 def _plan(context: StepContext, name: str, wanted: Search, output: Output) -> tuple[Plan, Space]:

@@ -119,7 +119,7 @@ def _try(worker: Worker, taken: Taken) -> str:
                 raise  # whoever comes next finds the trial dead, and tries its parameters again
             text = describe(error)[1].message
             context.progress(f"trial {taken.number} failed: {text}")
-            told = study.tell(taken, None, error=text, **{SECONDS: alive.seconds})
+            told = study.tell(taken, None, said={"error": text, SECONDS: alive.seconds})
             return "failed" if told else "lost"
         seconds = alive.seconds
     value = metrics.get(plan.metric)
@@ -127,7 +127,7 @@ def _try(worker: Worker, taken: Taken) -> str:
     said: dict[str, Any] = {SECONDS: seconds, "rounds": log.stopped}
     if not measured and not log.stopped:
         said["error"] = f"{plan.metric} could not be measured on the validation rows"
-    told = study.tell(taken, value if measured else None, pruned=bool(log.stopped), **said)
+    told = study.tell(taken, value if measured else None, pruned=bool(log.stopped), said=said)
     if not told:
         _end(worker, run_id, "KILLED")
         return "lost"

@@ -53,7 +53,7 @@ class CmaesSampler(BaseSampler):
         import numpy as np
         from optuna._transform import _SearchSpaceTransform
 
-        scale = _SearchSpaceTransform(search_space, transform_0_1=True)  # type: ignore[arg-type]
+        scale = _SearchSpaceTransform(search_space, transform_0_1=True)
         strategy = self._strategy(study, scale, len(search_space))
         study._storage.set_trial_system_attr(trial._trial_id, GENERATION, strategy.generation)
         # Drawn by its own number: the strategy's draws would be the same for every worker of a generation.
@@ -84,7 +84,7 @@ class CmaesSampler(BaseSampler):
             names = scale._search_space
             strategy.tell(
                 [
-                    (scale.transform({n: each.params[n] for n in names}), sign * float(each.value))
+                    (scale.transform({n: each.params[n] for n in names}), sign * (each.value or 0.0))
                     for each in ended
                 ]
             )

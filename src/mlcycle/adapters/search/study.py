@@ -78,7 +78,8 @@ class SearchStudy:
         """
         import optuna
 
-        direction = "maximize" if plan.higher else "minimize"
+        kinds = optuna.study.StudyDirection
+        direction = kinds.MAXIMIZE if plan.higher else kinds.MINIMIZE
         study = optuna.create_study(
             study_name=self.name, storage=self.storage, direction=direction, load_if_exists=True
         )
@@ -155,7 +156,9 @@ class SearchStudy:
             for key, each in said.items():
                 taken.trial.set_user_attr(key, each)
 
-    def tell(self, taken: Taken, value: float | None, *, pruned: bool = False, **said: Any) -> bool:
+    def tell(
+        self, taken: Taken, value: float | None, *, pruned: bool = False, said: Mapping[str, Any]
+    ) -> bool:
         """Tell how a trial ended: its value, that it was pruned, or, without a value, that it failed.
 
         ``said`` is kept with it. False where it was taken for dead meanwhile: another one has its place.
@@ -235,8 +238,8 @@ class Spent:
 
 def _tried(space: Mapping[str, Dimension], trial: "FrozenTrial") -> Tried:
     attrs = trial.user_attrs
-    states: Any = {"COMPLETE": "told", "PRUNED": "pruned", "RUNNING": "running", "WAITING": "waiting"}
-    state = states.get(trial.state.name) or ("failed" if "error" in attrs else "lost")
+    states = {"COMPLETE": "told", "PRUNED": "pruned", "RUNNING": "running", "WAITING": "waiting"}
+    state: Any = states.get(trial.state.name) or ("failed" if "error" in attrs else "lost")
     return Tried(
         number=trial.number,
         state=state,
