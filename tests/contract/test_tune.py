@@ -152,7 +152,7 @@ def test_two_workers_at_once_neither_lose_nor_double_a_trial(
 
 
 def test_the_winner_is_a_candidate_that_a_project_file_takes(trained: Trained, dataset: Handover) -> None:
-    trained = searching(trained, trials=8)
+    trained = searching(trained, trials=7)
     planned = trained.ok(plan(trained, dataset))
     trained.ok(trials(trained, planned))
     ended = trained.ok(conclude(trained, planned))
@@ -266,6 +266,32 @@ def test_nonsense_is_refused_in_one_line(
     assert says in result.error.message
     assert "\n" not in result.error.message
     assert not result.error.retryable
+
+
+def test_a_hopeless_trial_is_ended_early_and_counts(trained: Trained, dataset: Handover) -> None:
+    """Two points of a grid: one learns, the other, which comes later, does not move from where it began."""
+    document = trained.project.document()
+    network = document["candidates"]["network"]
+    network["params"] |= {"epochs": 4, "batch_size": 2048}
+    rates = {"learning_rate": [0.01, 1e-9]}
+    network["search"] = {"space": rates, "method": "grid", "pruner": "successive_halving"}
+    trained = dataclasses.replace(trained, project=Project.model_validate(document))
+    asked = {"search": "network"}
+    planned = trained.ok(trained.step("tune_plan", inputs={"dataset": [dataset]}, params=asked))
+    inputs = {"tune_plan": [planned.handover]}
+    ended = trained.ok(trained.step("tune_trial", inputs=inputs, params=asked))
+    assert (ended.values["told"], ended.values["pruned"]) == (1, 1)
+    assert states(trained) == {"COMPLETE": 1, "PRUNED": 1}
+    tracking = Tracking(trained.settings(), trained.project.name)
+    runs = tracking.client.search_runs([tracking.experiment], "tags.mlcycle.trial_state = 'pruned'")
+    (curve,) = [tracking.client.get_metric_history(run.info.run_id, "validation_loss") for run in runs]
+    assert [point.step for point in curve] == [1]  # of four
+
+
+def test_a_gaussian_process_searches_where_torch_is(trained: Trained, dataset: Handover) -> None:
+    trained = searching(trained, trials=5, method="gp", space={"smoothing": SPACE["smoothing"]})
+    planned = trained.ok(plan(trained, dataset))
+    assert trained.ok(trials(trained, planned)).values["told"] == 5
 
 
 def test_only_who_trains_may_enter_the_tables_of_searches(trained: Trained, dataset: Handover) -> None:
