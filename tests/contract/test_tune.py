@@ -12,12 +12,15 @@ from typing import Any
 import pytest
 import yaml
 
+from mlcycle.adapters.search import alive, storage
 from mlcycle.adapters.tracking.server import Tracking
 from mlcycle.adapters.warehouse.connection import Warehouse
 from mlcycle.contract import Handover, Result, Status
 from mlcycle.errors import ConfigError
 from mlcycle.project import Candidate, Project
+from mlcycle.steps import tune_trial
 from tests.conftest import Platform
+from tests.contract.test_migrate_served import alembic
 from tests.snapshots import JANUARY, Trained, flights, flights_project
 
 SPACE: dict[str, Any] = {
@@ -99,7 +102,7 @@ def test_a_search_killed_half_way_and_resumed_tells_exactly_the_trials_asked_for
     assert states(trained) == {"COMPLETE": 5, "RUNNING": 1}
     ended = trained.ok(trials(trained, planned, "worker-0"))  # as Airflow's retry of the same work
     assert states(trained) == {"COMPLETE": 12, "FAIL": 1}
-    assert "12 trials are told or under way" in ended.message
+    assert "12 trials are told, 0 under way" in ended.message
     again = trained.ok(trials(trained, planned, "worker-1"))  # one more worker has nothing left to do
     assert states(trained) == {"COMPLETE": 12, "FAIL": 1}
     assert again.values["told"] == 0
@@ -117,6 +120,23 @@ def test_a_search_killed_half_way_and_resumed_tells_exactly_the_trials_asked_for
     children = [run for run in runs if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id]
     assert len(children) == 13
     assert sorted(run.info.status for run in children) == ["FINISHED"] * 12 + ["KILLED"]
+
+
+def test_the_trial_of_a_worker_that_never_comes_back_is_found_dead_by_another(
+    trained: Trained, dataset: Handover, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (storage, alive, tune_trial):
+        monkeypatch.setattr(module, "BEAT", 1)
+    for module in (storage, tune_trial):
+        monkeypatch.setattr(module, "SILENT", 3)
+    monkeypatch.setattr(tune_trial, "LOOK_SECONDS", 0.5)
+    trained = searching(trained, trials=4)
+    planned = trained.ok(plan(trained, dataset))
+    assert in_a_process(trained, planned, "worker-0", tmp_path, at=2) == -signal.SIGKILL
+    assert states(trained) == {"COMPLETE": 1, "RUNNING": 1}
+    ended = trained.ok(trials(trained, planned, "worker-1"))
+    assert states(trained) == {"COMPLETE": 4, "FAIL": 1}
+    assert ended.values["told"] == 3
 
 
 def test_two_workers_at_once_neither_lose_nor_double_a_trial(
@@ -305,3 +325,17 @@ def test_only_who_trains_may_enter_the_tables_of_searches(trained: Trained, data
     for role in ("ingest", "promote", "serve", "keep"):
         with pytest.raises(ConfigError, match="permission denied for schema search"):
             Warehouse(trained.settings(role)).query("select count(*) from search.trials")
+
+
+def test_the_schema_of_searches_goes_and_comes_with_the_ledgers_version(
+    trained: Trained, dataset: Handover
+) -> None:
+    trained = searching(trained, trials=1)
+    trained.ok(plan(trained, dataset))
+    dsn = trained.platform.server.dsn(trained.platform.database)
+    alembic(dsn, "downgrade", "0014")
+    there = "select count(*) from pg_namespace where nspname = 'search'"
+    assert trained.platform.owner().query(there) == [(0,)]
+    alembic(dsn, "upgrade", "head")
+    assert trained.platform.owner().query(there) == [(1,)]
+    trained.ok(plan(trained, dataset))

@@ -15,8 +15,8 @@ from mlcycle.adapters.datasets.training_data import SplitExamples, columns_of, r
 from mlcycle.adapters.search import runs
 from mlcycle.adapters.search.alive import Alive
 from mlcycle.adapters.search.rounds import Rounds
-from mlcycle.adapters.search.storage import opened
-from mlcycle.adapters.search.study import SECONDS, Plan, SearchStudy, Spent, Taken
+from mlcycle.adapters.search.storage import BEAT, SILENT, opened
+from mlcycle.adapters.search.study import SECONDS, Over, Plan, SearchStudy, Spent, Taken
 from mlcycle.adapters.tracking.server import Tracking
 from mlcycle.domain.dataset import Split
 from mlcycle.domain.metrics import measure
@@ -30,6 +30,7 @@ from mlcycle.steps.runtime import describe
 if TYPE_CHECKING:
     from mlcycle.models.base import Model
 
+LOOK_SECONDS = 3.0  # between two looks at trials of others
 LEAST_FAILED = 5  # trials that may fail before the search is given up, or a quarter of all of them
 
 
@@ -72,13 +73,25 @@ def _work(worker: Worker) -> tuple[dict[str, int], str]:
     context, study = worker.context, worker.study
     told, began = {"told": 0, "pruned": 0, "failed": 0, "lost": 0}, time.monotonic()
     half = context.project.limits("tune_trial", worker.plan.candidate).time.total_seconds() / 2
+    seen: dict[int, float] = {}  # seconds of others' trials when they were first in the way
+    since = 0.0
     while True:
-        if time.monotonic() - began > half:  # no trial is begun that the step's time may cut
+        now = time.monotonic()
+        if now - began > half:  # no trial is begun that the step's time may cut
             raise NotYet("half of the step's time is over: trials go on in a new one", datetime.now(UTC))
         taken = study.take(context.request.work, context.token, _spent(worker), study.budget)
         _mark_lost(worker)
-        if isinstance(taken, str):
-            return told, taken
+        if isinstance(taken, Over):
+            # One that gave no sign of life since may be dead: then its place is free before long.
+            since = now if not seen else since
+            seen = seen or taken.running
+            silent = [number for number, seconds in taken.running.items() if seen.get(number) == seconds]
+            if not silent or now - since > SILENT + BEAT:
+                return told, taken.why
+            context.progress(f"{taken.why}: looks whether trial {silent[0]} lives")
+            time.sleep(LOOK_SECONDS)
+            continue
+        seen = {}
         told[_try(worker, taken)] += 1
         _check_failures(worker)
 

@@ -62,6 +62,16 @@ class Taken:
     root: int  # the trial whose parameters these were first
 
 
+@dataclass(frozen=True)
+class Over:
+    """Why no trial is to begin; ``running`` are those of others where they alone are in the way, each with
+    the seconds that its last sign of life told.
+    """
+
+    why: str
+    running: dict[int, float] = field(default_factory=dict)
+
+
 @dataclass
 class SearchStudy:
     """A study by its name. ``lost`` gets the MLflow runs of trials that were found dead."""
@@ -120,7 +130,7 @@ class SearchStudy:
         """What the search may spend, as its newest plan says."""
         return Budget(**self.study.user_attrs["budget"])
 
-    def take(self, work: str, token: int, spent: "Spent", budget: Budget) -> Taken | str:
+    def take(self, work: str, token: int, spent: "Spent", budget: Budget) -> Taken | Over:
         """The next trial to run, or why none is to begin.
 
         Args:
@@ -133,11 +143,16 @@ class SearchStudy:
         with locked(self.warehouse, self.name):
             self._bury(study, work, token)
             trials = study.get_trials(deepcopy=False)
-            open_ = [each for each in trials if each.state.name in ("COMPLETE", "PRUNED", "RUNNING")]
-            if len(open_) >= budget.trials:
-                return f"{budget.trials} trials are told or under way"
+            told = sum(each.state.name in ("COMPLETE", "PRUNED") for each in trials)
+            running = {
+                each.number: float(each.user_attrs.get(SECONDS, 0))
+                for each in trials
+                if each.state.name == "RUNNING"
+            }
             if why := spent.over(budget, sum(float(each.user_attrs.get(SECONDS, 0)) for each in trials)):
-                return why
+                return Over(why)
+            if told + len(running) >= budget.trials:
+                return Over(f"{told} trials are told, {len(running)} under way elsewhere", running)
             asked = sum(each.state.name != "WAITING" for each in trials)
             study.sampler = sampler(plan.method, plan.seed, asked)
             study.pruner = pruner(plan.pruner)
