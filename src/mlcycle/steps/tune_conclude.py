@@ -93,7 +93,7 @@ def as_yaml(project: Project, study: str, plan: Plan, found: Tried, own: Tried |
         f"# trial {found.number} of {study}, by {plan.method}.\n"
     )
     return head + yaml.safe_dump(
-        {name_of(plan.candidate): body}, sort_keys=False, default_flow_style=None, width=100
+        {name_of(plan.candidate): body}, sort_keys=False, default_flow_style=None, width=88
     )
 
 

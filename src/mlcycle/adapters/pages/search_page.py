@@ -89,7 +89,7 @@ def _points(searched: Searched) -> list[str]:
     words = {
         "pruned": "ended early by the pruner",
         "failed": "failed",
-        "lost": "died with their process and were told failed; others have their places",
+        "lost": "lost with their process, their places taken by others",
     }
     beside = "; ".join(f"{count} {words[state]}" for state, count in counts.items() if count)
     minutes = sum(each.seconds for each in searched.tried) / 60

@@ -49,6 +49,10 @@ def against(
         axes.set_xticks(range(len(words)), words, rotation=20 if max(map(len, words)) > 6 else 0)
     elif dimension.log:
         axes.set_xscale("log")
+        ratio = (dimension.high / dimension.low) ** (1 / 3)
+        ticks = [dimension.low * ratio**step for step in range(4)]
+        axes.set_xticks(ticks, [f"{tick:.2g}" for tick in ticks])
+        axes.minorticks_off()
     axes.scatter(at, [each.value for each in told], s=18, color=plots.MUTED)
     if best is not None and best in told:
         axes.scatter([at[told.index(best)]], [best.value], s=46, color=plots.ACCENT, zorder=3)
