@@ -51,7 +51,7 @@ def against(
         axes.set_xscale("log")
         ratio = (dimension.high / dimension.low) ** (1 / 3)
         ticks = [dimension.low * ratio**step for step in range(4)]
-        axes.set_xticks(ticks, [f"{tick:.2g}" for tick in ticks])
+        axes.set_xticks(ticks, [f"{float(f'{tick:.2g}'):g}" for tick in ticks])
         axes.minorticks_off()
     axes.scatter(at, [each.value for each in told], s=18, color=plots.MUTED)
     if best is not None and best in told:
