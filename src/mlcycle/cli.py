@@ -540,6 +540,7 @@ def _check_parts(path: Path, project: "Project") -> None:
     from mlcycle.domain.cron import check_cron
     from mlcycle.domain.metrics import check_metric
     from mlcycle.models.registry import check_processes, parse_params
+    from mlcycle.models.search_space import space_of
     from mlcycle.project.file import check_sql
 
     check_sql(path, project)
@@ -550,6 +551,8 @@ def _check_parts(path: Path, project: "Project") -> None:
             key = f"candidates.{name}: "
             parse_params(candidate.family, candidate.params)
             check_processes(candidate.family, candidate.resources.processes)
+            if candidate.search:
+                space_of(candidate)
         key = ""  # said by the error itself
         check_metric(project.evaluation.metric, project.label.task)
         if project.retrain.schedule:

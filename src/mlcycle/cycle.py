@@ -11,19 +11,23 @@ from typing import Literal
 WISH = "wish"
 WISHES = {"shadow": "shadow", "page": "retrain"}
 
-Each = Literal["", "table", "candidate"]
-RunsAfter = Literal["ok", "skipped", "anything", "a skip"]
+Each = Literal["", "table", "candidate", "search"]
+RunsAfter = Literal["ok", "skipped", "anything", "a skip", "an ok"]
 
 
 @dataclass(frozen=True)
 class Step:
-    """One step of a stage. ``each`` runs it once for each source table or candidate."""
+    """One step of a stage. ``each`` runs it once for each source table or candidate, or search: each
+    candidate that has one. ``mapped`` runs each of them as many times side by side as the step before it
+    says with its value ``workers``.
+    """
 
     name: str
     after: tuple[str, ...] = ()
     each: Each = ""
     emits: str = ""  # asset kind emitted when the step is ok
     runs_after: RunsAfter = "ok"  # the worst end of an upstream step that it runs after; or only such
+    mapped: bool = False
 
 
 @dataclass(frozen=True)
@@ -126,6 +130,29 @@ STAGES: dict[str, Stage] = {
             doc="Snapshot a dataset, train every candidate, measure them on the holdout, register the best.",
         ),
         Stage(
+            "tune",
+            (
+                Step("dataset"),
+                Step("tune_plan", after=("dataset",), each="search"),
+                Step("tune_trial", after=("tune_plan",), each="search", mapped=True),
+                # What was found is told, also where a worker died for good.
+                Step("tune_conclude", after=("tune_plan", "tune_trial"), each="search", runs_after="an ok"),
+            ),
+            doc="Search a candidate's parameters: trials side by side, each trained on the train rows and "
+            "chosen on the validation rows. The best is written as a candidate; nothing is registered.",
+            params={
+                "candidate": "whose parameters to search; empty for every candidate that has a search",
+                "trials": "trials in all; empty as the project says",
+                "minutes": "after which no new trial begins; empty as the project says",
+                "gpu_hours": "hours of GPUs after which no new trial begins; empty as the project says",
+                "money": "what may be spent until no new trial begins; empty as the project says",
+                "method": "how to choose what is tried next; empty as the project says",
+                "pruner": "how to end hopeless trials early; empty as the project says",
+                "workers": "how many trials at once; empty as the project says",
+                "study": "an earlier search to go on with, by its name; empty for a new one",
+            },
+        ),
+        Stage(
             "promote",
             (
                 Step("compare"),
@@ -157,6 +184,7 @@ ROLES: dict[str, str] = {
         (
             *("features", "materialize", "dataset", "train", "evaluate", "register", "compare", "refit"),
             *("score", "labels", "monitor", "alert", "request_retrain", "fit_shadow", "shadow"),
+            *("tune_plan", "tune_trial", "tune_conclude"),
         ),
         "train",
     ),

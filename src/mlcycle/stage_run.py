@@ -60,6 +60,8 @@ def run_stage(
     stage = STAGES.get(stage_name)
     if stage is None:
         raise InputError(f"no stage {stage_name!r}: there are {', '.join(STAGES)}")
+    if any(step.each == "search" for step in stage.steps) and not project.variants("search"):
+        raise InputError(f"no candidate of {project.name!r} has a search: say what to try under its search")
     _check_params(stage, params or {})
     steps = _chosen(stage, project, only)
     partitions = _range(project, first or str((params or {}).get("first") or "") or None, last)
@@ -180,6 +182,8 @@ def _upstream(results: dict[tuple[str, str], Result], name: str, step: Step, var
 
 
 def _may_run(step: Step, upstream: dict[str, list[Result]]) -> bool:
+    if step.runs_after == "an ok":
+        return any(result.status is Status.OK for found in upstream.values() for result in found)
     for found in upstream.values():
         if step.runs_after == "anything":
             continue

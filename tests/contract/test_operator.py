@@ -195,7 +195,7 @@ def test_what_a_step_leaves_is_handed_over_and_linked(script: Any, monkeypatch: 
 def test_every_task_shows_every_link(script: Any) -> None:
     reports = {"Validation report", "Drift report", "Why", "Comparison report"}
     reports |= {"Candidates compared", "Model evaluation"}
-    links = {"MLflow run", *reports, "What it earns", "What it recommends"}
+    links = {"MLflow run", *reports, "What it earns", "What it recommends", "Search"}
     assert {link.name for link in operator("score", "score").operator_extra_links} == links
 
 

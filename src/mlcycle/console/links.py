@@ -90,10 +90,16 @@ class RecommendationsLink(ResultLink):
     key, title = "recommendations", "What it recommends"
 
 
+class SearchLink(ResultLink):
+    """What a search of parameters found."""
+
+    key, title = "search", "Search"
+
+
 def all_links() -> tuple[ResultLink, ...]:
     """The links of every task."""
     reports = (ValidationReportLink(), DriftReportLink(), WhyReportLink(), ComparisonReportLink())
-    trained = (CandidatesLink(), ModelLink())
+    trained = (CandidatesLink(), ModelLink(), SearchLink())
     return (MlflowRunLink(), *reports, *trained, EarningsLink(), RecommendationsLink())
 
 

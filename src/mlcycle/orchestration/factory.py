@@ -33,7 +33,11 @@ def make_dags(folder: Path) -> dict[str, DAG]:
 
 
 def has_dag(project: Project, stage: Stage) -> bool:
-    """Whether the stage is a DAG of the project: without an escalation nothing is due between its runs."""
+    """Whether the stage is a DAG of the project: without an escalation nothing is due between its runs, and
+    without a candidate that says what to try there is nothing to search.
+    """
+    if stage.name == "tune":
+        return bool(project.variants("search"))
     return stage.name != "alerts" or project.alerts.escalate is not None
 
 

@@ -18,6 +18,7 @@ from mlcycle.contract import Origin, PartitionRange, Request
 from mlcycle.errors import InputError
 from mlcycle.orchestration.operator import StepOperator
 from mlcycle.orchestration.sweeper import OVER
+from mlcycle.orchestration.task_states import folded
 
 TOGETHER = timedelta(seconds=30)  # that the first failure waits for those beside it
 LOOKS = (timedelta(seconds=10), timedelta(minutes=15))  # between two looks at a run that goes on
@@ -36,9 +37,11 @@ class FailureOperator(StepOperator):
         """Tell what failed; wait without a slot for what still runs."""
         ti = context["ti"]
         states = ti.get_task_states(dag_id=ti.dag_id, run_ids=[ti.run_id]).get(ti.run_id, {})
-        steps = self._steps()
-        self._failed = {name: task for name, task in steps.items() if states.get(task) == "failed"}
-        goes_on = [task for task in steps.values() if states.get(task) not in OVER]
+        steps, tasks = self._steps(), self.get_dag().tasks
+        mapped = {task.task_id for task in tasks if task.is_mapped}
+        found = folded(states, {task.task_id for task in tasks}, mapped)
+        self._failed = {name: task for name, task in steps.items() if "failed" in found.get(task, ())}
+        goes_on = [task for task in steps.values() if not OVER.issuperset(found.get(task, [None]))]
         since = ti.get_first_reschedule_date(context)
         waited = datetime.now(UTC) - since if since else timedelta(0)
         if goes_on and waited < TOGETHER:
@@ -90,11 +93,17 @@ class FailureOperator(StepOperator):
         A monitor that died is told by the alert step behind it.
         """
         told = "monitor" if self.stage == "monitor" else ""
-        return {
-            f"{task.step.name}.{task.variant}" if task.variant else task.step.name: task.task_id
-            for task in self.get_dag().tasks
-            if isinstance(task, StepOperator) and task.task_id != self.task_id and task.step.name != told
-        }
+        steps = {}
+        for task in self.get_dag().tasks:
+            if isinstance(task, StepOperator):
+                name, variant = task.step.name, task.variant
+            elif task.is_mapped:
+                name, variant = task.partial_kwargs["step"]["name"], task.partial_kwargs["variant"]
+            else:
+                continue
+            if task.task_id != self.task_id and name != told:
+                steps[f"{name}.{variant}" if variant else name] = task.task_id
+        return steps
 
     def _look_again(self, goes_on: list[str], pause: timedelta) -> None:
         self.log.info("looks again: %s did not end yet", ", ".join(goes_on))

@@ -1,12 +1,13 @@
 """The forms people start a stage with: Airflow params out of the cycle and the project."""
 
-from typing import Any
+from typing import Any, get_args
 
 from airflow.sdk import Param
 
 from mlcycle.cycle import Stage
 from mlcycle.domain.partitions import Unit
 from mlcycle.project import Project
+from mlcycle.project.search import Method, Pruner
 
 PATTERN = {
     Unit.DAY: r"^\d{4}-\d{2}-\d{2}$",
@@ -14,7 +15,10 @@ PATTERN = {
 }
 PARTITION = "partition"
 WITHOUT_PARTITION = ("rollback", "alerts")
-NUMBERS = ("to", "version")
+#: Integers of a form with the largest that each may be, 0 for any; and numbers with a fraction.
+NUMBERS = {"to": 0, "version": 0, "trials": 10_000, "workers": 64}
+AMOUNTS = ("minutes", "gpu_hours", "money")
+CHOICES = {"method": get_args(Method), "pruner": get_args(Pruner)}
 
 
 def form(project: Project, stage: Stage) -> dict[str, Param]:
@@ -34,7 +38,13 @@ def _field(project: Project, name: str, description: str) -> Param:
     if name == "first":
         return _key(project, "First partition", description)
     if name in NUMBERS:
-        return Param(None, type=["null", "integer"], minimum=1, title=title, description=description)
+        most: dict[str, Any] = {"maximum": NUMBERS[name]} if NUMBERS[name] else {}
+        return Param(None, type=["null", "integer"], minimum=1, title=title, description=description, **most)
+    if name in AMOUNTS:
+        return Param(None, type=["null", "number"], exclusiveMinimum=0, title=title, description=description)
+    if name in CHOICES or name == "candidate":
+        known = project.variants("search") if name == "candidate" else CHOICES[name]
+        return Param("", type="string", enum=["", *known], title=title, description=description)
     return Param("", type="string", maxLength=500, title=title, description=description)
 
 

@@ -31,6 +31,7 @@ from mlcycle.orchestration.placement import Placement, place
 from mlcycle.orchestration.presence import newest_partition
 from mlcycle.orchestration.runners.base import LOOK, Full, Handle, Runner, hand_on, make_runner
 from mlcycle.orchestration.runners.ending import told
+from mlcycle.orchestration.task_states import folded
 from mlcycle.project import Project
 
 RETRY = {
@@ -42,6 +43,7 @@ RETRY = {
 MARGIN = timedelta(minutes=2)
 HANDLE = "step"  # key of the handle in the task's state
 PATIENCE = timedelta(minutes=10)  # that Airflow may take to read an edited project file
+EDITED = ("candidate", "search")  # a stage of these has other tasks once the project file is edited
 ROOM = timedelta(seconds=15)  # until a place that was full is asked again
 #: When a step that waits is looked at again: not before Airflow's scheduler has surely seen the end of
 #: the worker before (3.3.2 takes a task that is scheduled again by then for one killed from outside),
@@ -111,8 +113,10 @@ class StepOperator(BaseOperator):
         """
         ti = context["ti"]
         known = ti.get_task_states(dag_id=ti.dag_id, run_ids=[ti.run_id]).get(ti.run_id, {})
-        present = {task for task, state in known.items() if state != "removed"}
         wanted = set(self.get_dag().task_ids)
+        mapped = {task.task_id for task in self.get_dag().tasks if task.is_mapped}
+        states = folded(known, wanted, mapped)
+        present = {task for task, found in states.items() if set(found) != {"removed"}}
         if present == wanted:
             return
         differs = ", ".join(sorted(present ^ wanted))
@@ -137,7 +141,7 @@ class StepOperator(BaseOperator):
         found = _found(kept, request, runner)
         try:
             if found is None:
-                if not self.step.after and any(one.each == "candidate" for one in STAGES[self.stage].steps):
+                if not self.step.after and any(one.each in EDITED for one in STAGES[self.stage].steps):
                     self._wait_for_its_tasks(context)
                 self._handle = found = self._submit(runner, request, placement, kept)
             else:
@@ -251,7 +255,9 @@ class StepOperator(BaseOperator):
     def _handovers(self, ti: Any, tasks: Sequence[str]) -> list[Handover]:
         """What the upstream tasks left; one that was skipped left nothing."""
         found = ti.xcom_pull(task_ids=list(tasks))
-        return [Handover.model_validate(value) for value in found or [] if value is not None]
+        # A step that mapped tasks follow hands the same over once for each of them.
+        every = [value[0] if isinstance(value, list) else value for value in found or [] if value]
+        return [Handover.model_validate(value) for value in every]
 
     def _conclude(self, result: Result, request: Request, context: Any) -> dict[str, Any]:
         """Return the handover of a step that went well; raise what tells Airflow the rest."""

@@ -7,7 +7,7 @@ from mlcycle.project import Limits, Project
 
 DEFAULT = "process"
 #: A step that runs where another does, unless it has settings of its own: all of them train models.
-LIKE = {"refit": "train", "fit_shadow": "train"}
+LIKE = {"refit": "train", "fit_shadow": "train", "tune_trial": "train"}
 
 
 @dataclass(frozen=True)

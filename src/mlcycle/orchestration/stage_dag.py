@@ -18,6 +18,7 @@ from mlcycle.orchestration.deadlines import deadline
 from mlcycle.orchestration.failures import FailureOperator
 from mlcycle.orchestration.forms import form
 from mlcycle.orchestration.joints import AnnounceOperator
+from mlcycle.orchestration.mapped import FanningStepOperator, mapped
 from mlcycle.orchestration.operator import StepOperator
 from mlcycle.orchestration.placement import place
 from mlcycle.orchestration.schedules import schedule
@@ -29,6 +30,7 @@ RULES = {
     "ok": TriggerRule.ALL_SUCCESS,
     "skipped": TriggerRule.NONE_FAILED,
     "anything": TriggerRule.ALL_DONE,
+    "an ok": TriggerRule.ALL_DONE_MIN_ONE_SUCCESS,
     "a skip": TriggerRule.ALL_SKIPPED,  # of the joint that stands for all upstream tasks
 }
 
@@ -40,7 +42,7 @@ AT_ONCE = {"ingest": 4, "promote": 4}
 #: projects whose day arrives at once the first is served soon and not all of them at the end. What
 #: people wait for goes first; a training takes what is left.
 URGENCY = {"train": 1, "shadow": 1, "ingest": 10, "features": 20, "monitor": 30, "score": 40, "retrain": 50}
-URGENCY |= {"alerts": 50, "absent": 50, "promote": 60, "rollback": 70}
+URGENCY |= {"tune": 1, "alerts": 50, "absent": 50, "promote": 60, "rollback": 70}
 
 
 def _at_once(project: Project, stage: Stage) -> int:
@@ -69,20 +71,22 @@ def stage_dag(project: Project, stage: Stage) -> DAG:
         made = tasks[step.name] = {}
         for variant in project.variants(step.each):
             upstream = {name: _upstream(tasks[name], step, variant) for name in step.after}
-            operator = _operator(project, step)(
-                dag=dag,
-                project=project,
-                stage=stage.name,
-                step=step,
-                variant=variant,
-                reads={name: [task.task_id for task in found] for name, found in upstream.items()},
+            arguments = {
+                "stage": stage.name,
+                "variant": variant,
+                "reads": {name: [task.task_id for task in found] for name, found in upstream.items()},
                 **_placing(dag, groups, stage, step, variant),
                 **_emitting(project, step, variant),
                 **_pool(project, step, variant),
-                priority_weight=URGENCY[stage.name] + position,
-                weight_rule=WeightRule.ABSOLUTE,
-                trigger_rule=RULES[step.runs_after],
-            )
+                "priority_weight": URGENCY[stage.name] + position,
+                "weight_rule": WeightRule.ABSOLUTE,
+                "trigger_rule": RULES[step.runs_after],
+            }
+            if step.mapped:
+                (over,) = upstream[step.after[-1]]
+                operator = mapped(dag, project, step, over, **arguments)
+            else:
+                operator = _operator(project, stage, step)(dag=dag, project=project, step=step, **arguments)
             for name, found in upstream.items():
                 operator.set_upstream([_joint(dag, name, found)] if step.runs_after == "a skip" else found)
             made[variant] = operator
@@ -113,8 +117,10 @@ def _tell_failures(dag: DAG, project: Project, stage: Stage) -> None:
     well.set_upstream(others)
 
 
-def _operator(project: Project, step: Step) -> type[StepOperator]:
+def _operator(project: Project, stage: Stage, step: Step) -> type[StepOperator]:
     """What runs the step; a promotion asks a person first where the project wants that."""
+    if any(other.mapped and step.name == other.after[-1] for other in stage.steps):
+        return FanningStepOperator
     return ApprovedStepOperator if step.name == "promote" and project.approval.required else StepOperator
 
 

@@ -70,6 +70,9 @@ DEFAULTS: dict[str, Limits] = {
     "refit": Limits(_LONG, _LARGE),
     "fit_shadow": Limits(_LONG, _LARGE),
     "shadow": Limits(_HOUR, _LARGE),
+    "tune_plan": Limits(_SHORT, _LARGE),
+    "tune_trial": Limits(_LONG, _LARGE),
+    "tune_conclude": Limits(_HOUR, _LARGE),
     "promote": Limits(_SHORT, _LARGE),
     "reconcile": Limits(_SHORT, _LARGE),
     "score": Limits(_HOUR, _LARGE),
@@ -81,9 +84,9 @@ DEFAULTS: dict[str, Limits] = {
 }
 
 #: Steps that fit a candidate, with its resources.
-FITS = ("train", "refit", "fit_shadow")
+FITS = ("train", "refit", "fit_shadow", "tune_trial")
 #: Steps that make and judge models: what a retrain's budget of hours and money is spent on.
-TRAINING = ("dataset", *FITS, "evaluate", "register", "compare", "shadow")
+TRAINING = ("dataset", "train", "refit", "fit_shadow", "evaluate", "register", "compare", "shadow")
 
 
 def parse_memory(text: str) -> int:

@@ -96,6 +96,10 @@ class Project(Part):
             raise ValueError(
                 "retrain.budget_money needs a price list: say value.prices, or budget_hours alone"
             )
+        if self.value.prices is None:
+            for name, candidate in self.candidates.items():
+                if candidate.search and candidate.search.money:
+                    raise ValueError(f"candidate {name!r}: search.money needs a price list: say value.prices")
         if not task_of(self.label.task).probabilities and (self.value.explore or self.value.label_needs):
             raise ValueError("value.explore and value.label_needs are of classes: a number has no threshold")
         for limit in self.gate.guardrails.figures:
@@ -155,10 +159,12 @@ class Project(Part):
             beside.append(self.split.cross_validation.group)
         return list(dict.fromkeys([*self.inputs.all, *beside]))
 
-    def variants(self, each: Literal["", "table", "candidate"]) -> list[str]:
-        """What a step runs once for: each table, each candidate, or the one nameless whole."""
+    def variants(self, each: Literal["", "table", "candidate", "search"]) -> list[str]:
+        """What a step runs once for: each table, each candidate, each that has a search, or the one whole."""
         if each == "table":
             return list(self.source.tables)
+        if each == "search":
+            return [name for name, candidate in self.candidates.items() if candidate.search]
         return list(self.candidates) if each == "candidate" else [""]
 
     @property

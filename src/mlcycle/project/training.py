@@ -6,6 +6,7 @@ from pydantic import Field, JsonValue, model_validator
 
 from mlcycle.project.limits import Cpu, Memory
 from mlcycle.project.part import Name, Part
+from mlcycle.project.search import Search
 
 
 class Resources(Part):
@@ -42,6 +43,7 @@ class Candidate(Part):
     family: Name
     params: dict[Name, JsonValue] = {}
     resources: Resources = Resources()
+    search: Search | None = None
 
 
 #: What an evaluation can tell; ``domain.evaluation.parts`` has each in a file of its own.

@@ -15,7 +15,8 @@ def through_runner(env: Mapping[str, str], log: Callable[[str], None]) -> Callab
 
     def execute(request: Request) -> Result:
         project = Project.model_validate(request.project)
-        candidate = str(request.params.get("candidate", "")) if request.step in FITS else ""
+        named = request.params.get("search") or request.params.get("candidate", "")
+        candidate = str(named) if request.step in FITS else ""
         placement = place(env, project, request.step, candidate)
         runner = make_runner(placement.runner, env)
         return run_to_end(runner, request, placement, role=ROLES[request.step], log=log)

@@ -1,0 +1,1 @@
+"""Searches over parameters: Optuna, its studies in PostgreSQL, its runs in MLflow."""

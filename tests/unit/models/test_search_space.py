@@ -1,0 +1,77 @@
+"""A search's space against what its family takes."""
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from mlcycle.errors import ConfigError
+from mlcycle.models.search_space import space_of
+from mlcycle.project import Candidate
+
+
+def boosting(**search: Any) -> Candidate:
+    document = {"family": "hist_gradient_boosting", "params": {"max_iter": 50}, "search": search}
+    return Candidate.model_validate(document)
+
+
+def test_a_number_is_what_its_family_takes_it_for() -> None:
+    space = space_of(
+        boosting(
+            space={
+                "learning_rate": {"low": 0.01, "high": 0.3, "log": True},
+                "max_depth": {"low": 2, "high": 8},
+                "early_stopping": [True, False],
+            }
+        )
+    )
+    assert (space["learning_rate"].kind, space["learning_rate"].log) == ("float", True)
+    assert (space["max_depth"].kind, space["max_depth"].points()) == ("int", [2, 3, 4, 5, 6, 7, 8])
+    assert space["early_stopping"].choices == (True, False)
+
+
+def test_layers_of_a_network_are_choices() -> None:
+    search = {"space": {"layers": [[64, 32], [128], []], "cross_layers": {"low": 0, "high": 3}}}
+    network = Candidate.model_validate({"family": "deep_cross", "search": search})
+    assert space_of(network)["layers"].contains([128])
+
+
+@pytest.mark.parametrize(
+    ("space", "method", "says"),
+    [
+        ({"depth": {"low": 1, "high": 3}}, "tpe", "no parameter 'depth': there are seed, learning_rate"),
+        ({"max_iter": {"low": 0, "high": 10}}, "tpe", "max_iter: 0 is refused"),
+        ({"max_iter": {"low": 1, "high": 10**6}}, "tpe", "max_iter: 1000000 is refused"),
+        ({"max_iter": {"low": 1.5, "high": 10}}, "tpe", "low 1.5 is no integer, which the parameter is"),
+        ({"max_iter": {"low": 1, "high": 10, "step": 0.5}}, "tpe", "step 0.5 is no integer"),
+        ({"early_stopping": {"low": 0, "high": 1}}, "tpe", "the parameter is no number: give choices"),
+        ({"max_bins": [16, 999]}, "tpe", "max_bins: 999 is refused"),
+        ({"max_bins": [16, 16]}, "tpe", "a choice is given twice"),
+        ({"learning_rate": {"low": 0.1, "high": 1}}, "grid", "a grid needs steps"),
+        ({"max_iter": [10, 20], "learning_rate": {"low": 0.1, "high": 1}}, "cmaes", "two numbers or more"),
+    ],
+)
+def test_what_the_family_refuses_is_said_in_one_line(space: dict[str, Any], method: str, says: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        space_of(boosting(space=space, method=method))
+    assert says in caught.value.message
+    assert "\n" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("search", "says"),
+    [
+        ({"space": {"a": {"low": 2, "high": 1}}}, "low 2 is not below high 1"),
+        ({"space": {"a": {"low": 0, "high": 1, "log": True}}}, "low 0 has no logarithm"),
+        ({"space": {"a": {"low": 1, "high": 9, "log": True, "step": 2}}}, "log and step exclude each other"),
+        ({"space": {"a": {"low": 1, "high": 9, "steps": 2}}}, "Extra inputs are not permitted"),
+        ({"space": {"a": []}}, "at least 1 item"),
+        ({"space": {}}, "at least 1 item"),
+        ({"space": {"A b": [1]}}, "should match pattern"),
+        ({"space": {"a": [1, 2]}, "method": "magic"}, "'grid', 'random', 'tpe', 'gp', 'cmaes' or 'nsga2'"),
+        ({"space": {"a": [1, 2]}, "trials": 0}, "greater than or equal to 1"),
+    ],
+)
+def test_nonsense_is_refused_when_the_file_is_read(search: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValidationError, match="(?s)" + says.replace("'", ".")):
+        boosting(**search)
