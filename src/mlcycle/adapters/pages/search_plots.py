@@ -9,7 +9,7 @@ from mlcycle.domain.search import Dimension, Tried, label
 
 def history(tried: Sequence[Tried], metric: str, *, higher: bool, own: float | None) -> bytes:
     """Each trial's value by its number, the best so far as a line, pruned and failed ones as marks below."""
-    figure, axes = plots._figure(7.2, 3.6)
+    figure, axes = plots.canvas(7.2, 3.6)
     told = [(each.number, each.value) for each in tried if each.state == "told" and each.value is not None]
     so_far: list[float] = []
     for _, value in told:
@@ -33,14 +33,14 @@ def history(tried: Sequence[Tried], metric: str, *, higher: bool, own: float | N
     axes.set(xlabel="trial", ylabel=f"{metric} on validation", title="How the search went")
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.legend(frameon=False, fontsize="small")
-    return plots._png(figure)
+    return plots.png(figure)
 
 
 def against(
     name: str, dimension: Dimension, tried: Sequence[Tried], metric: str, best: Tried | None
 ) -> bytes:
     """The values of trials that went to their end against one parameter."""
-    figure, axes = plots._figure(3.9, 3.0)
+    figure, axes = plots.canvas(3.9, 3.0)
     told = [each for each in tried if each.state == "told" and name in each.values]
     at: Any = [each.values[name] for each in told]
     if dimension.kind == "choice":
@@ -57,7 +57,7 @@ def against(
     if best is not None and best in told:
         axes.scatter([at[told.index(best)]], [best.value], s=46, color=plots.ACCENT, zorder=3)
     axes.set(xlabel=name, ylabel=metric)
-    return plots._png(figure)
+    return plots.png(figure)
 
 
 def importance(shares: Mapping[str, float]) -> bytes:
