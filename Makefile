@@ -54,14 +54,14 @@ demo: setup ## the reference project's whole life, on real data; the platform st
 	@$(BIN)/mlcycle demo
 
 test: lint ## everything that must hold; what needs containers or a cluster says so where there is none
-	@$(BIN)/python -m pytest tests/unit
+	@$(BIN)/python -m pytest tests/unit -n 2 --dist loadfile
 	@$(BIN)/python -m pytest tests --ignore=tests/unit -n 2 --dist loadfile
 
 test-kubernetes: setup ## the tests of pods and of the chart, on the cluster of KUBECONFIG
 	@$(BIN)/python -m pytest tests/kubernetes
 
 unit: setup ## the pure parts, in under a minute
-	@$(BIN)/python -m pytest tests/unit
+	@$(BIN)/python -m pytest tests/unit -n 2 --dist loadfile
 
 lint: setup ## style, types, import contracts, project files
 	@$(BIN)/ruff format --check --quiet .
