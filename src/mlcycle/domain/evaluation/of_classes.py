@@ -51,11 +51,10 @@ def of_rows(
     check_rows(labels, predictions)
     stands = np.ones(len(labels)) if weights is None else weights
     codes, count = codes_of(blocks)
-    outcomes = confusion(labels, predictions, threshold, stands, codes, count)
     statistics = {
         **of_scores(labels, predictions, stands, codes, count, min(1.0, k / len(labels))),
-        **_of_means(labels, predictions, stands, codes, count),
-        **_of_outcomes(outcomes),
+        **of_means(labels, predictions, stands, codes, count),
+        **of_outcomes(confusion(labels, predictions, threshold, stands, codes, count)),
     }
     once = np.ones((1, count))
     values: dict[str, Reading] = {
@@ -64,7 +63,7 @@ def of_rows(
     values["pr_auc"] = ranking.pr_auc(labels, predictions, weights)
     values["precision_at_k"] = ranking.precision_at(labels, predictions, k, weights)
     values["average_precision_at_k"] = ranking.average_precision_at(labels, predictions, k)
-    for name in ("bias", *_of_outcomes(outcomes)):
+    for name in [name for name in statistics if name not in values]:
         found = float(statistics[name](once)[0])
         values[name] = found if np.isfinite(found) else NotMeasured(WHY.get(name, "there are no such rows"))
     return figures(values, statistics, count, LIMITS)
@@ -121,9 +120,10 @@ def of_scores(
     }
 
 
-def _of_means(
+def of_means(
     labels: Array, predictions: Array, stands: Array, codes: NDArray[np.int64], count: int
 ) -> dict[str, Statistic]:
+    """Means of rows, as functions of the blocks' weights."""
     rows = sums(stands, codes, count)
     values = {
         "log_loss": row_log_loss(labels, predictions),
@@ -133,7 +133,8 @@ def _of_means(
     return {name: ratio(sums(stands * each, codes, count), rows) for name, each in values.items()}
 
 
-def _of_outcomes(ways: dict[str, Array]) -> dict[str, Statistic]:
+def of_outcomes(ways: dict[str, Array]) -> dict[str, Statistic]:
+    """Shares of what :func:`confusion` counted, as functions of the blocks' weights."""
     right, wrong = ways["true_positive"], ways["false_positive"]
     missed, left = ways["false_negative"], ways["true_negative"]
     rows = right + wrong + missed + left

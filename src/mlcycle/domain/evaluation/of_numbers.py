@@ -38,9 +38,26 @@ def of_rows(
     check_rows(labels, predictions)
     stands = np.ones(len(labels)) if weights is None else weights
     codes, count = codes_of(blocks)
+    statistics = of_blocks(labels, predictions, stands, codes, count)
+    values: dict[str, Reading] = {
+        name: METRICS[name](labels, predictions, weights) for name in ("rmse", "mae")
+    }
+    once = np.ones((1, count))
+    for name in statistics:
+        if name not in values:
+            found = float(statistics[name](once)[0])
+            values[name] = found if np.isfinite(found) else NotMeasured("all labels are the same")
+    values["median_absolute_error"] = median(np.abs(predictions - labels), stands)
+    return figures(values, statistics, count, LIMITS)
+
+
+def of_blocks(
+    labels: Array, predictions: Array, stands: Array, codes: NDArray[np.int64], count: int
+) -> dict[str, Statistic]:
+    """Every figure as a function of the blocks' weights; the median by ``CELLS`` quantiles."""
     off = predictions - labels
     rows, squares = sums(stands, codes, count), sums(stands * off**2, codes, count)
-    statistics: dict[str, Statistic] = {
+    return {
         "rmse": lambda w: np.sqrt(ratio(squares, rows)(w)),
         "mae": ratio(sums(stands * np.abs(off), codes, count), rows),
         "bias": ratio(sums(stands * off, codes, count), rows),
@@ -53,16 +70,6 @@ def of_rows(
         "r2": _explained(labels - np.average(labels, weights=stands), squares, stands, codes, count),
         "median_absolute_error": _median(np.abs(off), stands, codes, count),
     }
-    values: dict[str, Reading] = {
-        name: METRICS[name](labels, predictions, weights) for name in ("rmse", "mae")
-    }
-    once = np.ones((1, count))
-    for name in statistics:
-        if name not in values:
-            found = float(statistics[name](once)[0])
-            values[name] = found if np.isfinite(found) else NotMeasured("all labels are the same")
-    values["median_absolute_error"] = median(np.abs(off), stands)
-    return figures(values, statistics, count, LIMITS)
 
 
 def _explained(

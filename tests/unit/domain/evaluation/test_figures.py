@@ -5,6 +5,7 @@ import pytest
 import sklearn.metrics as peer
 
 from mlcycle.domain.evaluation import bootstrap, of_classes, of_numbers, ranking
+from mlcycle.domain.interval import Spread
 from mlcycle.domain.metrics import NotMeasured
 from tests.unit.domain.evaluation.made import classes
 
@@ -58,11 +59,51 @@ def test_figures_of_numbers_equal_scikit_learn(weights: np.ndarray | None) -> No
     assert all(figure.low < figure.value < figure.high for figure in found.values())  # type: ignore[operator]
 
 
+def test_a_figure_of_drawn_days_is_that_of_their_rows() -> None:
+    """What intervals are made of: each statistic at some weights of days is the figure of rows so weighted."""
+    counts = np.random.default_rng(4).integers(0, 4, (3, 12)).astype(float)
+    ones = np.ones(600)
+    found = {
+        **of_classes.of_scores(LABELS, SAID, ones, DAYS, 12, 0.1),
+        **of_classes.of_means(LABELS, SAID, ones, DAYS, 12),
+        **of_classes.of_outcomes(of_classes.confusion(LABELS, SAID, 0.4, ones, DAYS, 12)),
+    }
+    numbers = RANDOM.normal(5, 2, 600)
+    of_blocks = of_numbers.of_blocks(numbers, SAID, ones, DAYS, 12)
+    for row in counts:
+        weights = row[DAYS]
+        expected = of_classes.of_rows(LABELS, SAID, DAYS, threshold=0.4, k=60, weights=weights)
+        got = {name: float(statistic(row[None])[0]) for name, statistic in found.items()}
+        assert got == pytest.approx({name: expected[name].value for name in got})
+        expected = of_numbers.of_rows(numbers, SAID, DAYS, weights)
+        got = {name: float(statistic(row[None])[0]) for name, statistic in of_blocks.items()}
+        assert got == pytest.approx(
+            {name: expected[name].value for name in got}, abs=0.05
+        )  # cells of the median
+        del got["median_absolute_error"]
+        assert got == pytest.approx({name: expected[name].value for name in got})
+
+
+def test_pseudo_values_of_a_mean_are_its_days_and_draws_know_where_it_is_skewed() -> None:
+    days = np.random.default_rng(1).exponential(1.0, 14)
+    statistic, counts = bootstrap.ratio(days, np.ones(14)), bootstrap.Draws(14).counts
+    whole, pseudo = bootstrap.pseudo_values(statistic, 14)
+    assert whole == pytest.approx(days.mean())
+    np.testing.assert_allclose(pseudo, days)
+    low, high = bootstrap.studentised(statistic, counts)
+    assert high > 1.3 * -low > 0  # a long tail upwards: the truth may lie further above
+    slow = Spread.of(0.0, (days - days.mean()) / 14).interval(0.95)
+    assert bootstrap.around(statistic, counts) == pytest.approx((min(low, slow[0]), max(high, slow[1])))
+    still = bootstrap.ratio((-1.0) ** np.arange(14), np.ones(14))  # cosines alone would say nearly nothing
+    assert bootstrap.around(still, counts)[0] <= bootstrap.studentised(still, counts)[0]
+
+
 def test_the_first_rows_by_hand() -> None:
     labels, said = np.array([1.0, 0, 1, 1, 0]), np.array([0.9, 0.8, 0.7, 0.2, 0.1])
     assert ranking.precision_at(labels, said, 3) == pytest.approx(2 / 3)
     assert ranking.average_precision_at(labels, said, 3) == pytest.approx((1 + 2 / 3) / 3)
     assert ranking.precision_at(labels, np.zeros(5), 2) == pytest.approx(3 / 5)  # ties share the places
+    assert ranking.average_precision_at(labels, said, 4) == pytest.approx((1 + 2 / 3 + 3 / 4) / 3)
     assert isinstance(ranking.average_precision_at(np.zeros(3), np.zeros(3), 2), NotMeasured)
 
 

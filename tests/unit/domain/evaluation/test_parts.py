@@ -39,7 +39,7 @@ def test_the_threshold_that_pays_is_found() -> None:
 
 def test_the_curve_of_money_is_that_of_each_threshold_alone() -> None:
     subject = classes(300)
-    grid = np.array([0.0, 0.2, 0.5, 1.1])
+    grid = np.array([0.0, 0.2, subject.predictions[7], 1.1])  # a row at the threshold is acted on
     weights = np.linspace(0.5, 1.5, 300)
     expected = [
         (weights * threshold.row_value(PAYOFF, subject.labels, subject.predictions, t)).sum() for t in grid
@@ -120,6 +120,8 @@ def test_of_many_rows_some_are_looked_at_and_it_is_said(monkeypatch: pytest.Monk
 def test_rates_of_groups_by_hand() -> None:
     found = groups.rates(np.array([1.0, 1, 0, 0]), np.array([0.9, 0.1, 0.8, 0.2]), 0.5)
     assert found["true_positive_rate"] == found["false_positive_rate"] == found["accuracy"] == 0.5
+    uneven = groups.rates(np.array([1.0, 0, 0, 0]), np.array([0.9, 0.6, 0.1, 0.2]), 0.5)
+    assert (uneven["false_positive_rate"], uneven["true_negative_rate"]) == (1 / 3, 1 - 1 / 3)
     alone = groups.rates(np.array([1.0]), np.array([0.9]), 0.5)
     assert (alone["true_negative_rate"], alone["roc_auc"], alone["false_negative_rate"]) == (None, None, 0.0)
     columns = groups.run(classes())["columns"]["shop"]["groups"]
@@ -170,6 +172,8 @@ def test_coverage_tells_missing_and_never_seen_values() -> None:
     frame = subject.holdout.frame.assign(shop="new", x=100.0)
     found = coverage.run(replace(subject, holdout=Rows(frame, subject.labels)))["inputs"]
     assert found["shop"]["never_seen"] == found["x"]["never_seen"] == 1.0
+    low = coverage.run(replace(subject, holdout=Rows(frame.assign(x=-100.0), subject.labels)))["inputs"]
+    assert low["x"]["never_seen"] == 1.0
     assert found["x"]["missing_in_training"] == pytest.approx(0.05, abs=0.02)
     assert coverage.run(classes())["inputs"]["shop"]["never_seen"] == 0
 
