@@ -63,7 +63,7 @@ class Linear(Model):
         rows = _one_hot(encoder, train.frame)
         estimator: Any
         if job.task == "classification":
-            estimator = LogisticRegression(C=1 / params.l2, max_iter=params.max_iter, tol=1e-6)
+            estimator = LogisticRegression(C=1 / params.l2, max_iter=params.max_iter)
         else:
             estimator = Ridge(params.l2, max_iter=params.max_iter, tol=1e-8, solver="sparse_cg")
         with threadpool_limits(limits=job.threads):

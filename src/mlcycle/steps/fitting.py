@@ -246,7 +246,7 @@ def _work_id(context: StepContext) -> str:
 
 
 def _tags(context: StepContext, name: str, candidate: Candidate, manifest: DatasetManifest) -> dict[str, str]:
-    libraries = ("numpy", "pandas", "scikit-learn", "torch", "onnxruntime", "mlflow")
+    libraries = ("numpy", "pandas", "scikit-learn", "lightgbm", "torch", "onnxruntime", "mlflow")
     origin = context.request.origin
     return {
         "mlcycle.project": context.project.name,

@@ -29,7 +29,7 @@ FAMILIES: dict[str, dict[str, dict[str, Any]]] = {
     },
     "linear": {"classification": {}, "regression": {}},
     "random_forest": {
-        "classification": {"n_estimators": 15, "max_samples": 0.5},
+        "classification": {"n_estimators": 15, "max_samples": 0.2},
         "regression": {"n_estimators": 15, "min_samples_leaf": 10, "max_features": 0.7},
     },
     "lightgbm": {

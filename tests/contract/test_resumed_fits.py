@@ -10,7 +10,7 @@ import pytest
 from mlcycle import models
 from mlcycle.models import boosting, kept, lightgbm, random_forest
 from mlcycle.models.base import Job, Model
-from tests.unit.models.test_ensembles import Killed, small
+from tests.contract.test_ensembles import Killed, small
 
 #: Draws by chance within the fit, so that a state that is not whole would show.
 FITS: dict[str, dict[str, Any]] = {
