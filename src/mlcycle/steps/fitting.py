@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from mlcycle.adapters.checkpoints import folder_of
 from mlcycle.adapters.pages import plots
@@ -28,7 +28,7 @@ from mlcycle.steps.context import Outcome, StepContext
 
 if TYPE_CHECKING:
     from mlcycle.domain.examples import Examples, Rows
-    from mlcycle.models.base import Job, Model, Report
+    from mlcycle.models.base import Job, Model
 
 FLUSH_SECONDS = 1.0
 LOOK_SECONDS = 10.0  # between two looks whether a newer attempt has taken over
@@ -87,33 +87,6 @@ def fitted(
     return outcome
 
 
-def fit_alone(
-    context: StepContext,
-    candidate: Candidate,
-    examples: "tuple[Examples, Examples]",
-    report: "Report",
-    work: str,
-) -> "Model":
-    """Fit a candidate and log nothing: of many fits that are only measured, as a search's are.
-
-    Args:
-        context: of the attempt.
-        candidate: what to fit.
-        examples: rows to learn from, and rows to watch the learning on.
-        report: told of each round; it may say stop.
-        work: names the folder of checkpoints: a fit of the same name goes on from there.
-    """
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    from mlcycle.models import family, parse_params
-
-    params = parse_params(candidate.family, candidate.params)
-    folder = folder_of(context.settings, work)
-    job = _job(context, candidate, examples, report, folder)
-    model = family(candidate.family).fit(job, params, candidate.family)
-    shutil.rmtree(folder, ignore_errors=True)
-    return model
-
-
 def _log_fit(
     context: StepContext, log: "_CurveLog", model: "Model", validation: "Rows", seconds: float
 ) -> dict[str, Any]:
@@ -154,7 +127,7 @@ def _job(
     context: StepContext,
     candidate: Candidate,
     examples: "tuple[Examples, Examples]",
-    log: "Report",
+    log: "_CurveLog",
     folder: Path,
 ) -> "Job":
     from mlcycle.models.base import Job
@@ -270,3 +243,30 @@ class _CurveLog:
         if self._waiting:
             self.tracking.log(self.run_id, metrics=self._waiting)
         self._waiting, self._last = [], time.monotonic()
+
+
+def fit_alone(
+    context: StepContext,
+    candidate: Candidate,
+    examples: "tuple[Examples, Examples]",
+    report: "Callable[[int, int, dict[str, float]], bool | None]",
+    work: str,
+) -> "Model":
+    """Fit a candidate and log nothing: of many fits that are only measured, as a search's are.
+
+    Args:
+        context: of the attempt.
+        candidate: what to fit.
+        examples: rows to learn from, and rows to watch the learning on.
+        report: told of each round; it may say stop.
+        work: names the folder of checkpoints: a fit of the same name goes on from there.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    from mlcycle.models import family, parse_params
+
+    params = parse_params(candidate.family, candidate.params)
+    folder = folder_of(context.settings, work)
+    job = _job(context, candidate, examples, cast("Any", report), folder)
+    model = family(candidate.family).fit(job, params, candidate.family)
+    shutil.rmtree(folder, ignore_errors=True)
+    return model
