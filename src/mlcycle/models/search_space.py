@@ -17,6 +17,11 @@ def space_of(candidate: Candidate) -> dict[str, Dimension]:
     """
     if candidate.search is None:
         raise ConfigError("no search: give the candidate a section search with a space")
+    if candidate.resources.processes > 1:
+        raise ConfigError(
+            f"search: a trial trains in one process, the resources ask for {candidate.resources.processes}: "
+            "say gpu: 1, and no nodes"
+        )
     fields = family(candidate.family).Parameters.model_fields
     found = {}
     for name, said in candidate.search.space.items():

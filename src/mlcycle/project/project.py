@@ -96,10 +96,6 @@ class Project(Part):
             raise ValueError(
                 "retrain.budget_money needs a price list: say value.prices, or budget_hours alone"
             )
-        if self.value.prices is None:
-            for name, candidate in self.candidates.items():
-                if candidate.search and candidate.search.money:
-                    raise ValueError(f"candidate {name!r}: search.money needs a price list: say value.prices")
         if not task_of(self.label.task).probabilities and (self.value.explore or self.value.label_needs):
             raise ValueError("value.explore and value.label_needs are of classes: a number has no threshold")
         for limit in self.gate.guardrails.figures:
@@ -135,6 +131,13 @@ class Project(Part):
                     f"the label is (label.delay: {known}): set the table's lag to the partitions after "
                     "which it is delivered, or label.delay to when the label is known"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _searches_can_be_paid(self) -> Self:
+        for name, candidate in self.candidates.items():
+            if candidate.search and candidate.search.money and self.value.prices is None:
+                raise ValueError(f"candidate {name!r}: search.money needs a price list: say value.prices")
         return self
 
     def _named(self, column: str) -> str:

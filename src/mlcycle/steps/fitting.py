@@ -142,33 +142,6 @@ def follow(context: StepContext) -> None:
         family(candidate.family).fit(replace(job, rounds=said["rounds"]), params, candidate.family)
 
 
-def fit_alone(
-    context: StepContext,
-    candidate: Candidate,
-    examples: "tuple[Examples, Examples]",
-    report: "Report",
-    work: str,
-) -> "Model":
-    """Fit a candidate and log nothing: of many fits that are only measured, as a search's are.
-
-    Args:
-        context: of the attempt.
-        candidate: what to fit.
-        examples: rows to learn from, and rows to watch the learning on.
-        report: told of each round; it may say stop.
-        work: names the folder of checkpoints: a fit of the same name goes on from there.
-    """
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    from mlcycle.models import family, parse_params
-
-    params = parse_params(candidate.family, candidate.params)
-    folder = folder_of(context.settings, work)
-    job = _job(context, candidate, examples, report, folder)
-    model = family(candidate.family).fit(job, params, candidate.family)
-    shutil.rmtree(folder, ignore_errors=True)
-    return model
-
-
 def _log_fit(
     context: StepContext, log: "_CurveLog", model: "Model", validation: "Rows", seconds: float
 ) -> dict[str, Any]:
@@ -331,3 +304,30 @@ class _CurveLog:
         if self._waiting:
             self.tracking.log(self.run_id, metrics=self._waiting)
         self._waiting, self._last = [], time.monotonic()
+
+
+def fit_alone(
+    context: StepContext,
+    candidate: Candidate,
+    examples: "tuple[Examples, Examples]",
+    report: "Report",
+    work: str,
+) -> "Model":
+    """Fit a candidate and log nothing: of many fits that are only measured, as a search's are.
+
+    Args:
+        context: of the attempt.
+        candidate: what to fit.
+        examples: rows to learn from, and rows to watch the learning on.
+        report: told of each round; it may say stop.
+        work: names the folder of checkpoints: a fit of the same name goes on from there.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    from mlcycle.models import family, parse_params
+
+    params = parse_params(candidate.family, candidate.params)
+    folder = folder_of(context.settings, work)
+    job = _job(context, candidate, examples, report, folder)
+    model = family(candidate.family).fit(job, params, candidate.family)
+    shutil.rmtree(folder, ignore_errors=True)
+    return model

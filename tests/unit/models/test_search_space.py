@@ -1,13 +1,18 @@
 """A search's space against what its family takes."""
 
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
+from typer.testing import CliRunner
 
+from mlcycle.cli import app
 from mlcycle.errors import ConfigError
 from mlcycle.models.search_space import space_of
 from mlcycle.project import Candidate
+from tests.conftest import ROOT
 
 
 def boosting(**search: Any) -> Candidate:
@@ -75,3 +80,19 @@ def test_what_the_family_refuses_is_said_in_one_line(space: dict[str, Any], meth
 def test_nonsense_is_refused_when_the_file_is_read(search: dict[str, Any], says: str) -> None:
     with pytest.raises(ValidationError, match="(?s)" + says.replace("'", ".")):
         boosting(**search)
+
+
+def test_a_trial_is_one_process() -> None:
+    document = boosting(space={"max_iter": [10, 20]}).model_dump(mode="json")
+    document["resources"]["gpu"] = 2
+    with pytest.raises(ConfigError, match="a trial trains in one process, the resources ask for 2"):
+        space_of(Candidate.model_validate(document))
+
+
+def test_mlcycle_check_names_the_file_the_candidate_and_the_parameter(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "projects" / "flights", tmp_path / "flights")
+    file = tmp_path / "flights" / "project.yaml"
+    file.write_text(file.read_text().replace("max_leaf_nodes: {low", "leaves: {low"))
+    result = CliRunner().invoke(app, ["check", "--projects", str(tmp_path)])
+    assert result.exit_code == 20
+    assert f"{file}: candidates.boosting: search.space: no parameter 'leaves'" in result.output
