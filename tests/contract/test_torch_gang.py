@@ -14,6 +14,7 @@ from mlcycle.adapters.tracking.server import Tracking
 from mlcycle.contract import Result
 from tests.conftest import ROOT, Platform
 from tests.snapshots import JANUARY, Trained, flights, flights_project
+from tests.table_job import fit, job, said
 
 PROGRAM = """
 import json, os, sys
@@ -60,6 +61,43 @@ def test_two_processes_learn_what_one_does(family: str, options: dict[str, Any],
     np.testing.assert_allclose(leader["told"], alone["told"], atol=1e-5)
     np.testing.assert_allclose(leader["said"], alone["said"], atol=1e-5)
     assert leader["said"] == other["said"]
+
+
+LEADS = """
+import json, os, sys
+from pathlib import Path
+from mlcycle.models.torch.gang import announce, assembled, heard
+from tests.table_job import fit, job, said
+
+with assembled():
+    if os.environ["RANK"] == "0":
+        announce({"seed": 3})
+        fit("mlp", job(count=500), seed=3, epochs=1)
+        alone = fit("mlp", job(count=500), seed=4)  # nobody else knows of it
+        announce(None)
+        Path(sys.argv[1]).write_text(json.dumps(said(alone, job()).tolist()))
+    else:
+        while (told := heard()) is not None:
+            fit("mlp", job(count=500), **told, epochs=1)
+"""
+
+
+def test_what_the_first_process_does_not_announce_it_fits_alone(tmp_path: Path) -> None:
+    program, out = tmp_path / "program.py", tmp_path / "said.json"
+    program.write_text(LEADS)
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, *torchrun, program, out],
+        cwd=ROOT,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    expected = said(fit("mlp", job(count=500), seed=4), job())
+    assert json.loads(out.read_text()) == pytest.approx(expected.tolist(), abs=1e-6)
 
 
 @pytest.fixture

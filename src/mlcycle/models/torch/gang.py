@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 
 from mlcycle.errors import ConfigError, Unavailable
 
+PATIENCE: Final = timedelta(days=1)  # of who waits while the leader publishes; a loss is seen at once
 TOGETHER: Final = 16  # steps between two agreements of several processes: each is a message of its own
 
 
@@ -94,7 +96,7 @@ def joined(device: str, locks: Path | None, env: Mapping[str, str] = os.environ)
         ConfigError: if there are fewer GPUs than processes on this machine.
         Unavailable: if another process of the gang was lost.
     """
-    size = size_of(env)
+    size = size_of(env) if _Announced.together() else 1
     with ExitStack() as held:
         if device != "cuda":
             mine = torch.device("cpu")
@@ -125,7 +127,8 @@ def assembled() -> Iterator[None]:
     ours = not distributed.is_initialized()
     try:
         if ours:
-            distributed.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
+            backends = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+            distributed.init_process_group(backends, timeout=PATIENCE)
         yield
     except RuntimeError as error:  # gloo has no kind of its own
         if isinstance(error, distributed.DistError) or "gloo" in str(error):
@@ -137,8 +140,23 @@ def assembled() -> Iterator[None]:
             distributed.destroy_process_group()
 
 
+class _Announced:
+    """Which fits are done together. In a step the announced ones: the leader may do others, for folds of a
+    cross-validation say, of which the other processes know nothing.
+    """
+
+    only = False  # whether fits are announced here at all
+    next = False  # whether the next one is
+
+    @classmethod
+    def together(cls) -> bool:
+        found, cls.next = cls.next or not cls.only, False
+        return found
+
+
 def announce(document: Mapping[str, Any] | None) -> None:
-    """Tell the other processes what to do, as JSON; None: nothing more."""
+    """Tell the other processes which fit comes next, as JSON; None: no more."""
+    _Announced.only, _Announced.next = True, document is not None
     data = torch.frombuffer(bytearray(json.dumps(document).encode()), dtype=torch.uint8)
     torch.distributed.broadcast(torch.tensor([len(data)]), 0)
     torch.distributed.broadcast(data, 0)
@@ -151,6 +169,7 @@ def heard() -> dict[str, Any] | None:
     data = torch.empty(int(size), dtype=torch.uint8)
     torch.distributed.broadcast(data, 0)
     document: dict[str, Any] | None = json.loads(data.numpy().tobytes())
+    _Announced.only, _Announced.next = True, document is not None
     return document
 
 
