@@ -131,7 +131,7 @@ def evaluated(cursor: Cursor, project: str, dataset_digest: str, candidate: str)
 def evaluation(cursor: Cursor, project: str, run_id: str) -> dict[str, Any] | None:
     """Where the evaluation of a run is kept, uri and digest, or None: it is of before there were any."""
     cursor.execute(
-        "select metrics -> 'evaluation' from ledger.evaluation where project = %s and run_id = %s",
+        "select document from ledger.evaluation where project = %s and run_id = %s",
         (project, run_id),
     )
     (found,) = cursor.fetchone() or (None,)
@@ -146,13 +146,15 @@ def record_evaluation(
     candidate: str,
     dataset_digest: str,
     metrics: Mapping[str, Any],
+    document: Mapping[str, Any],
     best: bool,
 ) -> None:
-    """Note a candidate's measurement on the holdout; a measurement again replaces it."""
+    """Note a candidate's measurement on the holdout, and where its document is; a later one replaces it."""
     cursor.execute(
-        """insert into ledger.evaluation (project, run_id, candidate, dataset_digest, metrics, best)
-           values (%s, %s, %s, %s, %s, %s)
+        """insert into ledger.evaluation (project, run_id, candidate, dataset_digest, metrics, document, best)
+           values (%s, %s, %s, %s, %s, %s, %s)
            on conflict (project, run_id) do update
-           set metrics = excluded.metrics, best = excluded.best, evaluated_at = now()""",
-        (project, run_id, candidate, dataset_digest, as_json(metrics), best),
+           set metrics = excluded.metrics, document = excluded.document, best = excluded.best,
+               evaluated_at = now()""",
+        (project, run_id, candidate, dataset_digest, as_json(metrics), as_json(document), best),
     )

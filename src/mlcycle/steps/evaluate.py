@@ -101,7 +101,8 @@ def run(context: StepContext) -> Outcome:
                 run_id=one.train["run_id"],
                 candidate=one.name,
                 dataset_digest=manifest.digest,
-                metrics={**_recorded(one), "evaluation": kept.documents[one.name].model_dump(mode="json")},
+                metrics=_recorded(one),
+                document=kept.documents[one.name].model_dump(mode="json"),
                 best=one is best,
             )
         publication.outcome = outcome
