@@ -104,6 +104,7 @@ def test_a_life_of_the_project_as_containers_would_live_it(
         for stage in ("ingest", "features", "score", "monitor"):
             live(stage, last=DAY)
         live("shadow", last=DAY)
+        live("tune", last=DAY, params={"trials": "2"})
         live("absent", last="2013-12-25", params={"reason": "the airport was closed"})
         ((_, refused),) = run_stage(project, "rollback", execute, params={"reason": "there is one champion"})
         assert (refused.status, refused.error and refused.error.retryable) == (Status.FAILED, False)
@@ -119,6 +120,8 @@ def test_a_life_of_the_project_as_containers_would_live_it(
         assert Status.OK in ran[step]
     for step in ("register", "compare", "promote", "reconcile", "score", "labels", "monitor"):
         assert Status.OK in ran[step]
+    for step in ("tune_plan", "tune_trial", "tune_conclude"):
+        assert ran[step] == [Status.OK]
 
 
 def dsn(platform: Platform, role: str) -> str:

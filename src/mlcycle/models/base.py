@@ -16,8 +16,9 @@ from mlcycle.models.encoder import Encoder
 
 Task = Literal["classification", "regression"]
 
-#: Called after each round of a fit: round (from 1), rounds in all, losses by name. True says stop: the
-#: fit ends with the best it has. Without losses nothing is told, it only asks whether to stop.
+#: Called after each round of a fit: round (from 1), rounds in all, figures by name, of which those that end
+#: in ``_loss`` are drawn as its curve. True says stop: the fit ends with the best it has. Without any figure
+#: nothing is told, it only asks whether to stop.
 Report = Callable[[int, int, dict[str, float]], bool | None]
 
 
