@@ -49,7 +49,9 @@ class Followed:
                 ended = runner.poll(self.handle, 1.0)
                 seen = hand_on(runner, self.handle, seen, self.lines.append)
             self.ended_at = time.monotonic()
-            self.results.append(runner.result(self.handle, self.request))
+            result = runner.result(self.handle, self.request)
+            runner.clear(self.handle)
+            self.results.append(result)
         except Exception as error:
             self.results.append(error)
         finally:

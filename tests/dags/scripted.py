@@ -64,6 +64,9 @@ class ScriptedRunner(Staying):
         """What the script says."""
         return answered(request, killed() if self._killed else self._answer)
 
+    def clear(self, handle: Handle) -> None:
+        """Nothing is left."""
+
     def cancel(self, handle: Handle) -> None:
         """End the run; leaves a mark for the test."""
         self._killed = True
@@ -112,6 +115,12 @@ class ElsewhereRunner(Staying):
     def result(self, handle: Handle, request: Request) -> Result:
         """What the test wrote."""
         return Result.model_validate_json((Path(handle.place) / "result.json").read_bytes())
+
+    def clear(self, handle: Handle) -> None:
+        """Remove the result; where a test wants it, this worker does not live to tell Airflow."""
+        (Path(handle.place) / "result.json").unlink(missing_ok=True)
+        while (Path(handle.place) / "stay").exists():
+            time.sleep(0.05)
 
     def cancel(self, handle: Handle) -> None:
         """Leave a mark."""

@@ -74,12 +74,9 @@ def test_a_step_that_waits_frees_its_slot_and_goes_on_as_the_same_work(airflow: 
 
 def test_a_worker_that_died_finds_its_step_again_by_the_handle(airflow: Airflow) -> None:
     run = airflow.api.trigger("free_monitor", partition=DAY)
-    place = submitted(airflow, "labels")
+    place = submitted(airflow, "labels", run)
     wait_for(lambda: airflow.ask("GET", kept(run))["task_state_store"], "no handle was kept")
-    task = psutil.Process(int((place / "worker").read_text()))
-    for process in (task.parent(), task):  # the one that would tell of the other's end first
-        assert process is not None
-        process.kill()
+    kill(worker_of(place))
     died = time.monotonic()
     wait_for(lambda: airflow.task("free_monitor", run, "labels")["try_number"] == 2, "no retry", 240)
     assert time.monotonic() - died < 240  # found without the heartbeats, whose limit is five minutes
@@ -87,8 +84,34 @@ def test_a_worker_that_died_finds_its_step_again_by_the_handle(airflow: Airflow)
     end(place, {"values": {"by": "the first"}})
     airflow.until("free_monitor", run, "labels", "success", seconds=60)
     assert airflow.api.result("free_monitor", run, "labels")["values"] == {"by": "the first"}
-    assert submitted(airflow, "labels") == place  # once
-    assert not airflow.ask("GET", kept(run))["task_state_store"]
+    assert submitted(airflow, "labels", run) == place  # once
+
+
+def test_a_step_that_ended_is_not_started_again_for_a_worker_that_died_before_it_told(
+    airflow: Airflow,
+) -> None:
+    run = airflow.api.trigger("free_monitor", partition=DAY)
+    place = submitted(airflow, "labels", run)
+    wait_for(lambda: airflow.ask("GET", kept(run))["task_state_store"], "no handle was kept")
+    (place / "stay").touch()
+    end(place, {"values": {"by": "the first"}})
+    wait_for(lambda: not (place / "result.json").exists(), "the worker did not clear up")
+    kill(worker_of(place))
+    (place / "stay").unlink()
+    airflow.until("free_monitor", run, "labels", "success", seconds=240)
+    assert airflow.task("free_monitor", run, "labels")["try_number"] == 2
+    assert airflow.api.result("free_monitor", run, "labels")["values"] == {"by": "the first"}
+    assert submitted(airflow, "labels", run) == place  # once
+
+
+def worker_of(place: Path) -> psutil.Process:
+    return psutil.Process(int((place / "worker").read_text()))
+
+
+def kill(task: psutil.Process) -> None:
+    for process in (task.parent(), task):  # the one that would tell of the other's end first
+        assert process is not None
+        process.kill()
 
 
 def test_a_step_that_runs_elsewhere_needs_no_slot(airflow: Airflow) -> None:
@@ -96,17 +119,18 @@ def test_a_step_that_runs_elsewhere_needs_no_slot(airflow: Airflow) -> None:
     airflow.until("free_features", run, "features", "up_for_reschedule", seconds=90)
     other = airflow.api.trigger("free_rollback")
     assert airflow.api.wait("free_rollback", other, seconds=60) == "success"
-    end(submitted(airflow, "features"), {})
+    end(submitted(airflow, "features", run), {})
     assert airflow.api.wait("free_features", run, seconds=60) == "success"
-    submitted(airflow, "features")  # once
+    submitted(airflow, "features", run)  # once
 
 
-def submitted(airflow: Airflow, step: str) -> Path:
-    """The folder of the one step of this name that was submitted elsewhere."""
+def submitted(airflow: Airflow, step: str, run: str) -> Path:
+    """The folder of the run's one step of this name that was submitted elsewhere."""
 
     def found() -> list[Path]:
         folders = [path.parent for path in (airflow.scratch / "elsewhere").glob("*/request.json")]
-        return [path for path in folders if read_request(path).step == step]
+        requests = {path: read_request(path) for path in folders}
+        return [path for path, of in requests.items() if (of.step, of.origin.run_id) == (step, run)]
 
     (place,) = wait_for(found, f"{step} was not submitted")
     return Path(place)

@@ -75,6 +75,7 @@ def missed(project: str, stage: str, context: dict[str, Any]) -> None:
             seen = hand_on(runner, handle, seen, log.info)
         hand_on(runner, handle, seen, log.info)
         result = runner.result(handle, request)
+        runner.clear(handle)
     finally:
         runner.close()
     if result.error is not None:

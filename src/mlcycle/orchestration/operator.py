@@ -19,7 +19,6 @@ from airflow.sdk.exceptions import (
     AirflowRescheduleException,
     AirflowSkipException,
 )
-from pydantic import ValidationError
 
 from mlcycle.console.links import all_links
 from mlcycle.contract import Decision, ExitCode, Handover, Origin, PartitionRange, Request, Result, Status
@@ -27,6 +26,7 @@ from mlcycle.cycle import ROLES, STAGES, Step
 from mlcycle.domain.partitions import Partition
 from mlcycle.errors import InputError, MlcycleError
 from mlcycle.orchestration.forms import PARTITION, WITHOUT_PARTITION
+from mlcycle.orchestration.kept import Kept
 from mlcycle.orchestration.placement import Placement, place
 from mlcycle.orchestration.presence import newest_partition
 from mlcycle.orchestration.runners.base import LOOK, Full, Handle, Runner, hand_on, make_runner
@@ -41,7 +41,6 @@ RETRY = {
 }
 #: What Airflow leaves the runner to end a step that is over its time by itself, and to say so.
 MARGIN = timedelta(minutes=2)
-HANDLE = "step"  # key of the handle in the task's state
 PATIENCE = timedelta(minutes=10)  # that Airflow may take to read an edited project file
 EDITED = ("candidate", "search")  # a stage of these has other tasks once the project file is edited
 ROOM = timedelta(seconds=15)  # until a place that was full is asked again
@@ -137,9 +136,15 @@ class StepOperator(BaseOperator):
         placement = place(os.environ, self.project, self.step.name, self.variant)
         self._runner = runner = make_runner(placement.runner, os.environ)
         # One request more for each task: only for a step that can be found again at all.
-        kept = context["task_state_store"] if runner.durable else None
-        found = _found(kept, request, runner)
+        kept = Kept(context["task_state_store"] if runner.durable else None, request.work)
+        if (left := kept.unwanted) is not None:
+            runner.cancel(left)
         try:
+            found = kept.handle
+            if found is not None and (said := kept.result) is not None:
+                self.log.info("%s ended well; the worker before did not live to say so", found.id)
+                runner.clear(found)
+                return said
             if found is None:
                 if not self.step.after and any(one.each in EDITED for one in STAGES[self.stage].steps):
                     self._wait_for_its_tasks(context)
@@ -150,8 +155,8 @@ class StepOperator(BaseOperator):
             began, seen = time.monotonic(), 0
             while not runner.poll(found, LOOK):
                 seen = hand_on(runner, found, seen, self.log.info)
-                if kept is not None and runner.away and time.monotonic() - began > runner.stay:
-                    kept.set(HANDLE, runner.leave(found).model_dump(mode="json"))
+                if runner.durable and runner.away and time.monotonic() - began > runner.stay:
+                    kept.started(runner.leave(found))
                     self.log.info("%s goes on without a slot of Airflow's", found.id)
                     now = datetime.now(UTC)
                     raise AirflowRescheduleException(
@@ -159,32 +164,30 @@ class StepOperator(BaseOperator):
                     )
             hand_on(runner, found, seen, self.log.info)
             result = runner.result(found, request)
+            kept.ended(found, result)
+            runner.clear(found)
         finally:
             runner.close()
-        if kept is not None:
-            kept.delete(HANDLE)
         return result
 
-    def _submit(self, runner: Runner, request: Request, placement: Placement, kept: Any) -> Handle:
+    def _submit(self, runner: Runner, request: Request, placement: Placement, kept: Kept) -> Handle:
         """Start the step and keep its handle. Where there is no room for it, wait without a slot."""
         try:
             found = runner.submit(request, placement, role=ROLES[self.step.name])
         except Full as full:
-            if kept is None:
+            if not runner.durable:
                 raise
-            now, before = datetime.now(UTC), kept.get(HANDLE) or {}
-            same = before.get("work") == request.work and "refused" in before
-            since = datetime.fromisoformat(str(before["refused"])) if same else now
+            now = datetime.now(UTC)
+            since = kept.refused or now
             if now - since > full.patience:
-                kept.delete(HANDLE)
+                kept.forget()
                 raise AirflowFailException(
                     f"{self.step.name}: refused for {told(now - since)}: {full.message}"
                 ) from None
-            kept.set(HANDLE, {"work": request.work, "refused": since.isoformat()})
+            kept.had_no_room(since)
             self.log.info("%s (no failure: asked again in %d s)", full.message, ROOM.total_seconds())
             raise AirflowRescheduleException(now + ROOM) from None
-        if kept is not None:
-            kept.set(HANDLE, found.model_dump(mode="json"))
+        kept.started(found)
         return found
 
     def request(self, context: Any, decision: Decision | None = None) -> Request:
@@ -304,21 +307,6 @@ def _failure(text: str, *, retryable: bool) -> Exception:
     """The exception that Airflow retries, or the one it does not."""
     failure: Exception = (StepFailed if retryable else AirflowFailException)(text)
     return failure
-
-
-def _found(kept: Any, request: Request, runner: Runner) -> Handle | None:
-    """The handle that an earlier try of the same work kept with the task; a step of other work ends."""
-    document = None if kept is None else kept.get(HANDLE)
-    if document is None:
-        return None
-    try:
-        handle = Handle.model_validate(document)
-    except ValidationError:
-        return None
-    if handle.work == request.work:
-        return handle
-    runner.cancel(handle)  # the task was cleared while it had no worker
-    return None
 
 
 def _again(asked: datetime | None) -> datetime:

@@ -139,3 +139,13 @@ def test_a_pod_that_is_not_gone_when_it_should_be_is_lost_with_its_node() -> Non
     found["metadata"]["deletionTimestamp"] = BEFORE
     assert lost(found, NOW)
     assert not lost(found, datetime(2026, 1, 1, 11, 0, 10, tzinfo=UTC))
+
+
+def test_a_pod_that_is_taken_off_its_node_before_it_was_seen_to_begin_is_tried_again() -> None:
+    taken = {"type": "DisruptionTarget", "status": "True", "reason": "DeletionByTaintManager"}
+    found = waits("ContainerCreating")
+    found["status"]["conditions"].append(taken)
+    assert stuck(found, NOW, MINUTES, "") is not None
+    found["metadata"]["deletionTimestamp"] = BEFORE
+    assert stuck(found, NOW, MINUTES, "") is None
+    assert why_it_ended(found).retryable

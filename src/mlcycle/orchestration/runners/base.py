@@ -90,11 +90,14 @@ class Runner(Protocol):
         """End the step and all it started; from a signal handler too, more than once, and if it is gone."""
 
     def result(self, handle: Handle, request: Request) -> Result:
-        """The result of a step that ended, and clear up after it.
+        """The result of a step that ended; asked again, the same, until it is cleared.
 
         One that left none is FAILED: of kind ``timeout`` or ``memory`` where it went over its limits,
         else of kind ``killed``, which is retryable.
         """
+
+    def clear(self, handle: Handle) -> None:
+        """Remove what a step that ended left, once its result is kept elsewhere; also if it is gone."""
 
     def close(self) -> None:
         """Let go of what this worker holds. A step that is not durable ends."""
@@ -136,7 +139,9 @@ def run_to_end(
         while not ended:
             ended = runner.poll(handle, LOOK)
             seen = hand_on(runner, handle, seen, log)
-        return runner.result(handle, request)
+        result = runner.result(handle, request)
+        runner.clear(handle)
+        return result
     finally:
         runner.close()
 

@@ -157,18 +157,20 @@ class DockerRunner(Staying):
         engine.close()
 
     def result(self, handle: Handle, request: Request) -> Result:
-        """What the step wrote, else why it could not; container and documents are removed."""
-        exchange = Exchange(self._env, request.work)
-        found = self._patiently(lambda api: inspect(api, handle))
-        result = exchange.result()
+        """What the step wrote, else why it could not."""
+        result = Exchange(self._env, request.work).result()
         if result is None:
+            found = self._patiently(lambda api: inspect(api, handle))
             step = self._followed.get(handle.id)
             error = (step and step.over) or _explain(found, engine_left=bool(step and step.lines.was_silent))
             result = failed(request, handle.started_at, error)
-        if found is not None:
-            self._patiently(lambda api: remove(api, handle.id))
-        exchange.clear()
         return result
+
+    def clear(self, handle: Handle) -> None:
+        """Remove the container and both documents."""
+        if self._patiently(lambda api: inspect(api, handle)) is not None:
+            self._patiently(lambda api: remove(api, handle.id))
+        Exchange(self._env, handle.work).clear()
 
     def works(self) -> Iterator[Handle]:
         """Every step of this platform's Airflow tasks that has a container, running or not."""

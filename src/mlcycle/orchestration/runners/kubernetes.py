@@ -165,20 +165,22 @@ class KubernetesRunner:
         api.close()
 
     def result(self, handle: Handle, request: Request) -> Result:
-        """What the step wrote, else why it could not; pods and documents are removed."""
-        exchange = Exchange(self._env, request.work)
-        kind, name = self._named(handle)
-        step = self._followed.get(handle.id)
-        pods = list(step.follower.pods.values()) if step is not None else []
-        result = exchange.result()
+        """What the step wrote, else why it could not."""
+        result = Exchange(self._env, request.work).result()
         if result is None:
-            error = (step and step.over) or why_it_ended(_culprit(pods))
+            step = self._followed.get(handle.id)
+            error = (step and step.over) or why_it_ended(_culprit(self._pods(handle)))
             result = failed(request, handle.started_at, error)
+        return result
+
+    def clear(self, handle: Handle) -> None:
+        """Remove pods and documents."""
+        kind, name = self._named(handle)
+        gone = any(lost(pod, datetime.now(UTC)) for pod in self._pods(handle))
         with suppress(Missing), self._connected() as api:
             if self._inspect(api, handle) is not None:
-                _remove(api, kind, name, grace=GRACE, lost=any(lost(pod, datetime.now(UTC)) for pod in pods))
-        exchange.clear()
-        return result
+                _remove(api, kind, name, grace=GRACE, lost=gone)
+        Exchange(self._env, handle.work).clear()
 
     def close(self) -> None:
         """Let go of the connections; pods go on."""
@@ -271,6 +273,11 @@ class KubernetesRunner:
         if kind not in ("pods", "jobs") or name != step_name(self._env, handle.work):
             raise InputError(f"{handle.id!r} is no handle of this work")
         return kind, name
+
+    def _pods(self, handle: Handle) -> list[Object]:
+        """The step's pods as this worker saw them last."""
+        step = self._followed.get(handle.id)
+        return list(step.follower.pods.values()) if step is not None else []
 
     def _inspect(self, api: Api, handle: Handle) -> Object | None:
         """The handle's object, if it is there and of this work."""

@@ -23,7 +23,8 @@ UNREACHED = timedelta(
 def stuck(pod: Object, now: datetime, patience: timedelta, warning: str) -> ErrorInfo | None:
     """Why a pod that has not begun never will, once it has had its time; None while it may still begin.
 
-    A pod that a queue holds back (Kueue) waits for its turn, however long.
+    A pod that a queue holds back (Kueue) waits for its turn, however long. One that is taken off its node
+    waits for nothing more: a node may be lost before it said that the step began, which is worth a retry.
 
     Args:
         pod: as last seen.
@@ -31,7 +32,7 @@ def stuck(pod: Object, now: datetime, patience: timedelta, warning: str) -> Erro
         patience: for a node, and then for the image and the volumes.
         warning: the newest warning among its events.
     """
-    if phase(pod) != "Pending":
+    if phase(pod) != "Pending" or pod["metadata"].get("deletionTimestamp"):
         return None
     placed = _condition(pod, "PodScheduled")
     if placed.get("status") != "True":

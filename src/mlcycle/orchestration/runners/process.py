@@ -114,9 +114,12 @@ class ProcessRunner(Staying):
         if result is None:
             error = self._explain(step, status)
             result = failed(request, handle.started_at, error)
+        return result
+
+    def clear(self, handle: Handle) -> None:
+        """Remove the step's folder."""
         self._forget(handle.id)
         shutil.rmtree(handle.place, ignore_errors=True)
-        return result
 
     def close(self) -> None:
         """End what still runs."""
