@@ -17,25 +17,42 @@ from tests.snapshots import JANUARY, Trained, flights, flights_project
 from tests.table_job import fit, job, said
 
 PROGRAM = """
-import json, os, sys
+import json, os, signal, sys
 from pathlib import Path
+from mlcycle.models.torch import held
 from tests.table_job import fit, job, losses_of, said
 
 family, options, out = sys.argv[1:]
+options = json.loads(options)
+held.LARGE = 100  # as the shops' embeddings are
+rank, dies, kept = os.environ.get("RANK", "0"), options.pop("dies", ""), Path(out, "kept")
 told = []
-of = job(report=lambda done, _of, figures: told.append([done, *losses_of(figures)]), weighted=True, count=1999)
-model = fit(family, of, dropout=0.0, **json.loads(options))
-rank = os.environ.get("RANK", "0")
+
+def report(done, of, figures):
+    told.append([done, *losses_of(figures)])
+    if dies and done == 1:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+of = job(report=report, weighted=True, count=1999, checkpoints=kept if kept.exists() else None)
+model = fit(family, of, dropout=0.0, **options)
 Path(out, f"rank-{rank}.json").write_text(json.dumps({"told": told, "said": said(model, of).tolist()}))
 """
 
 
 def _run(folder: Path, family: str, options: dict[str, Any], processes: int) -> list[dict[str, Any]]:
-    folder.mkdir()
+    done = _started(folder, family, options, processes)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return [json.loads((folder / f"rank-{rank}.json").read_text()) for rank in range(processes)]
+
+
+def _started(
+    folder: Path, family: str, options: dict[str, Any], processes: int
+) -> "subprocess.CompletedProcess[str]":
+    folder.mkdir(exist_ok=True)
     program = folder / "program.py"
     program.write_text(PROGRAM)
     torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-    done = subprocess.run(
+    return subprocess.run(
         [sys.executable, *(torchrun if processes > 1 else []), program, family, json.dumps(options), folder],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
@@ -43,8 +60,6 @@ def _run(folder: Path, family: str, options: dict[str, Any], processes: int) -> 
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return [json.loads((folder / f"rank-{rank}.json").read_text()) for rank in range(processes)]
 
 
 @pytest.mark.parametrize(
@@ -61,6 +76,31 @@ def test_two_processes_learn_what_one_does(family: str, options: dict[str, Any],
     np.testing.assert_allclose(leader["told"], alone["told"], atol=1e-5)
     np.testing.assert_allclose(leader["said"], alone["said"], atol=1e-5)
     assert leader["said"] == other["said"]
+
+
+@pytest.mark.parametrize("family", ["mlp", "deep_cross"])
+def test_two_processes_with_a_share_of_the_network_each_learn_what_one_does(
+    family: str, tmp_path: Path
+) -> None:
+    (alone,) = _run(tmp_path / "one", family, {"accumulate": 3, "clip": 0.05}, 1)
+    leader, _ = _run(tmp_path / "two", family, {"accumulate": 3, "clip": 0.05, "shares": True}, 2)
+    np.testing.assert_allclose(leader["told"], alone["told"], atol=1e-5)
+    np.testing.assert_allclose(leader["said"], alone["said"], atol=1e-5)
+
+
+@pytest.mark.parametrize("shares", [False, True], ids=["whole", "shares"])
+def test_two_processes_that_are_ended_go_on_where_they_were(shares: bool, tmp_path: Path) -> None:
+    options = {"shares": shares}
+    undisturbed, _ = _run(tmp_path / "undisturbed", "mlp", options, 2)
+    folder = tmp_path / "ended"
+    (folder / "kept").mkdir(parents=True)
+    done = _started(folder, "mlp", {**options, "dies": "in the first round"}, 2)
+    assert done.returncode != 0
+    assert not list(folder.glob("rank-*.json"))
+    leader, _ = _run(folder, "mlp", options, 2)
+    assert [done for done, *_ in leader["told"]] == [2, 3]
+    assert leader["told"] == undisturbed["told"][1:]
+    assert leader["said"] == undisturbed["said"]
 
 
 LEADS = """

@@ -55,7 +55,8 @@ class Predictor(nn.Module):  # type: ignore[misc]
 
 
 def fit(family: "type[TorchModel]", job: Job, params: TrainingParams, name: str) -> Fitted:
-    """Fit and export. In a gang each process returns the same.
+    """Fit and export. In a gang each process returns the same; with ``shares`` only what the first returns
+    is the model.
 
     Raises what the loop raises, InputError for columns that are not what they should be, Unavailable
     where another process of the gang was lost.

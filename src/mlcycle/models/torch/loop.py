@@ -6,7 +6,6 @@ process would, up to the order of sums.
 """
 
 import math
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -18,6 +17,7 @@ from mlcycle.errors import ConfigError, InputError
 from mlcycle.models.base import Job
 from mlcycle.models.checkpoint import Checkpoint
 from mlcycle.models.torch.gang import TOGETHER, Gang
+from mlcycle.models.torch.held import Held, hold
 from mlcycle.models.torch.interrupt import Interrupt
 from mlcycle.models.torch.meter import Meter
 from mlcycle.models.torch.params import TrainingParams
@@ -65,25 +65,27 @@ class Training:
     job: Job
     gang: Gang
     name: str
+    held: Held = field(init=False)
     optimizer: torch.optim.Optimizer = field(init=False)
     schedule: torch.optim.lr_scheduler.LRScheduler = field(init=False)
 
     def run(self, rows: Resident | Streamed, later: Resident | Streamed) -> Best:
         """Train for all epochs, or until the loss on ``later`` rows has not fallen for ``patience`` of them,
         and leave the best weights in the network; or those of epoch ``job.rounds``, where that is given.
+        Of a network in shares only the first process has the best weights then.
 
         Raises:
             InputError: if the loss is no number any more.
             ConfigError: if the network is to be compiled and cannot be.
         """
         params, job, gang = self.params, self.job, self.gang
+        self.held = held = hold(self.network, gang, shares=params.shares)
         self._prepare(rows.count)
         model = self._model()
-        order, meter, best = Order(params.seed), Meter(gang.device), Best(_state(self.network))
+        order, meter, best = Order(params.seed), Meter(gang.device), Best(held.weights())
         last = min(job.rounds or params.epochs, params.epochs)
         checkpoint = Checkpoint(job.checkpoints, self._facts(rows), _seconds(params.checkpoint_minutes))
-        parts = {"network": self.network, "optimizer": self.optimizer, "schedule": self.schedule}
-        parts |= {"order": order, "meter": meter}
+        parts = {**held.parts(self.optimizer), "schedule": self.schedule, "order": order, "meter": meter}
         first, over = 1, False
         if (kept := self._resumed(checkpoint, parts)) is not None:
             first, over, best = kept["epoch"], kept["over"], Best(**kept["best"])
@@ -91,6 +93,7 @@ class Training:
         def keep(epoch: int, *, over: bool = False) -> None:
             left = {"best": dict(vars(best)), "epoch": epoch, "over": over}
             random = gang.gathered(checkpoint.random())
+            held.gather()
             if gang.leads:
                 checkpoint.keep(parts, left, force=True, random=random)
 
@@ -120,7 +123,7 @@ class Training:
                 figures = {**losses, "learning_rate": self.schedule.get_last_lr()[0], **meter.told()}
                 stop = gang.leads and bool(job.report(epoch, last, figures))
                 if seen < best.loss or job.rounds:
-                    best = Best(_state(self.network), seen, epoch)
+                    best = Best(held.weights(), seen, epoch)
                 meter.reset()
                 worse = params.patience is not None and epoch - best.epoch >= params.patience
                 (stop,) = gang.decided(stop or (worse and not job.rounds))
@@ -132,13 +135,16 @@ class Training:
                     interrupt.go_on()
                 if stop:
                     break
-        self.network.load_state_dict(best.state)
+        held.finish(best.state)
         return best
 
     def _prepare(self, rows: int) -> None:
         params = self.params
         self.optimizer = torch.optim.AdamW(
-            self.network.parameters(), lr=params.learning_rate, weight_decay=params.weight_decay, fused=True
+            self.held.model.parameters(),
+            lr=params.learning_rate,
+            weight_decay=params.weight_decay,
+            fused=True,
         )
         # Half a cosine up, half a one down to nought: L. N. Smith and N. Topin, "Super-Convergence" (2019).
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -149,23 +155,22 @@ class Training:
         )
 
     def _model(self) -> nn.Module:
-        model = self.gang.wrap(self.network)
+        model = self.held.model
         if self.gang.rank:
             torch.manual_seed(self.params.seed + self.gang.rank)  # each process drops out values of its own
         return torch.compile(model) if self.params.compile else model
 
     def _step(self, model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
         """One step of the optimizer; returns the sum of its losses and the norm of its gradient."""
-        self.network.train()
-        pieces = list(batch.pieces(self.params.accumulate))
+        self.held.asked.train()
+        pieces = list(batch.pieces(self.params.accumulate, exactly=self.gang.size > 1))
         total = torch.zeros((), device=self.gang.device)
         for number, piece in enumerate(pieces, start=1):
-            together = number == len(pieces) or self.gang.size == 1
-            with nullcontext() if together else model.no_sync():  # gradients are averaged once a batch
+            with self.held.together(last=number == len(pieces)):  # gradients are averaged once a batch
                 loss = (self.goal.losses(self._said(model, piece), piece.labels) * piece.weights).sum()
                 (loss * (self.gang.size / batch.count)).backward()
             total += loss.detach()
-        norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.params.clip or math.inf)
+        norm = self.held.clipped(self.params.clip)
         self.optimizer.step()
         self.schedule.step()
         self.optimizer.zero_grad()
@@ -186,12 +191,12 @@ class Training:
 
     def _loss_on(self, later: Resident | Streamed) -> float:
         """Mean loss on all rows, each process looking at some of them."""
-        self.network.eval()
+        self.held.asked.eval()
         sums = torch.zeros(2, dtype=torch.float64, device=self.gang.device)
         for batch in later.ordered(LOOKED_AT):
             mine = Batch(self.gang.share(batch.packed), batch.categorical, batch.count)
             with torch.no_grad():
-                losses = self.goal.losses(self._said(self.network, mine), mine.labels)
+                losses = self.goal.losses(self._said(self.held.asked, mine), mine.labels)
             sums += torch.stack([(losses * mine.weights).sum(), mine.weights.sum()]).double()
         total, weight = self.gang.summed(sums).tolist()
         return float(total / weight)
@@ -213,7 +218,3 @@ class Training:
 
 def _seconds(minutes: float | None) -> float | None:
     return None if minutes is None else 60 * minutes
-
-
-def _state(network: nn.Module) -> dict[str, Tensor]:
-    return {name: value.detach().clone() for name, value in network.state_dict().items()}

@@ -28,6 +28,7 @@ class TrainingParams(Params):
         None  # rows from the disk in every round; left out: where memory has no room for them
     )
     checkpoint_minutes: float | None = Field(None, gt=0)  # left out: half a minute
+    shares: bool = False  # several processes hold a share of the network each (FSDP2) instead of all of it
     rare: int = Field(100, ge=1)  # categories of fewer training rows share one embedding
 
     @model_validator(mode="after")

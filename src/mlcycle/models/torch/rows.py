@@ -52,9 +52,15 @@ class Batch:
         """float32 (n,), one on average over all rows."""
         return self.packed[:, -1]
 
-    def pieces(self, number: int) -> Iterator["Batch"]:
-        """The same rows, in so many pieces at the most."""
-        for packed in self.packed.chunk(number):
+    def pieces(self, number: int, *, exactly: bool = False) -> Iterator["Batch"]:
+        """The same rows, in so many pieces at the most.
+
+        ``exactly`` so many, the last ones without rows, where processes wait for one another in each.
+        """
+        found = list(self.packed.chunk(number))
+        if exactly:
+            found += [self.packed[:0]] * (number - len(found))
+        for packed in found:
             yield Batch(packed, self.categorical, self.count)
 
 
