@@ -11,7 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from mlcycle.domain.examples import Examples
 from mlcycle.domain.folds import Plan
-from mlcycle.domain.metrics import Array, brier, log_loss
+from mlcycle.domain.metrics import Array
+from mlcycle.domain.tasks import Task as TaskObject
+from mlcycle.domain.tasks import task_of
 from mlcycle.models.encoder import Encoder
 
 Task = Literal["classification", "regression"]
@@ -54,6 +56,11 @@ class Job:
     #: How training rows are dealt out for out-of-fold predictions; None leaves it to the family.
     folds: Plan | None = None
 
+    @property
+    def kind(self) -> TaskObject:
+        """The task's own object: what a family asks instead of the task's name."""
+        return task_of(self.task)
+
 
 class Card(BaseModel):
     """``model.json``: what a model is, apart from its weights."""
@@ -70,6 +77,11 @@ class Card(BaseModel):
     libraries: dict[str, str]  # distribution -> version it was trained with
     rounds: int = 0  # after which the fit ended or was best; 0: not told
     member_rounds: dict[str, int] = {}  # the same of an ensemble's members, of which rounds has the most
+
+    @property
+    def kind(self) -> TaskObject:
+        """The task's own object."""
+        return task_of(self.task)
 
     @classmethod
     def of(
@@ -136,4 +148,4 @@ class Model(ABC):
 
 def curve_loss(task: Task, labels: Array, predictions: Array) -> float:
     """The loss that a learning curve shows: log loss, or squared error in the label's unit."""
-    return log_loss(labels, predictions) if task == "classification" else brier(labels, predictions)
+    return task_of(task).curve_loss(labels, predictions)

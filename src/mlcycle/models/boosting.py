@@ -69,7 +69,7 @@ class Boosting(Model):
         options = params.model_dump(exclude={"seed", "early_stopping", "patience"})
         stops = params.early_stopping and job.rounds is None
         last = options["max_iter"] = job.rounds or params.max_iter
-        classifies = job.task == "classification"
+        classifies = job.kind.classifies
         kind = HistGradientBoostingClassifier if classifies else HistGradientBoostingRegressor
         estimator = kind(
             **options,
@@ -117,7 +117,7 @@ class Boosting(Model):
         if not len(frame):  # scikit-learn refuses to predict nothing
             return np.empty(0)
         rows = matrix(self.card.encoder, frame)
-        if self.card.task == "classification":
+        if self.card.kind.classifies:
             predictions: Array = self._estimator.predict_proba(rows)[:, 1]
         else:
             predictions = self._estimator.predict(rows)
@@ -144,4 +144,4 @@ def _resumed(kept: Kept) -> Any:
 
 
 def _target(job: Job, labels: Array) -> Any:
-    return labels.astype(np.int64) if job.task == "classification" else labels
+    return labels.astype(np.int64) if job.kind.classifies else labels

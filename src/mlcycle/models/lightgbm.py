@@ -141,7 +141,7 @@ class _State:
 def _train(job: Job, params: LightgbmParams, encoder: Encoder, rows: tuple[Rows, Rows]) -> _State:
     lightgbm = _library()
     train, validation = rows
-    classifies = job.task == "classification"
+    classifies = job.kind.classifies
     metric = "binary_logloss" if classifies else "l2"
     options = {
         **params.model_dump(exclude={"seed", "num_iterations", "early_stopping", "patience"}),

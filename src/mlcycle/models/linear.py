@@ -62,7 +62,7 @@ class Linear(Model):
         encoder = Encoder.fit(train.frame, job.categorical, job.numeric, limit=params.limit, rare=params.rare)
         rows = _one_hot(encoder, train.frame)
         estimator: Any
-        if job.task == "classification":
+        if job.kind.classifies:
             estimator = LogisticRegression(C=1 / params.l2, max_iter=params.max_iter)
         else:
             estimator = Ridge(params.l2, max_iter=params.max_iter, tol=1e-8, solver="sparse_cg")
@@ -93,7 +93,7 @@ class Linear(Model):
         found = encoder.standardised(frame).astype(np.float64) @ self._numbers + self._coefficients.intercept
         for i, table in enumerate(self._tables):
             found += table[codes[:, i]]
-        if self.card.task == "classification":
+        if self.card.kind.classifies:
             found = 0.5 * (1 + np.tanh(found / 2))  # the logistic function, which overflows nowhere
         return np.asarray(found, dtype=np.float64)
 

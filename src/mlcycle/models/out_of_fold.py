@@ -61,7 +61,7 @@ def out_of_fold(job: Job, params: Params, name: str, stem: str = "fold") -> OutO
         InputError: the rows cannot be dealt out as ``job.folds`` says.
     """
     rows = job.train.whole()
-    folds = (job.folds or ALONG_TIME).of(rows, classes=job.task == "classification")
+    folds = (job.folds or ALONG_TIME).of(rows, classes=job.kind.classifies)
     predictions, stopped = np.full(rows.count, np.nan), False
 
     def asks(done: int, of: int, _: dict[str, float]) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import Field
 
 from mlcycle.domain.metrics import Array
+from mlcycle.domain.tasks import task_of
 from mlcycle.errors import IntegrityError
 from mlcycle.models import skops_file
 from mlcycle.models.base import Card, Job, Model, Params, curve_loss
@@ -57,7 +58,7 @@ class RandomForest(Model):
 
         train, validation = job.train.whole(), job.validation.whole()
         encoder = Encoder.fit(train.frame, job.categorical, job.numeric)
-        classifies = job.task == "classification"
+        classifies = job.kind.classifies
         kind = RandomForestClassifier if classifies else RandomForestRegressor
         last = job.rounds or params.n_estimators
         facts = f"{params.model_dump_json()} {train.count} {job.rounds}"
@@ -117,7 +118,7 @@ class _Curve:
 
 
 def _said(task: str, estimator: Any, rows: Any) -> Array:
-    found = estimator.predict_proba(rows)[:, 1] if task == "classification" else estimator.predict(rows)
+    found = estimator.predict_proba(rows)[:, 1] if task_of(task).classifies else estimator.predict(rows)
     return np.asarray(found, dtype=np.float64)
 
 

@@ -20,6 +20,7 @@ class Task(ABC):
     mean_loss_words: ClassVar[str]  # of the loss over rows, where it has the label's unit
     #: Predictions are probabilities of class 1, and rows are acted on from a threshold up.
     probabilities: ClassVar[bool]
+    classifies: ClassVar[bool]  # labels are numbers of classes: trees split by them, folds spread them
     label_types: ClassVar[tuple[str, ...]]  # columns that can be the label
     constant_words: ClassVar[str]  # what labels have where there is nothing to learn
     fit_title: ClassVar[str]  # of the plot that shows predictions beside labels
@@ -53,6 +54,10 @@ class Task(ABC):
 
         check_rows(labels, predictions)
         return {name: METRICS[name](labels, predictions, weights) for name in self.metrics}
+
+    def curve_loss(self, labels: "Array", predictions: "Array") -> float:
+        """Mean loss over rows, as learning curves show it: of a number squared, in the label's unit."""
+        return float(self.row_loss(labels, predictions).mean())
 
     @abstractmethod
     def value(

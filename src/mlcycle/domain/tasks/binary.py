@@ -19,6 +19,7 @@ class Binary(Task):
     loss_words = "log loss"
     mean_loss_words = "log loss"
     probabilities = True
+    classifies = True
     label_types = ("double", "integer", "boolean", "text")
     constant_words = "one class"
     fit_title = "Calibration"

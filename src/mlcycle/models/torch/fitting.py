@@ -104,7 +104,7 @@ def _parts(examples: Examples) -> Iterable[Rows]:
 
 
 def _goal(job: Job, found: Scan) -> Goal:
-    return Goal(True) if job.task == "classification" else Goal(False, found.mean, found.scale)
+    return Goal(True) if job.kind.classifies else Goal(False, found.mean, found.scale)
 
 
 def _start(goal: Goal, found: Scan) -> float:
