@@ -49,6 +49,12 @@ class Binary(Task):
             + payoff.false_negative * stands[~acted & positive].sum()
         )
 
+    def at_random(self, learnt: "Array", rows: int, seed: int) -> "Array":
+        """Any probability alike."""
+        import numpy as np
+
+        return np.random.default_rng(seed).random(rows)
+
     def constants(self, learnt: "Array") -> Mapping[str, float]:
         """Acting on no row, and on every row."""
         return {"never": float("-inf"), "always": float("inf")}
