@@ -17,7 +17,7 @@ def _as_text(value: object) -> object:
 
 
 #: A class as the label's column has it; an integer in the file is its text.
-ClassName = Annotated[str, BeforeValidator(_as_text), Field(min_length=1, max_length=200)]
+ClassName = Annotated[str, Field(min_length=1, max_length=200), BeforeValidator(_as_text)]
 
 
 def is_integer(text: str) -> bool:
