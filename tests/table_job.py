@@ -10,6 +10,7 @@ from mlcycle import models
 from mlcycle.domain.examples import Rows
 from mlcycle.models.base import Job, Model
 
+CLASSES = ("low", "usual", "high")
 CATEGORICAL, NUMERIC = ["city", "shop"], ["price", "age"]
 
 
@@ -29,7 +30,11 @@ def rows(count: int, seed: int, task: str = "classification", *, weighted: bool 
             "age": np.where(draw.random(count) < 0.05, np.nan, age),
         }
     )
-    labels = (label > 0).astype(float) if task == "classification" else 10 * label + 50
+    labels = 10 * label + 50
+    if task == "classification":
+        labels = (label > 0).astype(float)
+    elif task == "multiclass":
+        labels = np.digitize(label, [-1.5, 1.0]).astype(float)
     stands = draw.uniform(0.5, 1.5, count)
     return Rows(frame, labels, stands / stands.mean() if weighted else None)
 
@@ -48,6 +53,7 @@ def job(
         "threads": 1,
         "report": report,
         "checkpoints": None,
+        "classes": CLASSES if task == "multiclass" else (),
     }
     return Job(**{**given, **changes})
 

@@ -539,7 +539,7 @@ def _check_parts(path: Path, project: "Project") -> None:
     from mlcycle.adapters.monitoring.registry import watching
     from mlcycle.domain.cron import check_cron
     from mlcycle.domain.metrics import check_metric
-    from mlcycle.models.registry import check_processes, parse_params
+    from mlcycle.models.registry import check_processes, check_task, parse_params
     from mlcycle.models.search_space import space_of
     from mlcycle.project.file import check_sql
 
@@ -551,6 +551,7 @@ def _check_parts(path: Path, project: "Project") -> None:
             key = f"candidates.{name}: "
             parse_params(candidate.family, candidate.params)
             check_processes(candidate.family, candidate.resources.processes)
+            check_task(candidate.family, project.label.task)
             if candidate.search:
                 space_of(candidate)
         key = ""  # said by the error itself

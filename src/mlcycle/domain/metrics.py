@@ -1,7 +1,8 @@
 """Metrics of predictions, and what the predictions are worth.
 
 Labels and predictions are float64 arrays of one length; a classification label is 0 or 1 and its
-prediction the probability of 1. Every metric takes optional row weights, and none of them looks at time
+prediction the probability of 1. Of many classes a label is the class's number and predictions are
+(n, classes). Every metric takes optional row weights, and none of them looks at time
 or at the model. A metric that is not defined on some rows is :class:`NotMeasured` with the reason, never
 NaN: JSON and the ledger know no NaN.
 """
@@ -13,6 +14,7 @@ from typing import Final, Protocol, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from mlcycle.domain.class_metrics import f1_influence, macro_f1, of_label, present, row_error
 from mlcycle.domain.tasks import task_of
 from mlcycle.errors import InputError
 
@@ -40,6 +42,9 @@ CLIP: Final = 1e-7
 
 def row_log_loss(labels: Array, predictions: Array) -> Array:
     """Log loss of each row, in nats."""
+    if predictions.ndim == 2:
+        lost: Array = -np.log(np.clip(of_label(labels, predictions), CLIP, 1 - CLIP))
+        return lost
     p = np.clip(predictions, CLIP, 1 - CLIP)
     loss: Array = -(labels * np.log(p) + (1 - labels) * np.log1p(-p))
     return loss
@@ -67,6 +72,11 @@ def brier(labels: Array, predictions: Array, weights: Array | None = None) -> fl
     return float(np.average(row_squared_error(labels, predictions), weights=weights))
 
 
+def accuracy(labels: Array, predictions: Array, weights: Array | None = None) -> float:
+    """Share of rows whose likeliest class is their label."""
+    return 1 - float(np.average(row_error(labels, predictions), weights=weights))
+
+
 def rmse(labels: Array, predictions: Array, weights: Array | None = None) -> float:
     """Root of the mean squared error, in the label's unit."""
     return float(np.sqrt(np.average(row_squared_error(labels, predictions), weights=weights)))
@@ -84,6 +94,18 @@ def roc_auc(labels: Array, predictions: Array, weights: Array | None = None) -> 
     """
     found = ranked_auc(labels, predictions)(np.ones(len(labels)) if weights is None else weights)
     return ONE_CLASS if found is None else found
+
+
+def macro_roc_auc(labels: Array, predictions: Array, weights: Array | None = None) -> Reading:
+    """The mean over the rows' classes of the AUC of each against all others.
+
+    Not measured where the (weighted) rows hold one class only.
+    """
+    classes = present(labels, weights)
+    if len(classes) < 2:
+        return ONE_CLASS
+    found = [roc_auc((labels == each).astype(np.float64), predictions[:, each], weights) for each in classes]
+    return float(np.mean([each for each in found if not isinstance(each, NotMeasured)]))
 
 
 def ranked_auc(labels: Array, predictions: Array) -> Callable[[Array], float | None]:
@@ -127,6 +149,9 @@ METRICS: Final[dict[str, Metric]] = {
         "brier": brier,
         "rmse": rmse,
         "mae": mae,
+        "accuracy": accuracy,
+        "macro_f1": macro_f1,
+        "macro_roc_auc": macro_roc_auc,
     }.items()
 }
 #: The loss of a row, for the metrics that are means over rows (``rmse``: the root of one).
@@ -135,7 +160,10 @@ ROW_LOSSES: Final[dict[str, Callable[[Array, Array], Array]]] = {
     "brier": row_squared_error,
     "rmse": row_squared_error,
     "mae": row_absolute_error,
+    "accuracy": row_error,
 }
+#: Metrics of which more is better; of all others less is.
+HIGHER: Final = frozenset({"roc_auc", "accuracy", "macro_f1", "macro_roc_auc"})
 
 
 def influence(metric: str, labels: Array, predictions: Array) -> Array | NotMeasured:
@@ -148,9 +176,13 @@ def influence(metric: str, labels: Array, predictions: Array) -> Array | NotMeas
     """
     if metric == "roc_auc":
         return _auc_influence(labels, predictions)
+    if metric == "macro_f1":
+        return f1_influence(labels, predictions)
+    if metric == "macro_roc_auc":
+        return _macro_auc_influence(labels, predictions)
     losses = ROW_LOSSES[metric](labels, predictions)
     mean = losses.mean()
-    found: Array = losses - mean
+    found: Array = mean - losses if metric in HIGHER else losses - mean
     if metric == "rmse" and mean > 0:
         found = found / (2 * np.sqrt(mean))
     return found
@@ -170,6 +202,16 @@ def _auc_influence(labels: Array, predictions: Array) -> Array | NotMeasured:
     return found
 
 
+def _macro_auc_influence(labels: Array, predictions: Array) -> Array | NotMeasured:
+    classes, total = present(labels), np.zeros(len(labels))
+    for each in classes:
+        found = _auc_influence((labels == each).astype(np.float64), predictions[:, each])
+        if isinstance(found, NotMeasured):
+            return found
+        total += found / len(classes)
+    return total
+
+
 def _below(ranked: Array, values: Array) -> Array:
     """How many of ``ranked``, sorted, are below each value, ties half."""
     found: Array = (np.searchsorted(ranked, values, "left") + np.searchsorted(ranked, values, "right")) / 2
@@ -185,7 +227,7 @@ def gain(metric: str, old: Reading, new: Reading) -> Reading:
     for reading in (old, new):
         if isinstance(reading, NotMeasured):
             return reading
-    return float(new - old if metric == "roc_auc" else old - new)  # type: ignore[operator]
+    return float(new - old if metric in HIGHER else old - new)  # type: ignore[operator]
 
 
 def check_metric(metric: str, task: str) -> None:
@@ -219,12 +261,16 @@ def check_rows(labels: Array, predictions: Array) -> None:
     """Raise InputError where rows are missing, or a label or a prediction is not a finite number."""
     if len(labels) == 0:
         raise InputError("there are no rows to measure on")
-    if labels.shape != predictions.shape:
+    if labels.shape != predictions.shape[:1]:
         raise InputError(f"{len(predictions)} predictions for {len(labels)} labels")
     for name, values in (("label", labels), ("prediction", predictions)):
         bad = int(np.count_nonzero(~np.isfinite(values)))
         if bad:
-            raise InputError(f"{bad} of {len(values)} {name}s are not finite numbers")
+            raise InputError(f"{bad} of {values.size} {name}s are not finite numbers")
+    if predictions.ndim == 2 and labels.max() >= predictions.shape[1]:
+        raise InputError(
+            f"a label is class number {labels.max():g}, the predictions have {predictions.shape[1]} classes"
+        )
 
 
 def calibration(labels: Array, predictions: Array, bins: int = 10) -> list[tuple[float, float, int]]:
@@ -248,6 +294,10 @@ class Payoff(Protocol):
     def threshold(self) -> float: ...  # noqa: D102
     @property
     def per_unit_error(self) -> float: ...  # noqa: D102
+    @property
+    def right_class(self) -> float: ...  # noqa: D102
+    @property
+    def wrong_class(self) -> float: ...  # noqa: D102
 
 
 def business_value(

@@ -15,9 +15,15 @@ MOST_LOSS: Final = 0.02
 
 
 def unlike(metric: str, labels: Array, judged: Array, refit: Array) -> str:
-    """What is wrong with a refit, or nothing; all (n,) on the holdout, which only the refit has learnt."""
+    """What is wrong with a refit, or nothing; all on the holdout, which only the refit has learnt.
+
+    Labels are (n,), predictions (n,) or, of many classes, (n, classes).
+    """
     if not np.isfinite(refit).all():
         return "its predictions are not all finite"
+    # Of many classes all their probabilities together: their mean never moves, how alike they are tells.
+    before, after = METRICS[metric](labels, judged, None), METRICS[metric](labels, refit, None)
+    judged, refit = judged.ravel(), refit.ravel()
     spread = float(judged.std())
     if spread > 1e-9 * max(1.0, abs(float(judged.mean()))):  # a constant says nothing of its kin
         shift = abs(float(refit.mean() - judged.mean())) / spread
@@ -26,7 +32,6 @@ def unlike(metric: str, labels: Array, judged: Array, refit: Array) -> str:
         alike = float(np.corrcoef(judged, refit)[0, 1]) if refit.std() > 0 else 0.0
         if alike < LEAST_CORRELATION:
             return f"its predictions correlate with the judged model's by {alike:.2f} only"
-    before, after = METRICS[metric](labels, judged, None), METRICS[metric](labels, refit, None)
     change = gain(metric, before, after)
     if isinstance(change, NotMeasured) or isinstance(before, NotMeasured):
         return ""

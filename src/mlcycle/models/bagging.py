@@ -44,7 +44,7 @@ class Bagging(Ensemble):
         for i, bag in enumerate(params.recipes()):
             # Members that draw themselves draw differently, and the rows of a bag are its own.
             seeded = own.model_copy(update={"seed": (own.seed + i) % 2**31})
-            drawn = at(rows, _drawn(rows.labels, params, i, classes=job.task == "classification"))
+            drawn = at(rows, _drawn(rows.labels, params, i, classes=job.kind.classifies))
             inner = replace(fitting.of(bag), train=drawn, validation=later)
             members[bag] = fitting.fit(bag, params.member.family, seeded, inner)
             learnt.append(members[bag].predict(rows.frame))

@@ -7,14 +7,17 @@ from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from mlcycle.domain.examples import Examples
 from mlcycle.domain.folds import Plan
-from mlcycle.domain.metrics import Array, brier, log_loss
+from mlcycle.domain.metrics import Array
+from mlcycle.domain.tasks import Task as TaskObject
+from mlcycle.domain.tasks import task_of
 from mlcycle.models.encoder import Encoder
 
-Task = Literal["classification", "regression"]
+Task = Literal["classification", "multiclass", "regression"]
 
 #: Called after each round of a fit: round (from 1), rounds in all, figures by name, of which those that end
 #: in ``_loss`` are drawn as its curve. True says stop: the fit ends with the best it has. Without any figure
@@ -53,6 +56,13 @@ class Job:
     member_rounds: Mapping[str, int] = field(default_factory=dict)
     #: How training rows are dealt out for out-of-fold predictions; None leaves it to the family.
     folds: Plan | None = None
+    #: Of many classes their names in the order of predictions; labels are positions in it.
+    classes: tuple[str, ...] = ()
+
+    @property
+    def kind(self) -> TaskObject:
+        """The task's own object: what a family asks instead of the task's name."""
+        return task_of(self.task)
 
 
 class Card(BaseModel):
@@ -70,6 +80,12 @@ class Card(BaseModel):
     libraries: dict[str, str]  # distribution -> version it was trained with
     rounds: int = 0  # after which the fit ended or was best; 0: not told
     member_rounds: dict[str, int] = {}  # the same of an ensemble's members, of which rounds has the most
+    classes: list[str] = []  # of many classes their names, in the order of predictions
+
+    @property
+    def kind(self) -> TaskObject:
+        """The task's own object."""
+        return task_of(self.task)
 
     @classmethod
     def of(
@@ -93,6 +109,7 @@ class Card(BaseModel):
             libraries={name: installed(name) for name in libraries},
             rounds=rounds,
             member_rounds=dict(member_rounds or {}),
+            classes=list(job.classes),
         )
 
 
@@ -103,6 +120,8 @@ class Model(ABC):
     libraries: ClassVar[tuple[str, ...]] = ()  # distributions that prediction needs
     #: ``fit`` knows how to be one of several processes that torchrun started, one for each GPU.
     distributed: ClassVar[bool] = False
+    #: ``fit`` learns many classes: labels are class numbers, predictions (n, classes) sum to one.
+    many_classes: ClassVar[bool] = False
 
     def __init__(self, card: Card) -> None:
         self.card = card
@@ -112,6 +131,11 @@ class Model(ABC):
         """Distributions that this very model needs to predict; an ensemble's are those of its members."""
         return self.libraries
 
+    @property
+    def nothing(self) -> Array:
+        """Predictions of no row."""
+        return np.empty((0, len(self.card.classes)) if self.card.kind.many else 0)
+
     @classmethod
     @abstractmethod
     def fit(cls, job: Job, params: Any, name: str) -> Self:
@@ -120,6 +144,8 @@ class Model(ABC):
     @abstractmethod
     def predict(self, frame: Any) -> Array:
         """Predictions (n,) for a pandas frame with the inputs: P(label = 1), or the value.
+
+        Of many classes (n, classes): the probability of each, in the card's order.
 
         Raises InputError where an input column is missing or is not of its kind.
         """
@@ -136,4 +162,4 @@ class Model(ABC):
 
 def curve_loss(task: Task, labels: Array, predictions: Array) -> float:
     """The loss that a learning curve shows: log loss, or squared error in the label's unit."""
-    return log_loss(labels, predictions) if task == "classification" else brier(labels, predictions)
+    return task_of(task).curve_loss(labels, predictions)

@@ -10,6 +10,7 @@ from mlcycle.domain.metrics import Array
 from mlcycle.errors import IntegrityError
 from mlcycle.models import skops_file
 from mlcycle.models.base import Card, Job, Model, Params
+from mlcycle.models.classes import of_estimator
 from mlcycle.models.encoder import Encoder
 from mlcycle.models.kept import Kept
 from mlcycle.models.matrix import matrix
@@ -50,6 +51,7 @@ class Boosting(Model):
 
     Parameters = BoostingParams
     libraries = ("numpy", "pandas", "scikit-learn", "skops")
+    many_classes = True
 
     def __init__(self, card: Card, estimator: Any) -> None:
         super().__init__(card)
@@ -69,7 +71,7 @@ class Boosting(Model):
         options = params.model_dump(exclude={"seed", "early_stopping", "patience"})
         stops = params.early_stopping and job.rounds is None
         last = options["max_iter"] = job.rounds or params.max_iter
-        classifies = job.task == "classification"
+        classifies = job.kind.classifies
         kind = HistGradientBoostingClassifier if classifies else HistGradientBoostingRegressor
         estimator = kind(
             **options,
@@ -86,10 +88,12 @@ class Boosting(Model):
         told, done = 0, int(getattr(estimator, "n_iter_", 0))
         unit = 1 if classifies else 2  # scikit-learn scores half the squared error
         learnt = (matrix(encoder, train.frame), _target(job, train.labels), train.weights)
+        # scikit-learn refuses validation rows of a class that no training row has, as a fold may lack one.
+        known = np.isin(validation.labels, train.labels) | (not job.kind.many)
         later = {
-            "X_val": matrix(encoder, validation.frame),
-            "y_val": _target(job, validation.labels),
-            "sample_weight_val": validation.weights,
+            "X_val": matrix(encoder, validation.frame)[known],
+            "y_val": _target(job, validation.labels[known]),
+            "sample_weight_val": None if validation.weights is None else validation.weights[known],
         }
         while True:
             estimator.max_iter = aim = min(done + ROUNDS, last)
@@ -113,15 +117,14 @@ class Boosting(Model):
         return cls(card, estimator)
 
     def predict(self, frame: Any) -> Array:
-        """Probability of the positive class, or the value."""
+        """Probability of the positive class, those of all classes, or the value."""
         if not len(frame):  # scikit-learn refuses to predict nothing
-            return np.empty(0)
+            return self.nothing
         rows = matrix(self.card.encoder, frame)
-        if self.card.task == "classification":
-            predictions: Array = self._estimator.predict_proba(rows)[:, 1]
-        else:
-            predictions = self._estimator.predict(rows)
-        return np.asarray(predictions, dtype=np.float64)
+        if not self.card.kind.classifies:
+            return np.asarray(self._estimator.predict(rows), dtype=np.float64)
+        said, seen = self._estimator.predict_proba(rows), self._estimator.classes_
+        return of_estimator(self.card.kind.many, said, seen, len(self.card.classes))
 
     def write(self, folder: Path) -> None:
         """Write the trees."""
@@ -144,4 +147,4 @@ def _resumed(kept: Kept) -> Any:
 
 
 def _target(job: Job, labels: Array) -> Any:
-    return labels.astype(np.int64) if job.task == "classification" else labels
+    return labels.astype(np.int64) if job.kind.classifies else labels

@@ -55,6 +55,7 @@ class Lightgbm(Model):
 
     Parameters = LightgbmParams
     libraries = ("numpy", "pandas", "lightgbm")
+    many_classes = True
 
     def __init__(self, card: Card, text: str) -> None:
         super().__init__(card)
@@ -72,9 +73,9 @@ class Lightgbm(Model):
         return cls(Card.of(job, name, params, encoder, cls.libraries, rounds), text)
 
     def predict(self, frame: Any) -> Array:
-        """Probability of the positive class, or the value."""
+        """Probability of the positive class, those of all classes, or the value."""
         if not len(frame):
-            return np.empty(0)
+            return self.nothing
         threads = 1 if len(frame) <= ONE_THREAD else 0
         found = self._booster.predict(matrix(self.card.encoder, frame), num_threads=threads)
         return np.asarray(found, dtype=np.float64)
@@ -141,12 +142,13 @@ class _State:
 def _train(job: Job, params: LightgbmParams, encoder: Encoder, rows: tuple[Rows, Rows]) -> _State:
     lightgbm = _library()
     train, validation = rows
-    classifies = job.task == "classification"
-    metric = "binary_logloss" if classifies else "l2"
+    classifies = job.kind.classifies
+    many = {"objective": "multiclass", "metric": "multi_logloss", "num_class": len(job.classes)}
+    two = {"objective": "binary", "metric": "binary_logloss"}
+    number = {"objective": "regression", "metric": "l2"}
     options = {
         **params.model_dump(exclude={"seed", "num_iterations", "early_stopping", "patience"}),
-        "objective": "binary" if classifies else "regression",
-        "metric": metric,
+        **(many if job.kind.many else two if classifies else number),
         "num_threads": job.threads,
         "deterministic": True,
         "force_row_wise": True,

@@ -14,9 +14,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from mlcycle.domain.metrics import Array
 from mlcycle.errors import IntegrityError
 from mlcycle.models.base import Card, Job, Model, Params, curve_loss
+from mlcycle.models.classes import softmax
 from mlcycle.models.encoder import Encoder
 
 COEFFICIENTS: Final = "coefficients.json"
+#: The score of a class that no training row has: next to nought, and a number that JSON knows.
+UNSEEN: Final = -60.0
 
 
 class LinearParams(Params):
@@ -33,6 +36,8 @@ class LinearParams(Params):
 
 
 class _Coefficients(BaseModel):
+    """Of a number, of the log odds of two classes, or of one class's score among many."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     intercept: float
@@ -41,16 +46,18 @@ class _Coefficients(BaseModel):
 
 
 class Linear(Model):
-    """Intercept, a number for each category, one for each standardised number."""
+    """Intercept, a number for each category, one for each standardised number.
+
+    Each of many classes has its own.
+    """
 
     Parameters = LinearParams
     libraries = ("numpy", "pandas")
+    many_classes = True
 
-    def __init__(self, card: Card, coefficients: _Coefficients) -> None:
+    def __init__(self, card: Card, coefficients: list[_Coefficients]) -> None:
         super().__init__(card)
-        self._coefficients = coefficients
-        self._tables = [np.array(table) for table in coefficients.categories.values()]
-        self._numbers = np.array(coefficients.numbers, dtype=np.float64)
+        self._coefficients = coefficients  # one, or one for each of many classes
 
     @classmethod
     def fit(cls, job: Job, params: LinearParams, name: str) -> Self:
@@ -62,19 +69,16 @@ class Linear(Model):
         encoder = Encoder.fit(train.frame, job.categorical, job.numeric, limit=params.limit, rare=params.rare)
         rows = _one_hot(encoder, train.frame)
         estimator: Any
-        if job.task == "classification":
+        if job.kind.classifies:
             estimator = LogisticRegression(C=1 / params.l2, max_iter=params.max_iter)
         else:
             estimator = Ridge(params.l2, max_iter=params.max_iter, tol=1e-8, solver="sparse_cg")
         with threadpool_limits(limits=job.threads):
             estimator.fit(rows, train.labels, sample_weight=train.weights)
-        found = np.ravel(estimator.coef_).tolist()
-        categories = {}
-        for column, known in encoder.categories.items():
-            categories[column], found = found[: len(known) + 1], found[len(known) + 1 :]
-        coefficients = _Coefficients(
-            intercept=float(np.ravel(estimator.intercept_)[0]), categories=categories, numbers=found
-        )
+        found, intercepts = np.atleast_2d(estimator.coef_), np.atleast_1d(estimator.intercept_)
+        if job.kind.many:
+            found, intercepts = _of_all(found, intercepts, estimator.classes_, len(job.classes))
+        coefficients = [_of_columns(encoder, *pair) for pair in zip(found, intercepts, strict=True)]
         model = cls(Card.of(job, name, params, encoder, (*cls.libraries, "scikit-learn")), coefficients)
         job.report(
             1,
@@ -87,32 +91,23 @@ class Linear(Model):
         return model
 
     def predict(self, frame: Any) -> Array:
-        """Probability of the positive class, or the value."""
+        """Probability of the positive class, those of all classes, or the value."""
         encoder = self.card.encoder
-        codes = encoder.codes(frame)
-        found = encoder.standardised(frame).astype(np.float64) @ self._numbers + self._coefficients.intercept
-        for i, table in enumerate(self._tables):
-            found += table[codes[:, i]]
-        if self.card.task == "classification":
+        codes, numbers = encoder.codes(frame), encoder.standardised(frame).astype(np.float64)
+        scores = [_score(each, codes, numbers) for each in self._coefficients]
+        if self.card.kind.many:
+            return softmax(np.stack(scores, axis=1))
+        (found,) = scores
+        if self.card.kind.classifies:
             found = 0.5 * (1 + np.tanh(found / 2))  # the logistic function, which overflows nowhere
         return np.asarray(found, dtype=np.float64)
 
     def write(self, folder: Path) -> None:
         """Write the coefficients with the names of what they belong to."""
-        encoder, numbers = self.card.encoder, self._coefficients.numbers
-        flagged = [name for name, flag in zip(encoder.numeric, encoder.flagged, strict=True) if flag]
-        names = [*encoder.numeric, *(f"{name} is missing" for name in flagged)]
-        table = {
-            "intercept": self._coefficients.intercept,
-            "categories": {
-                column: [
-                    [None, values[0]],
-                    *map(list, zip(encoder.categories[column], values[1:], strict=True)),
-                ]
-                for column, values in self._coefficients.categories.items()
-            },
-            "numbers": [list(pair) for pair in zip(names, numbers, strict=True)],
-        }
+        tables = [_named(self.card.encoder, each) for each in self._coefficients]
+        table: Any = tables[0]
+        if self.card.kind.many:
+            table = {"classes": dict(zip(self.card.classes, tables, strict=True))}
         (folder / COEFFICIENTS).write_text(json.dumps(table, indent=0), encoding="utf-8")
 
     @classmethod
@@ -121,24 +116,73 @@ class Linear(Model):
         path = folder / COEFFICIENTS
         try:
             table = json.loads(path.read_text(encoding="utf-8"))
-            found = _Coefficients(
-                intercept=table["intercept"],
-                categories={
-                    column: [value for _, value in pairs] for column, pairs in table["categories"].items()
-                },
-                numbers=[value for _, value in table["numbers"]],
-            )
-            known = {column: len(values) + 1 for column, values in card.encoder.categories.items()}
-            if {column: len(values) for column, values in found.categories.items()} != known:
-                raise ValueError("its categories are not the card's")
-            if len(found.numbers) != card.encoder.width:
-                raise ValueError(f"it has {len(found.numbers)} numbers, the card {card.encoder.width}")
+            if card.kind.many and list(table["classes"]) != card.classes:
+                raise ValueError("its classes are not the card's")
+            tables = list(table["classes"].values()) if card.kind.many else [table]
+            found = [_parsed(each, card.encoder) for each in tables]
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             raise IntegrityError(f"{path} is not a linear model: {first['msg']}") from None
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise IntegrityError(f"{path} is not a linear model: {error}") from None
         return cls(card, found)
+
+
+def _of_all(found: Any, intercepts: Any, seen: Any, count: int) -> tuple[Array, Array]:
+    """Coefficients (count, p) and intercepts (count,) out of those of the classes ``seen`` in training."""
+    if len(found) == 1:  # of two classes scikit-learn has the second's alone
+        found, intercepts = np.vstack([np.zeros_like(found), found]), np.append(0.0, intercepts)
+    rows, starts = np.zeros((count, found.shape[1])), np.full(count, UNSEEN)
+    rows[seen.astype(np.int64)], starts[seen.astype(np.int64)] = found, intercepts
+    return rows, starts
+
+
+def _of_columns(encoder: Encoder, found: Array, intercept: float) -> _Coefficients:
+    """Coefficients (p,) as those of the encoder's columns."""
+    left, categories = found.tolist(), {}
+    for column, known in encoder.categories.items():
+        categories[column], left = left[: len(known) + 1], left[len(known) + 1 :]
+    return _Coefficients(intercept=float(intercept), categories=categories, numbers=left)
+
+
+def _score(coefficients: _Coefficients, codes: Any, numbers: Array) -> Array:
+    """(n,) of rows' codes (n, categorical) and standardised numbers (n, width)."""
+    found: Array = numbers @ np.array(coefficients.numbers, dtype=np.float64) + coefficients.intercept
+    for i, table in enumerate(coefficients.categories.values()):
+        found += np.array(table)[codes[:, i]]
+    return found
+
+
+def _named(encoder: Encoder, coefficients: _Coefficients) -> dict[str, Any]:
+    """Coefficients beside the names of what they belong to."""
+    flagged = [name for name, flag in zip(encoder.numeric, encoder.flagged, strict=True) if flag]
+    names = [*encoder.numeric, *(f"{name} is missing" for name in flagged)]
+    return {
+        "intercept": coefficients.intercept,
+        "categories": {
+            column: [
+                [None, values[0]],
+                *map(list, zip(encoder.categories[column], values[1:], strict=True)),
+            ]
+            for column, values in coefficients.categories.items()
+        },
+        "numbers": [list(pair) for pair in zip(names, coefficients.numbers, strict=True)],
+    }
+
+
+def _parsed(table: Any, encoder: Encoder) -> _Coefficients:
+    """What ``_named`` made. Raises ValueError, KeyError, TypeError for anything else."""
+    found = _Coefficients(
+        intercept=table["intercept"],
+        categories={column: [value for _, value in pairs] for column, pairs in table["categories"].items()},
+        numbers=[value for _, value in table["numbers"]],
+    )
+    known = {column: len(values) + 1 for column, values in encoder.categories.items()}
+    if {column: len(values) for column, values in found.categories.items()} != known:
+        raise ValueError("its categories are not the card's")
+    if len(found.numbers) != encoder.width:
+        raise ValueError(f"it has {len(found.numbers)} numbers, the card {encoder.width}")
+    return found
 
 
 def _one_hot(encoder: Encoder, frame: Any) -> Any:

@@ -27,7 +27,10 @@ ALONG_TIME: Final = Plan(Forward(5))
 
 @dataclass(frozen=True)
 class OutOfFold:
-    """``folds``, and ``predictions`` (n,) of all rows; NaN for rows that no fold predicts."""
+    """``folds``, and ``predictions`` of all rows; NaN for rows that no fold predicts.
+
+    (n,), or (n, classes) of many classes.
+    """
 
     folds: list[Fold]
     predictions: Array
@@ -35,7 +38,7 @@ class OutOfFold:
     @property
     def covered(self) -> NDArray[np.int64]:
         """Positions of the rows that are predicted, ascending."""
-        return np.flatnonzero(~np.isnan(self.predictions))
+        return np.flatnonzero(~np.isnan(self.predictions.reshape(len(self.predictions), -1)[:, 0]))
 
 
 def at(rows: Rows, positions: NDArray[np.int64]) -> Rows:
@@ -61,8 +64,9 @@ def out_of_fold(job: Job, params: Params, name: str, stem: str = "fold") -> OutO
         InputError: the rows cannot be dealt out as ``job.folds`` says.
     """
     rows = job.train.whole()
-    folds = (job.folds or ALONG_TIME).of(rows, classes=job.task == "classification")
-    predictions, stopped = np.full(rows.count, np.nan), False
+    folds = (job.folds or ALONG_TIME).of(rows, classes=job.kind.classifies)
+    shape = (rows.count, len(job.classes)) if job.kind.many else (rows.count,)
+    predictions, stopped = np.full(shape, np.nan), False
 
     def asks(done: int, of: int, _: dict[str, float]) -> bool:
         """A fold's losses are no part of the model's curve; a stop holds for all folds that come after."""
@@ -72,7 +76,7 @@ def out_of_fold(job: Job, params: Params, name: str, stem: str = "fold") -> OutO
 
     for i, fold in enumerate(folds):
         known = Kept(job.checkpoints, f"{stem}-{i}", _facts(job, params, name, fold, rows.count))
-        said = _read(known.file, len(fold.test))
+        said = _read(known.file, (len(fold.test), *shape[1:]))
         if said is None:
             own = within(replace(job, train=at(rows, fold.train), report=asks), f"fit-{stem}-{i}")
             said = family(name).fit(own, params, name).predict(rows.frame.iloc[fold.test])
@@ -102,7 +106,7 @@ def _write(path: Path, *, said: Array) -> None:
         np.save(file, said, allow_pickle=False)
 
 
-def _read(file: Path | None, count: int) -> Array | None:
+def _read(file: Path | None, shape: tuple[int, ...]) -> Array | None:
     """Predictions that were kept; None where there are none, or none that can be read."""
     if file is None:
         return None
@@ -110,4 +114,4 @@ def _read(file: Path | None, count: int) -> Array | None:
         said = np.load(file, allow_pickle=False)
     except (OSError, ValueError, EOFError):
         return None
-    return np.asarray(said, dtype=np.float64) if said.shape == (count,) else None
+    return np.asarray(said, dtype=np.float64) if said.shape == shape else None

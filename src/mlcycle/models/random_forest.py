@@ -10,9 +10,11 @@ import numpy as np
 from pydantic import Field
 
 from mlcycle.domain.metrics import Array
+from mlcycle.domain.tasks import task_of
 from mlcycle.errors import IntegrityError
 from mlcycle.models import skops_file
 from mlcycle.models.base import Card, Job, Model, Params, curve_loss
+from mlcycle.models.classes import of_estimator
 from mlcycle.models.encoder import Encoder
 from mlcycle.models.kept import Kept
 from mlcycle.models.matrix import matrix
@@ -44,6 +46,7 @@ class RandomForest(Model):
 
     Parameters = RandomForestParams
     libraries = ("numpy", "pandas", "scikit-learn", "skops")
+    many_classes = True
 
     def __init__(self, card: Card, estimator: Any) -> None:
         super().__init__(card)
@@ -57,7 +60,7 @@ class RandomForest(Model):
 
         train, validation = job.train.whole(), job.validation.whole()
         encoder = Encoder.fit(train.frame, job.categorical, job.numeric)
-        classifies = job.task == "classification"
+        classifies = job.kind.classifies
         kind = RandomForestClassifier if classifies else RandomForestRegressor
         last = job.rounds or params.n_estimators
         facts = f"{params.model_dump_json()} {train.count} {job.rounds}"
@@ -83,10 +86,13 @@ class RandomForest(Model):
         return cls(Card.of(job, name, params, encoder, cls.libraries, done), estimator)
 
     def predict(self, frame: Any) -> Array:
-        """Probability of the positive class, or the value: the mean over the trees."""
+        """Probability of the positive class, those of all, or the value: the mean over the trees."""
         if not len(frame):  # scikit-learn refuses to predict nothing
-            return np.empty(0)
-        return _said(self.card.task, self._estimator, matrix(self.card.encoder, frame))
+            return self.nothing
+        said = _said(self.card.task, self._estimator, matrix(self.card.encoder, frame))
+        if not self.card.kind.many:
+            return said
+        return of_estimator(True, said, self._estimator.classes_, len(self.card.classes))
 
     def write(self, folder: Path) -> None:
         """Write the trees."""
@@ -106,18 +112,27 @@ class _Curve:
 
     def __init__(self, job: Job, rows: Array, labels: Array) -> None:
         self._task, self._labels = job.task, labels
+        self._sum: Any
         self._rows = rows.astype(np.float32)  # what the trees themselves take
-        self._sum, self._trees = np.zeros(len(labels)), 0
+        self._classes = len(job.classes)
+        self._sum, self._trees = 0.0, 0
 
     def of(self, estimator: Any) -> float:
         for tree in estimator.estimators_[self._trees :]:
-            self._sum += _said(self._task, tree, self._rows)
+            self._sum = self._sum + _said(self._task, tree, self._rows)
         self._trees = len(estimator.estimators_)
-        return curve_loss(self._task, self._labels, self._sum / self._trees)
+        said = np.asarray(self._sum / self._trees)
+        if self._classes:
+            said = of_estimator(True, said, estimator.classes_, self._classes)
+        return curve_loss(self._task, self._labels, said)
 
 
 def _said(task: str, estimator: Any, rows: Any) -> Array:
-    found = estimator.predict_proba(rows)[:, 1] if task == "classification" else estimator.predict(rows)
+    """As the task predicts; of many classes (n, seen in training)."""
+    kind = task_of(task)
+    found = estimator.predict_proba(rows) if kind.classifies else estimator.predict(rows)
+    if kind.probabilities:
+        found = found[:, 1]
     return np.asarray(found, dtype=np.float64)
 
 

@@ -13,6 +13,7 @@ from pydantic import Field
 from mlcycle.domain.metrics import Array
 from mlcycle.errors import ConfigError, IntegrityError
 from mlcycle.models.base import Card, Job, Model, Params, curve_loss
+from mlcycle.models.classes import one_hot
 from mlcycle.models.encoder import Encoder
 
 RATES = "rates.json"
@@ -26,16 +27,20 @@ class RateTableParams(Params):
 
 
 class RateTable(Model):
-    """Mean label by the values of some columns. A combination never seen gets the mean of all."""
+    """Mean label by the values of some columns. A combination never seen gets the mean of all.
+
+    Of many classes it is each one's share.
+    """
 
     Parameters = RateTableParams
     libraries = ("numpy", "pandas")
+    many_classes = True
 
-    def __init__(self, card: Card, default: float, keys: list[list[int]], rates: list[float]) -> None:
+    def __init__(self, card: Card, default: Any, keys: list[list[int]], rates: list[Any]) -> None:
         super().__init__(card)
         self._default = default
         self._keys = keys
-        self._rates = np.array([*rates, default])
+        self._rates = np.array([*rates, default], dtype=np.float64)
         flat = self._flat(np.array(keys, dtype=np.int64).reshape(len(keys), len(card.encoder.categories)))
         self._order = np.argsort(flat)
         self._sorted = flat[self._order]
@@ -51,11 +56,15 @@ class RateTable(Model):
         keys, groups = np.unique(encoder.codes(train.frame), axis=0, return_inverse=True)
         groups = groups.reshape(-1)
         stands = np.ones(train.count) if train.weights is None else train.weights
-        default = float(np.average(train.labels, weights=stands))
-        sums = np.bincount(groups, weights=train.labels * stands)
-        rates = (sums + params.smoothing * default) / (np.bincount(groups, stands) + params.smoothing)
+        means = one_hot(train.labels, len(job.classes)) if job.kind.many else train.labels[:, None]
+        default = np.average(means, axis=0, weights=stands)
+        sums = np.stack([np.bincount(groups, weights=each * stands) for each in means.T], axis=1)
+        counts = np.bincount(groups, stands)[:, None]
+        rates = (sums + params.smoothing * default) / (counts + params.smoothing)
+        if not job.kind.many:
+            default, rates = default[0], rates[:, 0]
         card = Card.of(job, name, params, encoder, cls.libraries)
-        model = cls(card, default, keys.tolist(), rates.tolist())
+        model = cls(card, default.tolist(), keys.tolist(), rates.tolist())
         job.report(
             1,
             1,
@@ -97,7 +106,11 @@ class RateTable(Model):
                 [0 if text is None else known[text] for known, text in zip(codes, key, strict=True)]
                 for key, _ in table["rates"]
             ]
-            return cls(card, float(table["default"]), keys, [float(rate) for _, rate in table["rates"]])
+            default, rates = table["default"], [rate for _, rate in table["rates"]]
+            shape = (len(rates) + 1, *((len(card.classes),) if card.kind.many else ()))
+            if np.array([*rates, default], dtype=np.float64).shape != shape:
+                raise ValueError("its rates are not of the card's classes")
+            return cls(card, default, keys, rates)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise IntegrityError(f"{folder / RATES} is not a rate table: {error}") from None
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
+from mlcycle.domain.tasks import task_of
 from mlcycle.errors import ConfigError
 from mlcycle.models.base import Model, Params
 
@@ -32,6 +33,11 @@ FAMILIES: dict[str, str] = {
     "wide_and_deep": "mlcycle.models.torch.wide_and_deep:WideAndDeep",
     "dlrm": "mlcycle.models.torch.dlrm:DLRM",
 }
+#: Those of ours that learn many classes, said without importing them.
+MANY_CLASSES: Final = frozenset(
+    FAMILIES[name]
+    for name in ("rate_table", "hist_gradient_boosting", "linear", "random_forest", "lightgbm", "mlp")
+)
 
 
 def family(name: str) -> type[Model]:
@@ -70,6 +76,13 @@ def parse_params(name: str, given: Mapping[str, Any]) -> Params:
             else:
                 problems.append(f"{key}: {item['msg']}")
         raise ConfigError(f"model family {name!r}: {'; '.join(problems)}") from None
+
+
+def check_task(name: str, task: str) -> None:
+    """Raise ConfigError where a family cannot learn the task."""
+    if task_of(task).many and not family(name).many_classes:
+        able = ", ".join(each for each, where in FAMILIES.items() if where in MANY_CLASSES)
+        raise ConfigError(f"model family {name!r} does not learn many classes: of ours {able} do")
 
 
 def check_processes(name: str, processes: int) -> None:

@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 
 from mlcycle.domain.examples import Rows
 from mlcycle.domain.metrics import Array
+from mlcycle.domain.tasks import task_of
 from mlcycle.models.base import Job, curve_loss
 from mlcycle.models.ensemble import Ensemble, EnsembleParams, Fitting, Name, Recipe, card_of
 from mlcycle.models.out_of_fold import at, out_of_fold
@@ -91,7 +92,7 @@ def _frame(task: str, said: dict[str, Array]) -> Any:
     """A column for each member."""
     import pandas as pd
 
-    if task == "classification":
+    if task_of(task).probabilities:
         clipped = {name: np.clip(values, CLIP, 1 - CLIP) for name, values in said.items()}
         said = {name: np.log(values / (1 - values)) for name, values in clipped.items()}
     return pd.DataFrame(said)

@@ -3,12 +3,27 @@
 from datetime import timedelta
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from mlcycle.domain.durations import Duration, Span
 from mlcycle.domain.tasks import task_of
 from mlcycle.project.cross_validation import CrossValidation
 from mlcycle.project.part import Name, Part
+
+
+def _as_text(value: object) -> object:
+    """An integer of the file is the class of that name; nothing else is turned into text."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+#: A class as the label's column has it; an integer in the file is its text.
+ClassName = Annotated[str, Field(min_length=1, max_length=200), BeforeValidator(_as_text)]
+
+
+def is_integer(text: str) -> bool:
+    """Whether this is how the warehouse writes an integer."""
+    digits = text.removeprefix("-")
+    return digits.isascii() and digits.isdecimal() and str(int(text)) == text
 
 
 class Entity(Part):
@@ -24,17 +39,31 @@ class Label(Part):
     event time plus ``ahead``. It is known ``delay`` after the end of the event's partition.
     Classes are 1 and 0: of a number ``at_least`` makes 1 from it upwards, of a text ``positive`` names
     the class that is 1, a boolean is one already. A row without a value, or with NaN, has no label and
-    is left out, counted.
+    is left out, counted. Of many classes ``classes`` names them all, texts or integers; their order is that
+    of predictions, so that a new class is written at the end.
     """
 
     name: Name
-    task: Literal["classification", "regression"]
+    task: Literal["classification", "multiclass", "regression"]
     table: Name
     column: Name
     at_least: Annotated[float, Field(allow_inf_nan=False)] | None = None
     positive: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    classes: Annotated[list[ClassName], Field(max_length=200)] = []
     ahead: Duration = timedelta(0)
     delay: Duration
+
+    @model_validator(mode="after")
+    def _classes_fit_task(self) -> Self:
+        if not task_of(self.task).many:
+            if self.classes:
+                raise ValueError(f"classes are those of a multiclass label; this one is a {self.task}")
+            return self
+        if len(self.classes) < 3:
+            raise ValueError("a multiclass label needs classes, three at the least: list them all")
+        if twice := sorted({each for each in self.classes if self.classes.count(each) > 1}):
+            raise ValueError(f"classes names {twice[0]!r} twice")
+        return self
 
     @model_validator(mode="after")
     def _threshold_fits_task(self) -> Self:
@@ -42,8 +71,14 @@ class Label(Part):
             return self
         for name, does in (("at_least", "makes"), ("positive", "names")):
             if getattr(self, name) is not None:
-                raise ValueError(f"{name} {does} a class; a {self.task} label has none")
+                has = "has all of classes" if task_of(self.task).many else "has none"
+                raise ValueError(f"{name} {does} a class; a {self.task} label {has}")
         return self
+
+    @property
+    def watched(self) -> str:
+        """The task as which what was served is watched: of many classes, whether the chosen one came true."""
+        return task_of(self.task).watched
 
     def check_type(self, kind: str) -> None:
         """Raise ValueError where a column of this type cannot be this label."""
@@ -51,13 +86,22 @@ class Label(Part):
         if kind == "timestamp":
             raise ValueError(f"{where}: a label is a number, a boolean or a class of text")
         if kind not in task_of(self.task).label_types:
-            raise ValueError(f"{where}: a {self.task} needs a number")
+            needs = "texts or integers" if task_of(self.task).many else "a number"
+            raise ValueError(f"{where}: a {self.task} needs {needs}")
+        if task_of(self.task).many:
+            self._check_classes(kind, where)
+            return
         if kind == "text" and self.positive is None:
             raise ValueError(f"{where}: a {self.task} needs label.positive, the class that is 1")
         if kind != "text" and self.positive is not None:
             raise ValueError(f"{where}: label.positive names a class of a text column")
         if kind in ("boolean", "text") and self.at_least is not None:
             raise ValueError(f"{where}: label.at_least is for numbers")
+
+    def _check_classes(self, kind: str, where: str) -> None:
+        odd = [each for each in self.classes if kind == "integer" and not is_integer(each)]
+        if odd:
+            raise ValueError(f"{where}: label.classes names {odd[0]!r}, which is no integer")
 
 
 class FeatureView(Part):

@@ -92,6 +92,9 @@ class Project(Part):
         fairness = self.gate.guardrails.fairness
         if fairness and fairness.rate != "mean_error" and not task_of(self.label.task).probabilities:
             raise ValueError(f"gate.guardrails.fairness.rate {fairness.rate} is of classes: say mean_error")
+        if task_of(self.label.task).many and (fairness or self.gate.guardrails.calibration):
+            named = "fairness" if fairness else "calibration"
+            raise ValueError(f"gate.guardrails.{named} does not know many classes yet: leave it out")
         if self.retrain.budget_money and self.value.prices is None:
             raise ValueError(
                 "retrain.budget_money needs a price list: say value.prices, or budget_hours alone"

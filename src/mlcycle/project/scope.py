@@ -37,7 +37,8 @@ class Value(Part):
     Classification: an outcome each, with the positive class acted on from ``threshold`` up, but for the rows
     of ``explore``. ``label_needs``: a row's label is known only where it was decided so (a loan that is paid
     back is seen only of loans given); empty: of every row. Regression: ``per_unit_error`` for each unit of
-    absolute error.
+    absolute error. Many classes: ``right_class`` for a row whose likeliest class is its own, ``wrong_class``
+    for another.
     """
 
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
@@ -47,6 +48,8 @@ class Value(Part):
     false_negative: float = 0
     threshold: Fraction = 0.5
     per_unit_error: float = 0
+    right_class: float = 0
+    wrong_class: float = 0
     explore: Explore | None = None
     label_needs: Literal["", "positive", "negative"] = ""
     prices: PriceList | None = None

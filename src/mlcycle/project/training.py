@@ -76,7 +76,7 @@ class Evaluation(Part):
     change with. ``directions``: numeric inputs of which more must mean a higher answer (up), or a lower one.
     """
 
-    metric: Literal["log_loss", "roc_auc", "brier", "rmse", "mae"]
+    metric: Literal["log_loss", "roc_auc", "brier", "rmse", "mae", "accuracy", "macro_f1", "macro_roc_auc"]
     heuristic: Name  # the candidate that stands for what people do without learning
     slices: list[Name] = []
     parts: list[PartName] = USUAL_PARTS

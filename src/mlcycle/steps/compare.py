@@ -23,6 +23,7 @@ from mlcycle.domain.interval import MIN_BLOCKS
 from mlcycle.domain.metrics import Array, business_value, check_metric
 from mlcycle.domain.paired import paired_blocks
 from mlcycle.domain.slices import compare_slices
+from mlcycle.domain.tasks import task_of
 from mlcycle.domain.value import constants, worth
 from mlcycle.errors import ConfigError, InputError
 from mlcycle.ledger import anchor as anchors
@@ -89,7 +90,7 @@ def run(context: StepContext) -> Outcome:
     new = _predict(context, challenger, holdout)
     train = read_split(context.artifacts, manifest, "train", ["label"], context.scratch)
     seen = labels_of(train, "train", project.label.task)
-    rivals, said = _rivals(context, known, holdout, float(seen.mean()))
+    rivals, said = _rivals(context, known, holdout, seen)
     tests = _tests(context, rivals, labels, new, blocks)
     payoff, task = project.value, project.label.task
     totals = {}
@@ -165,7 +166,7 @@ def _evaluation(context: StepContext, challenger: models.ModelVersion) -> Docume
 
 
 def _rivals(
-    context: StepContext, known: Known, holdout: "pd.DataFrame", mean: float
+    context: StepContext, known: Known, holdout: "pd.DataFrame", seen: Array
 ) -> tuple[list[Rival], list[str]]:
     """Everybody to compare with, whoever is in place first; and what to say of those who are not there."""
     rivals, said = [], []
@@ -190,7 +191,8 @@ def _rivals(
     if known.heuristic is not None:
         name = f"{HEURISTIC} {context.project.evaluation.heuristic}"
         rivals.append(Rival(name, None, 0, _predict(context, known.heuristic, holdout)))
-    rivals.append(Rival(ZERO_RULE, None, 0, np.full(len(holdout), mean)))
+    zero = task_of(context.project.label.task).without_model(seen, len(holdout))
+    rivals.append(Rival(ZERO_RULE, None, 0, zero))
     if champion is None:  # the zero rule is what is in place
         rivals.insert(0, rivals.pop())
     return rivals, said

@@ -100,15 +100,17 @@ def _spread(folds: list[dict[str, Any]]) -> dict[str, float]:
 
 
 def _table(rows: "Rows", found: "OutOfFold") -> bytes:
-    """Parquet: ``row``, ``fold``, ``label``, ``prediction``."""
+    """Parquet: ``row``, ``fold``, ``label``, ``prediction``, or ``class_0`` and so on of many classes."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     at = np.concatenate([fold.test for fold in found.folds])
     names = [fold.name for fold in found.folds for _ in fold.test]
-    table = pa.table(
-        {"row": at, "fold": names, "label": rows.labels[at], "prediction": found.predictions[at]}
+    said = found.predictions[at]
+    columns = (
+        {"prediction": said} if said.ndim == 1 else {f"class_{i}": each for i, each in enumerate(said.T)}
     )
+    table = pa.table({"row": at, "fold": names, "label": rows.labels[at], **columns})
     stream = io.BytesIO()
     pq.write_table(table.sort_by("row"), stream)
     return stream.getvalue()

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from mlcycle.adapters.datasets import snapshots
-from mlcycle.adapters.datasets.leak_checks import LeakChecks
+from mlcycle.adapters.datasets.leak_checks import checks_of
 from mlcycle.adapters.datasets.point_in_time import counts, equivalent_sql, joined_rows
 from mlcycle.adapters.datasets.training_data import WEIGHT
 from mlcycle.adapters.features import replay
@@ -44,7 +44,7 @@ def run(context: StepContext) -> Outcome:
 
     snapshot = snapshots.Snapshot(context.scratch, bounds)
     unlabelled: dict[Split, int] = dict.fromkeys(bounds, 0)
-    checks, groups = LeakChecks(project), leakage.GroupsApart()
+    checks, groups = checks_of(project), leakage.GroupsApart()
     last = None
     for chunk in joined_rows(context.warehouse, project, start, end, labels=True, as_of=as_of):
         facts = counts(chunk)

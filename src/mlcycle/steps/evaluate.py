@@ -8,8 +8,6 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from mlcycle.adapters.datasets.training_data import (
     columns_of,
     label_columns,
@@ -37,6 +35,7 @@ from mlcycle.domain.metrics import (
     shown,
 )
 from mlcycle.domain.slices import Slice, measure_slices
+from mlcycle.domain.tasks import task_of
 from mlcycle.domain.value import Constants, constants, worth
 from mlcycle.errors import InputError
 from mlcycle.ledger import models as ledger
@@ -65,7 +64,7 @@ def run(context: StepContext) -> Outcome:
     labels = labels_of(holdout, "holdout", task)
     train = read_split(context.artifacts, manifest, "train", label_columns(project), context.scratch)
     learnt = labels_of(train, "train", task)
-    zero = np.full(len(labels), np.average(learnt, weights=weights_of(train)))
+    zero = task_of(task).without_model(learnt, len(labels), weights_of(train))
     earlier = read_split(context.artifacts, manifest, "validation", columns, context.scratch)
     known = labels_of(earlier, "validation", task)
     rows = Rows(holdout, labels, weights_of(holdout)), Rows(earlier, known, weights_of(earlier))
@@ -76,7 +75,9 @@ def run(context: StepContext) -> Outcome:
             {},
             zero,
             *_measure(context, holdout, labels, zero),
-            METRICS[metric](known, np.full(len(known), zero[0]), weights_of(earlier)),
+            METRICS[metric](
+                known, task_of(task).without_model(learnt, len(known), weights_of(train)), weights_of(earlier)
+            ),
         ),
         *(_measured(context, each, rows) for each in candidates),
     ]

@@ -132,6 +132,7 @@ class Bench:
             train=parts.newest(self._examples().whole(), share),
             validation=self.validation,
             threads=settings.threads or len(os.sched_getaffinity(0)),
+            classes=tuple(self.context.project.label.classes),
             report=lambda done, of, losses: self.context.superseded() if done == of else False,
         )
         fitted = family(own.family).fit(job, parse_params(own.family, own.params), own.family)

@@ -63,9 +63,11 @@ def fitted(
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # idle threads of shared cores sleep, not spin
     project, candidate = context.project, context.project.candidates[name]
     from mlcycle.models import check_processes, family, parse_params
+    from mlcycle.models.registry import check_task
 
     params = parse_params(candidate.family, candidate.params)
     check_processes(candidate.family, candidate.resources.processes)
+    check_task(candidate.family, project.label.task)
     (manifest, uri), (train, validation) = data, examples
     tracking = Tracking(context.settings, project.name)
     for stale in tracking.supersede(_work_id(context), context.token):
@@ -198,6 +200,7 @@ def _job(
         device=_device(context, candidate),
         checkpoints=folder,
         folds=plan_of(context.project),
+        classes=tuple(context.project.label.classes),
     )
 
 

@@ -11,7 +11,7 @@ from mlcycle.adapters.datasets.point_in_time import joined_rows
 from mlcycle.adapters.tracking import model_cache
 from mlcycle.domain.dataset import Bounds, DatasetManifest
 from mlcycle.domain.metrics import Array
-from mlcycle.errors import InputError
+from mlcycle.errors import ConfigError, InputError
 from mlcycle.ledger import champion as champions
 from mlcycle.ledger import models
 from mlcycle.steps.context import StepContext
@@ -19,7 +19,8 @@ from mlcycle.steps.context import StepContext
 if TYPE_CHECKING:
     import pandas as pd
 
-    from mlcycle.models.base import Model
+    from mlcycle.models.base import Card, Model
+    from mlcycle.project import Project
 
 Version = models.ModelVersion | models.ModelFiles | champions.Champion
 
@@ -37,10 +38,13 @@ class Opened:
         """Of all its files."""
         return sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file())
 
+    classes: int = 0  # of the project, where there are many
+
     @property
     def predictions(self) -> Array:
-        """What it says of the rows, (n,)."""
-        return self.model.predict(self.rows)
+        """What it says of the rows, (n,), or (n, classes): nought of a class that was named later."""
+        said = self.model.predict(self.rows)
+        return np.pad(said, ((0, 0), (0, self.classes - said.shape[1]))) if self.classes else said
 
 
 def opened(
@@ -60,10 +64,28 @@ def opened(
         context.settings, context.artifacts, version.model_uri, version.manifest, version.manifest_digest
     )
     model = load(folder)
+    check_classes(context.project, model.card)
     inputs = [*model.card.categorical, *model.card.numeric]
     if manifest is not None and not set(inputs) <= set(holdout.columns):
         holdout = _as_read_by(context, model, holdout, manifest.splits["holdout"])
-    return Opened(folder, model, holdout)
+    return Opened(folder, model, holdout, len(context.project.label.classes))
+
+
+def check_classes(project: "Project", card: "Card") -> None:
+    """Raise ConfigError where a model of many classes has another order of them, or another task."""
+    named = project.label.classes
+    if not (named or card.classes):
+        return
+    if card.task != project.label.task:
+        raise ConfigError(
+            f"the model learnt a {card.task}, and label.task is {project.label.task}: what was served and "
+            "judged is of another label, so give the project another name"
+        )
+    if card.classes != named[: len(card.classes)]:
+        raise ConfigError(
+            f"the model's classes are {', '.join(card.classes)}, label.classes begins otherwise: write them "
+            "in that order, and new ones at the end"
+        )
 
 
 def blocks_of(times: Any, block: timedelta) -> Any:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from mlcycle.adapters.datasets.point_in_time import joined_rows
 from mlcycle.adapters.tracking import model_cache
 from mlcycle.adapters.warehouse import predictions, served
+from mlcycle.adapters.warehouse.of_classes import OfClasses
 from mlcycle.contract import Status
 from mlcycle.domain import exploration
 from mlcycle.domain.exploration import Decisions
@@ -22,6 +23,7 @@ from mlcycle.ledger import champion as champions
 from mlcycle.ledger.batches import published_keys
 from mlcycle.project import FeatureView, Project
 from mlcycle.steps.context import Outcome, StepContext
+from mlcycle.steps.opening import check_classes
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -47,6 +49,7 @@ def run(context: StepContext) -> Outcome:
         champion.manifest_digest,
     )
     model = models.load(folder)
+    check_classes(project, model.card)
     project = project.reading(model.card.categorical, model.card.numeric)
     scorer = predictions.Scorer(champion.seq, champion.version, context.request.work, context.token)
     rows, total, filled = 0, 0.0, set()
@@ -57,7 +60,7 @@ def run(context: StepContext) -> Outcome:
     ):
         for partition in chunk["partition"].unique().to_pylist():
             table = _of_partition(chunk, partition)
-            predicted = _predict(model, table, project.inputs.all)
+            predicted, of_classes = _predict(model, table, project)
             filled.add(partition)
             rows, total = rows + len(predicted), total + float(predicted.sum())
             for view, absent in _absent(table, project.features).items():
@@ -71,6 +74,7 @@ def run(context: StepContext) -> Outcome:
                     *(publication.cursor, project.name, Partition.parse(partition, project.unit)),
                     *(table, predicted, scorer),
                     decisions=decisions,
+                    of_classes=of_classes,
                 )
                 publication.outputs.update(rows=len(predicted), reason=reason)
             if reason in ("live", "backfill"):  # what people act on; a later scoring is never in force
@@ -96,16 +100,24 @@ def _of_partition(chunk: "pa.Table", partition: str) -> "pa.Table":
     return chunk.filter(pc.equal(chunk["partition"], partition))
 
 
-def _predict(model: "Model", rows: "pa.Table", inputs: list[str]) -> NDArray[np.float64]:
-    """Predictions of the rows. Raises IntegrityError where the model gives anything but numbers."""
-    predicted = np.asarray(model.predict(rows.select(inputs).to_pandas()), dtype=np.float64)
+def _predict(
+    model: "Model", rows: "pa.Table", project: Project
+) -> tuple[NDArray[np.float64], OfClasses | None]:
+    """Predictions of the rows (n,); of many classes the chosen one's probability, and those of each.
+
+    Raises IntegrityError where the model gives anything but numbers.
+    """
+    predicted = np.asarray(model.predict(rows.select(project.inputs.all).to_pandas()), dtype=np.float64)
     bad = int(np.count_nonzero(~np.isfinite(predicted)))
-    if predicted.shape != (rows.num_rows,) or bad:
+    classes = (len(model.card.classes),) if model.card.kind.many else ()
+    if predicted.shape != (rows.num_rows, *classes) or bad:
         raise IntegrityError(
             f"the champion gave {predicted.shape} predictions, {bad} of them no finite number, "
             f"for {rows.num_rows} rows: roll back to an earlier champion"
         )
-    return predicted
+    if not classes:
+        return predicted, None
+    return predicted.max(axis=1, initial=0.0), OfClasses(model.card.classes, predicted)
 
 
 def _decided(

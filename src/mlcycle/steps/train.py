@@ -79,6 +79,12 @@ def _examples(context: StepContext, manifest: DatasetManifest, split: Split) -> 
 
 
 def _check_learnable(project: Project, labels: Array) -> None:
+    seen = {int(each) for each in np.unique(labels)} if project.label.classes else set[int]()
+    if absent := [name for at, name in enumerate(project.label.classes) if at not in seen]:
+        raise InputError(
+            f"no row of the train split is of class {absent[0]!r}: choose a longer history, or take it "
+            "out of label.classes"
+        )
     if len(np.unique(labels)) < 2:
         what = task_of(project.label.task).constant_words
         raise InputError(

@@ -10,6 +10,8 @@ from mlcycle.domain import metrics
 from mlcycle.errors import ConfigError, InputError
 from mlcycle.project import Value
 
+#: Of one number a row; those of many classes are in test_class_metrics.
+ONE_ANSWER = ["log_loss", "roc_auc", "brier", "rmse", "mae"]
 RANDOM = np.random.default_rng(3)
 LABELS = (RANDOM.random(500) < 0.3).astype(float)
 PREDICTIONS = np.round(np.clip(RANDOM.normal(0.3 + 0.2 * LABELS, 0.2), 0.01, 0.99), 2)  # with many ties
@@ -26,7 +28,11 @@ def test_equal_scikit_learn(weights: np.ndarray | None) -> None:
         "rmse": peer.root_mean_squared_error(LABELS, PREDICTIONS, **given_weights),
         "mae": peer.mean_absolute_error(LABELS, PREDICTIONS, **given_weights),
     }
-    found = {name: metric(LABELS, PREDICTIONS, weights) for name, metric in metrics.METRICS.items()}
+    found = {
+        name: metric(LABELS, PREDICTIONS, weights)
+        for name, metric in metrics.METRICS.items()
+        if name in ONE_ANSWER
+    }
     assert found == pytest.approx(expected)
 
 
@@ -52,7 +58,7 @@ def test_a_metric_that_is_not_defined_is_left_out() -> None:
     assert set(metrics.measure("classification", np.zeros(3), np.full(3, 0.2))) == {"log_loss", "brier"}
 
 
-@pytest.mark.parametrize("metric", list(metrics.METRICS))
+@pytest.mark.parametrize("metric", ONE_ANSWER)
 @pytest.mark.parametrize(
     ("labels", "predictions"),
     [([], []), ([1.0, 1.0], [0.2, 0.3]), ([0.0, 1e300], [1e300, -1e300])],

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from mlcycle.domain.as_of import newest_known
 from mlcycle.domain.dataset import Split
 from mlcycle.domain.leakage import copies, encodings, sample, words
+from mlcycle.domain.tasks import task_of
+from mlcycle.errors import LeakageError
 from mlcycle.project import Project
 
 if TYPE_CHECKING:
@@ -18,16 +20,17 @@ if TYPE_CHECKING:
 SAMPLE = 40_000  # rows of the sample at most, half of it at least once there are as many
 PASTS = 200_000  # entities whose newest labels are remembered, those heard of last
 SEED = 20130101
+CLASSES = 3  # of many, that are each set against all others
 
 
 class LeakChecks:
     """Takes a dataset's rows in order of time, whole partitions at a time, and judges at the end."""
 
-    def __init__(self, project: Project) -> None:
+    def __init__(self, project: Project, task: str = "") -> None:
         import numpy as np
 
         self._project = project
-        self._task = project.label.task
+        self._task = task or project.label.task
         self._means = encodings.LabelMeans(self._task)
         self._copies = copies.Copies(self._task)
         self._kept: list[pa.Table] = []
@@ -134,6 +137,50 @@ class LeakChecks:
             stays = stays[np.argsort(known[stays], kind="stable")[-PASTS:]]
         self._known = (entity[stays], known[stays], value[stays])
         return past
+
+
+class ClassLeakChecks:
+    """The same of many classes: each of the commonest against all others, as a label of two classes.
+
+    An input that gives one class away is a leak, whichever it is; rare ones have too few rows to tell.
+    """
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+        self._of: dict[int, LeakChecks] = {}
+
+    def add(self, split: Split, rows: "pa.Table") -> None:
+        """Take in rows of a split; the commonest classes are those of the first rows."""
+        import numpy as np
+        import pyarrow as pa
+
+        if not rows.num_rows:
+            return
+        labels = rows["label"].to_numpy()
+        task_of(self._project.label.task).check_labels(labels, split)
+        if not self._of:
+            found, counts = np.unique(labels, return_counts=True)
+            order = np.argsort(-counts, kind="stable")[:CLASSES]
+            self._of = {int(each): LeakChecks(self._project, "classification") for each in found[order]}
+        at = rows.schema.get_field_index("label")
+        for each, checks in self._of.items():
+            checks.add(split, rows.set_column(at, "label", pa.array((labels == each).astype(np.float64))))
+
+    def check(self) -> list[str]:
+        """As :meth:`LeakChecks.check`; what is said names the class."""
+        said = []
+        for each, checks in self._of.items():
+            name = f"class {self._project.label.classes[each]!r} against all others"
+            try:
+                said += [f"{name}: {line}" for line in checks.check()]
+            except LeakageError as error:
+                raise LeakageError(f"{name}: {error.message}") from None
+        return said
+
+
+def checks_of(project: Project) -> LeakChecks | ClassLeakChecks:
+    """The checks that fit the project's label."""
+    return ClassLeakChecks(project) if task_of(project.label.task).many else LeakChecks(project)
 
 
 def _column(column: "pa.ChunkedArray", text: bool) -> "np.ndarray[Any, Any]":

@@ -18,6 +18,7 @@ from mlcycle.domain.dataset import Split
 from mlcycle.domain.inverse_propensity import weights
 from mlcycle.domain.partitions import Partition
 from mlcycle.domain.skill import Days
+from mlcycle.domain.tasks import task_of
 from mlcycle.errors import InputError
 from mlcycle.ledger import datasets, models
 
@@ -40,6 +41,7 @@ def served(window: Window, first: Partition, last: Partition) -> Notes:
     """Whole days from one partition to another."""
     project, day = window.project, days.day_of(window.project)
     rows = window.scored(first, last, columns=slices(window))
+    rows = rows if rows.probabilities is None else rows.of_choice()
     at = (rows.times // day.total_seconds()).astype(np.int64)
     whole = range(-(-_seconds(first) // int(day.total_seconds())), days.number(last.end, day))
     found: Notes = {}
@@ -52,7 +54,7 @@ def served(window: Window, first: Partition, last: Partition) -> Notes:
             continue
         each = rows.only(known)
         read = skill.read(
-            *(project.label.task, each.labels, each.predictions, at[known], each.columns),
+            *(project.label.watched, each.labels, each.predictions, at[known], each.columns),
             weights=None if stands is None else stands[known],
         ).documents[str(number)]
         versions = np.unique(rows.versions[here])
@@ -78,7 +80,7 @@ def _due(window: Window, rows: Scored) -> tuple[NDArray[np.bool_], NDArray[np.fl
 def as_days(window: Window, notes: Mapping[int, dict[str, Any] | None]) -> Days:
     """Those days that tell something."""
     told = {str(number): each for number, each in notes.items() if each}
-    return skill.of_documents(window.project.label.task, told)
+    return skill.of_documents(window.project.label.watched, told)
 
 
 def held_out(window: Window) -> Days:
@@ -97,14 +99,14 @@ def held_out(window: Window) -> Days:
     kept = f"references/{project.name}/{judged.manifest_digest}-held-{stamp}.json"
     if window.artifacts.exists(kept):
         try:
-            return skill.of_documents(project.label.task, json.loads(window.artifacts.read(kept)))
+            return skill.of_documents(project.label.watched, json.loads(window.artifacts.read(kept)))
         except ValueError:
             pass  # half a file of a foreign store: made again below
-    found = skill.of_documents(project.label.task, {})
+    found = skill.of_documents(project.label.watched, {})
     length, some = days.day_of(project).total_seconds(), False
     for each in held_rows(window):
         read = skill.read(
-            project.label.task,
+            project.label.watched,
             each.labels,
             each.predictions,
             (each.times // int(length)).astype(np.int64),
@@ -138,9 +140,11 @@ def held_rows(window: Window) -> Iterator[Scored]:
         with TemporaryDirectory(prefix="mlcycle-held-") as scratch:
             names = [*inputs, *columns, "event_time", *label_columns(project)]
             rows = read_split(window.artifacts, manifest, split, names, Path(scratch))
+        said = np.asarray(model.predict(rows[inputs]), dtype=np.float64)
+        labels = rows["label"].to_numpy(dtype=np.float64)
+        labels, said = task_of(project.label.task).pictured(labels, said)
         yield Scored(
-            np.asarray(model.predict(rows[inputs]), dtype=np.float64),
-            rows["label"].to_numpy(dtype=np.float64),
+            *(said, labels),
             np.full(len(rows), judged.version),
             rows["event_time"].to_numpy(dtype="datetime64[s]").astype(np.float64),
             {name: rows[name].astype(str).tolist() for name in columns},
@@ -153,7 +157,7 @@ def held_or_none(window: Window) -> tuple[Days, str]:
     try:
         return held_out(window), ""
     except InputError as error:
-        return skill.of_documents(window.project.label.task, {}), error.message
+        return skill.of_documents(window.project.label.watched, {}), error.message
 
 
 def _seconds(partition: Partition) -> int:

@@ -3,14 +3,22 @@
 import importlib
 import pkgutil
 from dataclasses import dataclass
+from typing import Final
 
 from pydantic import ValidationError
 
 from mlcycle.adapters.monitoring import monitors
 from mlcycle.adapters.monitoring.base import Monitor
 from mlcycle.domain.monitors import Level
+from mlcycle.domain.tasks import task_of
 from mlcycle.errors import ConfigError
 from mlcycle.project import Project, Watched
+
+#: Monitors that set one number a row against its label; of many classes a row has several.
+ONE_NUMBER: Final = frozenset(
+    {"adwin", "brought", "ddm", "eddm", "earnings", "estimate", "kswin", "linear_four_rates"}
+    | {"margin_density", "page_hinkley", "process_control", "recommendations", "served_again", "value", "why"}
+)
 
 
 @dataclass(frozen=True)
@@ -51,6 +59,10 @@ def watching(project: Project) -> list[Watcher]:
     for name in dict.fromkeys([*names(), *asked]):
         monitor, said = kind(name), asked.get(name, Watched())
         if name not in asked and not monitor.always:
+            continue
+        if task_of(project.label.task).many and name in ONE_NUMBER:
+            if name in asked and said.enabled:
+                raise ConfigError(f"monitor {name!r} does not know many classes yet: leave it out")
             continue
         if said.severity == "page" and not monitor.pages:
             raise ConfigError(f"monitor {name!r} never pages: let its severity be warn or info")

@@ -13,6 +13,7 @@ BEFORE = {
     "always": "acting on every row",
     "median": "answering with the training median",
     "mean": "answering with the training mean",
+    "commonest": "answering with the commonest class",
     "heuristic": "the heuristic",
     "threshold": "the threshold alone, without the share that is drawn",
 }

@@ -34,7 +34,8 @@ def learning_curve(curve: Mapping[str, Sequence[float]], unit: str) -> bytes:
 def fit_quality(task: str, labels: Array, predictions: Array, title: str) -> bytes:
     """Calibration of probabilities by tenths, or predicted against true values."""
     figure, axes = canvas(4.2, 4.0)
-    if task_of(task).probabilities:
+    labels, predictions = task_of(task).pictured(labels, predictions)
+    if task_of(task).classifies:
         points = calibration(labels, predictions)
         predicted, seen = [p for p, _, _ in points], [s for _, s, _ in points]
         top = max(*predicted, *seen) * 1.05 or 1.0

@@ -1,7 +1,8 @@
 """The label in SQL: its value and its join, one way for datasets, for labelling and for people's queries.
 
-A label is a finite number, a boolean, or one of two classes of text; what the number or class is made
-of stands in the project (``at_least``, ``positive``). Null, NaN and infinity are no label.
+A label is a finite number, a boolean, or a class; what the number or class is made of stands in the project
+(``at_least``, ``positive``, ``classes``). Null, NaN and infinity are no label. Of many classes it is the
+class's number from 0 on, and -1 of one that the project does not name: that is refused, not left out.
 """
 
 from typing import Any
@@ -15,6 +16,7 @@ from mlcycle.errors import ConfigError, InputError
 from mlcycle.ledger import partitioning
 from mlcycle.project import Project
 
+UNNAMED = "of a class that label.classes does not name: add it at the end of the list and train anew"
 BINARY = "labels are not 0 and 1: set label.at_least (a number) or label.positive (a class) in the project"
 
 
@@ -23,6 +25,10 @@ def value(project: Project) -> str:
     label = project.label
     column = quoted("l", label.column)
     kind = project.source.tables[label.table].columns[label.column]
+    if label.classes:
+        named = ", ".join(_literal(each) for each in label.classes)
+        number = f"coalesce(array_position(array[{named}]::text[], {column}::text) - 1, -1)"
+        return f"(case when {column} is not null then {number} end)::double precision"
     if kind == "boolean":
         return f"{column}::int::double precision"
     if label.positive is not None:
@@ -59,7 +65,7 @@ def replace(cursor: Cursor, project: Project, partition: Partition) -> tuple[int
     """Replace a partition's labels by what the label table says now.
 
     Returns the rows labelled and the rows of the entity table without a label. Raises InputError where
-    a class is neither 0 nor 1.
+    a class is neither 0 nor 1, or none of the project's.
     """
     cursor.execute(
         "select pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"labels:{project.name}/{partition.key}",)
@@ -92,12 +98,15 @@ def replace(cursor: Cursor, project: Project, partition: Partition) -> tuple[int
                     select %(project)s, %(partition)s, key, event_time, label, %(known_at)s
                     from found where label is not null)
                 select count(label), count(*) - count(label),
-                       count(*) filter (where label not in (0, 1)) from found""",
+                       count(*) filter (where label not in (0, 1)),
+                       {"count(*) filter (where label < 0)" if project.label.classes else "0"} from found""",
         params,
     )
-    labelled, without, others = cursor.fetchone() or (0, 0, 0)
+    labelled, without, others, unknown = cursor.fetchone() or (0, 0, 0, 0)
     if others and task_of(project.label.task).probabilities:
         raise InputError(f"{others} of {labelled} labels of {partition.key}: {BINARY}")
+    if unknown:
+        raise InputError(f"{unknown} of {labelled} labels of {partition.key} are {UNNAMED}")
     return int(labelled), int(without)
 
 

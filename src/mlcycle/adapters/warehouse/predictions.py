@@ -26,6 +26,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from mlcycle.adapters.warehouse.arrow import read_table
 from mlcycle.adapters.warehouse.keys import entity_key, quoted
+from mlcycle.adapters.warehouse.of_classes import AS_TEXT, OfClasses, parsed
 from mlcycle.domain.exploration import Decisions
 from mlcycle.domain.partitions import Partition
 from mlcycle.domain.seen_labels import Decided
@@ -56,6 +57,7 @@ def serve(
     predictions: Array,
     scorer: Scorer,
     decisions: Decisions | None = None,
+    of_classes: OfClasses | None = None,
 ) -> str:
     """Append a partition's predictions and make them current; returns why, empty where nothing changed.
 
@@ -72,6 +74,7 @@ def serve(
         predictions: (rows,).
         scorer: who predicted.
         decisions: what was decided of the rows; None: the threshold decides.
+        of_classes: what was said of each of many classes; ``predictions`` are the chosen ones' probabilities.
     """
     cursor.execute(
         "select pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"predictions:{project}/{partition.key}",)
@@ -82,7 +85,7 @@ def serve(
         (project, partition.key),
     )
     before = cursor.fetchone()
-    table = _table(rows, predictions, decisions)
+    table = _table(rows, predictions, decisions, of_classes)
     if before is None and not table.num_rows:
         return ""
     if before is not None and before[2] == table.num_rows:
@@ -125,13 +128,18 @@ def _reason(
     return "backfill" if cursor.fetchone() == (True,) else "live"
 
 
-def _table(rows: "pa.Table", predictions: Array, decisions: Decisions | None) -> "pa.Table":
+def _table(
+    rows: "pa.Table", predictions: Array, decisions: Decisions | None, of_classes: OfClasses | None
+) -> "pa.Table":
     import pyarrow as pa
 
     count = rows.num_rows
     acted, propensity = pa.nulls(count, pa.bool_()), pa.nulls(count, pa.float64())
     if decisions is not None:
         acted, propensity = pa.array(decisions.acted), pa.array(decisions.propensities)
+    chosen, said = pa.nulls(count, pa.string()), pa.nulls(count, pa.string())
+    if of_classes is not None:
+        chosen, said = pa.array(of_classes.chosen, pa.string()), pa.array(of_classes.texts, pa.string())
     return pa.table(
         {
             "event_time": rows["event_time"].cast(pa.timestamp("us", tz="UTC")),
@@ -139,6 +147,8 @@ def _table(rows: "pa.Table", predictions: Array, decisions: Decisions | None) ->
             "prediction": pa.array(predictions, pa.float64()),
             "acted": acted,
             "propensity": propensity,
+            "class": chosen,
+            "probabilities": said,
         }
     )
 
@@ -154,15 +164,22 @@ def _read(cursor: Cursor, project: str, partition: Partition, scoring: int) -> "
             ("prediction", pa.float64()),
             ("acted", pa.bool_()),
             ("propensity", pa.float64()),
+            ("class", pa.string()),
+            ("probabilities", pa.string()),
         ]
     )
     query = sql.SQL(
-        """select event_time, entity_key, prediction, acted, propensity from serving.prediction_log
+        f"""select event_time, entity_key, prediction, acted, propensity, class,
+                  {AS_TEXT.format(name="p")} from serving.prediction_log p
            where project = %(project)s and event_time >= %(start)s and event_time < %(end)s
              and scoring_id = %(scoring)s order by event_time, entity_key collate "C" """
     )
     params = {"project": project, "start": partition.start, "end": partition.end, "scoring": scoring}
-    return read_table(cursor, query, params, schema)
+    found = read_table(cursor, query, params, schema)
+    if (said := parsed(found["probabilities"])) is not None:  # numbers as Python writes them, to compare
+        texts = pa.array(OfClasses((), said).texts, pa.string())
+        found = found.set_column(found.num_columns - 1, "probabilities", texts)
+    return found
 
 
 def _copy(cursor: Cursor, project: str, scoring: int, table: "pa.Table") -> None:
@@ -193,7 +210,9 @@ def filled(cursor: Cursor, project: str, partitions: list[str]) -> list[str]:
 class Scored:
     """Predictions in force in a window, ordered by event time; ``labels`` is NaN where none is known.
 
-    ``acted`` (1 or 0) and ``propensities`` are NaN where nothing was drawn: the threshold decided.
+    Of many classes ``predictions`` are the chosen classes' probabilities, ``probabilities`` (n, classes)
+    those of each, and labels class numbers. ``acted`` (1 or 0) and ``propensities`` are NaN where nothing was
+    drawn: the threshold decided.
     """
 
     predictions: Array
@@ -203,6 +222,7 @@ class Scored:
     columns: Mapping[str, Any] = field(default_factory=dict)  # of the entity table, as text
     acted: Array | None = None  # None: nothing was drawn of any row
     propensities: Array | None = None
+    probabilities: Array | None = None  # None: there are not many classes
 
     def __len__(self) -> int:
         return len(self.predictions)
@@ -218,10 +238,23 @@ class Scored:
         acted, propensities = (
             None if each is None else each[rows] for each in (self.acted, self.propensities)
         )
+        said = None if self.probabilities is None else self.probabilities[rows]
         return Scored(
             *(self.predictions[rows], self.labels[rows], self.versions[rows], self.times[rows], columns),
-            *(acted, propensities),
+            *(acted, propensities, said),
         )
+
+    @property
+    def said(self) -> Array:
+        """What the model said, as metrics take it: (n,), or (n, classes)."""
+        return self.predictions if self.probabilities is None else self.probabilities
+
+    def of_choice(self) -> "Scored":
+        """The same rows as answers to whether the chosen class came true: labels are 1, 0, or NaN."""
+        assert self.probabilities is not None
+        right = (self.probabilities.argmax(axis=1) == self.labels).astype(np.float64)
+        labels = np.where(self.known, right, np.nan)
+        return Scored(self.predictions, labels, self.versions, self.times, self.columns)
 
     def decided(self, threshold: float) -> Decided:
         """The same rows as decisions, by the threshold where nothing was drawn."""
@@ -269,15 +302,18 @@ def scored(
     fields = [("prediction", pa.float64()), ("label", pa.float64())]
     fields += [("version", pa.int64()), ("time", pa.float64())]
     fields += [("acted", pa.float64()), ("propensity", pa.float64())]
+    texts = [("probabilities", pa.string())]
     names = [f"beside{at}" for at in range(len(beside[1]) if beside else 0)]
     found = read_table(
         cursor,
         sql.SQL(
             f"""select served.prediction, l.label, served.version,
                   extract(epoch from served.event_time)::double precision,
-                  served.acted::int::double precision, served.propensity {wanted}
+                  served.acted::int::double precision, served.propensity,
+                  {AS_TEXT.format(name="served")} {wanted}
            from (select distinct on (p.event_time, p.entity_key)
-                        p.event_time, p.entity_key, p.prediction, s.version, p.acted, p.propensity
+                        p.event_time, p.entity_key, p.prediction, s.version, p.acted, p.propensity,
+                        p.probabilities
                  from serving.prediction_log p
                  join serving.scoring s on s.project = p.project and s.scoring_id = p.scoring_id
                  where p.project = %(project)s and p.event_time >= %(start)s and p.event_time < %(end)s
@@ -300,15 +336,15 @@ def scored(
             "as_of": as_of,
             "made_until": made_until,
         },
-        pa.schema([*fields, *((name, pa.string()) for name in names)]),
+        pa.schema([*fields, *texts, *((name, pa.string()) for name in names)]),
     )
     cursor.execute("set local enable_nestloop to default")
     predictions, labels, versions, times, acted, propensities = (_numbers(found[name]) for name, _ in fields)
     columns = {own: _texts(found[name]) for own, name in zip(beside[1] if beside else (), names, strict=True)}
-    drawn = np.isfinite(propensities).any()
+    drawn, said = np.isfinite(propensities).any(), parsed(found["probabilities"])
     return Scored(
         *(predictions, labels, versions.astype(np.int64), times, columns),
-        *((acted, propensities) if drawn else (None, None)),
+        *((acted, propensities, said) if drawn else (None, None, said)),
     )
 
 

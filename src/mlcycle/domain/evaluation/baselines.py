@@ -1,8 +1,6 @@
 """What else one could do: answer at random, always the same, by the heuristic, with the champion."""
 
-import numpy as np
-
-from mlcycle.domain.evaluation import of_classes, of_numbers
+from mlcycle.domain.evaluation import of_classes, of_many, of_numbers
 from mlcycle.domain.evaluation.figure import SURE, Figure, plain
 from mlcycle.domain.evaluation.subject import Subject
 from mlcycle.domain.metrics import METRICS, Array, NotMeasured
@@ -22,6 +20,8 @@ def figures(subject: Subject) -> dict[str, object]:
             k=subject.wishes.k,
             weights=subject.holdout.weights,
         )
+    elif subject.task.many:
+        found = of_many.of_rows(subject.labels, subject.predictions, subject.blocks, subject.holdout.weights)
     else:
         found = of_numbers.of_rows(
             subject.labels, subject.predictions, subject.blocks, subject.holdout.weights
@@ -31,10 +31,7 @@ def figures(subject: Subject) -> dict[str, object]:
 
 def at_random(subject: Subject) -> Array:
     """Who knows nothing: any probability alike; of numbers, a label of the training's drawn at random."""
-    random = np.random.default_rng(SEED)
-    rows = len(subject.predictions)
-    found: Array = random.random(rows) if subject.task.probabilities else random.choice(subject.learnt, rows)
-    return found
+    return subject.task.at_random(subject.learnt, len(subject.predictions), SEED)
 
 
 def beside(subject: Subject) -> dict[str, object]:

@@ -33,14 +33,24 @@ class Part:
 
 
 def _of_classes(subject: Subject) -> str:
+    if why := _one_answer(subject):
+        return why
     return "" if subject.task.probabilities else "a number is answered, no probability"
 
 
+def _one_answer(subject: Subject) -> str:
+    return "probabilities of many classes are answered, not one number" if subject.task.many else ""
+
+
 def _of_numbers(subject: Subject) -> str:
+    if why := _one_answer(subject):
+        return why
     return "" if not subject.task.probabilities else "a probability is answered, no number"
 
 
 def _groups_declared(subject: Subject) -> str:
+    if why := _one_answer(subject):
+        return why
     return "" if subject.wishes.groups else "evaluation.groups names no column"
 
 
@@ -57,13 +67,13 @@ PARTS: Final[dict[str, Part]] = {
     "abstention": Part(abstention.run, _of_classes),
     "residuals": Part(residuals.run, _of_numbers),
     "slices": Part(weak_slices.run),
-    "errors": Part(worst.run),
+    "errors": Part(worst.run, _one_answer),
     "fairness": Part(groups.run, _groups_declared),
     "cost": Part(_cost),
     "coverage": Part(coverage.run),
-    "behaviour": Part(behaviour.run),
+    "behaviour": Part(behaviour.run, _one_answer),
     "importance": Part(importance.run),
-    "dependence": Part(importance.dependence),
+    "dependence": Part(importance.dependence, _one_answer),
     "learning_curve": Part(learning_curve.run),
 }
 

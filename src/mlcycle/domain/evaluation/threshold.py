@@ -30,6 +30,8 @@ class At:
     false_negative: float
     threshold: float
     per_unit_error: float = 0.0
+    right_class: float = 0.0
+    wrong_class: float = 0.0
 
 
 def row_value(payoff: Payoff, labels: Array, predictions: Array, threshold: float) -> Array:

@@ -11,7 +11,10 @@ if TYPE_CHECKING:
 
 
 class Task(ABC):
-    """A kind of label. Objects hold no state; arrays are float64 of one length."""
+    """A kind of label. Objects hold no state; arrays are float64 of one length.
+
+    Predictions are (n,), but of many classes, where they are (n, classes).
+    """
 
     name: ClassVar[str]  # in project files
     metrics: ClassVar[tuple[str, ...]]  # what a candidate may be chosen by: names of metrics.METRICS
@@ -20,6 +23,8 @@ class Task(ABC):
     mean_loss_words: ClassVar[str]  # of the loss over rows, where it has the label's unit
     #: Predictions are probabilities of class 1, and rows are acted on from a threshold up.
     probabilities: ClassVar[bool]
+    classifies: ClassVar[bool]  # labels are numbers of classes: trees split by them, folds spread them
+    many: ClassVar[bool] = False  # predictions are (n, classes), not (n,)
     label_types: ClassVar[tuple[str, ...]]  # columns that can be the label
     constant_words: ClassVar[str]  # what labels have where there is nothing to learn
     fit_title: ClassVar[str]  # of the plot that shows predictions beside labels
@@ -54,6 +59,10 @@ class Task(ABC):
         check_rows(labels, predictions)
         return {name: METRICS[name](labels, predictions, weights) for name in self.metrics}
 
+    def curve_loss(self, labels: "Array", predictions: "Array") -> float:
+        """Mean loss over rows, as learning curves show it: of a number squared, in the label's unit."""
+        return float(self.row_loss(labels, predictions).mean())
+
     @abstractmethod
     def value(
         self, payoff: "Payoff", labels: "Array", predictions: "Array", weights: "Array | None" = None
@@ -67,9 +76,31 @@ class Task(ABC):
         ``learnt`` (n,), n > 0, are the training's labels.
         """
 
+    def without_model(self, learnt: "Array", rows: int, weights: "Array | None" = None) -> "Array":
+        """The zero rule, ``rows`` predictions: the mean of the training's labels (m,), m > 0."""
+        import numpy as np
+
+        return np.full(rows, np.average(learnt, weights=weights))
+
+    def at_random(self, learnt: "Array", rows: int, seed: int) -> "Array":
+        """``rows`` predictions of who knows nothing but the training's labels (m,)."""
+        import numpy as np
+
+        found: Array = np.random.default_rng(seed).choice(learnt, rows)
+        return found
+
+    def pictured(self, labels: "Array", predictions: "Array") -> "tuple[Array, Array]":
+        """Labels and predictions (n,) each, as a plot sets one against the other."""
+        return labels, predictions
+
     @abstractmethod
     def outcomes(self, payoff: "Payoff", labels: "Array", predictions: "Array") -> dict[str, int]:
         """How many rows ended in which way, where decisions have outcomes; else nothing."""
+
+    @property
+    def watched(self) -> str:
+        """The task that what was served is watched as: by ``pictured``, its own but of many classes."""
+        return self.name
 
     @abstractmethod
     def shown(self, mean: float) -> str:

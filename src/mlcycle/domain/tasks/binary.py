@@ -19,6 +19,7 @@ class Binary(Task):
     loss_words = "log loss"
     mean_loss_words = "log loss"
     probabilities = True
+    classifies = True
     label_types = ("double", "integer", "boolean", "text")
     constant_words = "one class"
     fit_title = "Calibration"
@@ -47,6 +48,12 @@ class Binary(Task):
             + payoff.true_negative * stands[~acted & ~positive].sum()
             + payoff.false_negative * stands[~acted & positive].sum()
         )
+
+    def at_random(self, learnt: "Array", rows: int, seed: int) -> "Array":
+        """Any probability alike."""
+        import numpy as np
+
+        return np.random.default_rng(seed).random(rows)
 
     def constants(self, learnt: "Array") -> Mapping[str, float]:
         """Acting on no row, and on every row."""

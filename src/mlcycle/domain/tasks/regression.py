@@ -18,6 +18,7 @@ class Regression(Task):
     loss_words = "squared error"
     mean_loss_words = "RMSE"
     probabilities = False
+    classifies = False
     label_types = ("double", "integer")
     constant_words = "one value"
     fit_title = "Fit"

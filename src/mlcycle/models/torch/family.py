@@ -47,6 +47,7 @@ class TorchModel(Model):
     def network(columns: Columns, params: Any) -> "nn.Module":
         """A new network: codes (n, categorical) and numbers (n, numeric) to log odds (n,), or to the value in
         units of the labels' spread. Its last layer is ``head``, a linear one: it begins at the labels' mean.
+        Where the family learns ``many_classes``, how many comes third: then it says (n, classes) scores.
         """
 
     @classmethod
@@ -63,8 +64,8 @@ class TorchModel(Model):
         return model
 
     def predict(self, frame: Any) -> Array:
-        """Probability of the positive class, or the value."""
-        found = np.empty(len(frame), dtype=np.float64)
+        """Probability of the positive class, those of all classes, or the value."""
+        found = np.empty((len(frame), *self.nothing.shape[1:]), dtype=np.float64)
         wanted = {item.name for item in self._session.get_inputs()}
         for start in range(0, len(frame), CHUNK):
             rows = frame.iloc[start : start + CHUNK]

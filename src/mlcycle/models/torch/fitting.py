@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -42,7 +43,7 @@ class Fitted:
 
 
 class Predictor(nn.Module):  # type: ignore[misc]
-    """The network with its last step: a probability, or the label in its own unit."""
+    """The network with its last step: a probability or those of all classes, or the label in its own unit."""
 
     def __init__(self, network: nn.Module, goal: Goal) -> None:
         super().__init__()
@@ -51,6 +52,8 @@ class Predictor(nn.Module):  # type: ignore[misc]
     def forward(self, codes: Tensor, numbers: Tensor) -> Tensor:
         """What the model predicts."""
         out = self.network(codes, numbers)
+        if self.goal.classes:
+            return torch.softmax(out, dim=1)
         return torch.sigmoid(out) if self.goal.probability else out * self.goal.scale + self.goal.mean
 
 
@@ -71,9 +74,10 @@ def fit(family: "type[TorchModel]", job: Job, params: TrainingParams, name: str)
         train = _rows(learnt, job.train.count, columns, goal, params, gang)
         validation = _rows(later, job.validation.count, columns, goal, params, gang)
         torch.manual_seed(params.seed)
-        network = family.network(columns, params)
+        build: Any = family.network
+        network = build(columns, params, goal.classes) if goal.classes else build(columns, params)
         with torch.no_grad():  # begin at the mean of the labels, so that no epoch is spent on finding it
-            network.head.bias.fill_(_start(goal, found))
+            network.head.bias.copy_(_start(goal, found, learnt))
         best = Training(network.to(gang.device), goal, params, job, gang, name).run(train, validation)
     predictor = Predictor(network.cpu().eval(), goal)
     first = next(iter(later)).frame.iloc[:SAMPLE]
@@ -105,14 +109,22 @@ def _parts(examples: Examples) -> Iterable[Rows]:
 
 
 def _goal(job: Job, found: Scan) -> Goal:
-    return Goal(True) if job.task == "classification" else Goal(False, found.mean, found.scale)
+    if job.kind.many:
+        return Goal(True, classes=len(job.classes))
+    return Goal(True) if job.kind.classifies else Goal(False, found.mean, found.scale)
 
 
-def _start(goal: Goal, found: Scan) -> float:
+def _start(goal: Goal, found: Scan, learnt: Iterable[Rows]) -> Tensor:
+    """(outputs,) what the network says before it has learnt anything of the inputs."""
     if not goal.probability:
-        return 0.0
+        return torch.zeros(1)
+    if goal.classes:
+        counts = torch.ones(goal.classes, dtype=torch.float64)
+        for part in learnt:
+            counts += torch.from_numpy(np.bincount(part.labels.astype(np.int64), minlength=goal.classes))
+        return torch.log(counts / counts.sum()).float()
     positive = found.mean * found.rows
-    return math.log((positive + 1) / (found.rows - positive + 1))
+    return torch.tensor([math.log((positive + 1) / (found.rows - positive + 1))])
 
 
 def _rows(

@@ -28,14 +28,20 @@ LOOKED_AT: Final = 1 << 16  # validation rows at a time
 
 @dataclass(frozen=True)
 class Goal:
-    """What the network is to say: the log odds of a class, or a label in units of ``scale`` from ``mean``."""
+    """What the network is to say: the log odds of a class, or a label in units of ``scale`` from ``mean``.
+
+    Of many ``classes`` a score for each of them.
+    """
 
     probability: bool
     mean: float = 0.0
     scale: float = 1.0
+    classes: int = 0
 
     def losses(self, said: Tensor, labels: Tensor) -> Tensor:
         """Cross entropy or squared error of each row (n,)."""
+        if self.classes:
+            return functional.cross_entropy(said, labels.long(), reduction="none")
         if self.probability:
             return functional.binary_cross_entropy_with_logits(said, labels, reduction="none")
         return (said - labels) ** 2

@@ -27,10 +27,11 @@ class MLP(TorchModel):
     """Embeddings and numbers side by side, then hidden layers."""
 
     Parameters = MLPParams
+    many_classes = True
 
     @staticmethod
-    def network(columns: Columns, params: MLPParams) -> "nn.Module":
-        """Log odds, or the value in units of the labels' spread."""
+    def network(columns: Columns, params: MLPParams, classes: int = 0) -> "nn.Module":
+        """Log odds, or the value in units of the labels' spread; of many ``classes`` a score each."""
         import torch
         from torch import Tensor, nn
 
@@ -43,10 +44,11 @@ class MLP(TorchModel):
                 self.embeddings = Embeddings(columns.rows, widths)
                 before = self.embeddings.width + columns.numeric
                 self.hidden = Hidden(before, params.layers, params.dropout)
-                self.head = nn.Linear(self.hidden.width, 1)
+                self.head = nn.Linear(self.hidden.width, classes or 1)
 
             def forward(self, codes: Tensor, numbers: Tensor) -> Tensor:
                 given = torch.cat([self.embeddings(codes), numbers], dim=1)
-                return self.head(self.hidden(given))[:, 0]
+                out = self.head(self.hidden(given))
+                return out if classes else out[:, 0]
 
         return Network()

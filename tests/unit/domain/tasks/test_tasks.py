@@ -26,7 +26,9 @@ def test_every_task_names_metrics_and_a_loss_that_exist(task: Task) -> None:
 
 
 def test_an_unknown_task_is_refused_with_those_there_are() -> None:
-    with pytest.raises(ConfigError, match="no task 'ranking': there are classification, regression"):
+    with pytest.raises(
+        ConfigError, match="no task 'ranking': there are classification, multiclass, regression"
+    ):
         task_of("ranking")
 
 

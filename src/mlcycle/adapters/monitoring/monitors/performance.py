@@ -48,7 +48,7 @@ class Performance(Monitor):
     def measure(  # noqa: D102
         self, window: Window, reference: Reference, state: State
     ) -> Iterable[Measurement] | str:
-        champion, task = window.champion, window.project.label.task
+        champion, task = window.champion, window.project.label.watched
         assert champion is not None
         first, last = window.labelled
         fresh = labelled.served(window, first, last)
@@ -94,7 +94,7 @@ class Performance(Monitor):
         metric, champion = window.project.evaluation.metric, window.champion
         assert champion is not None
         rows = window.scored(*window.labelled, version=champion.version)
-        now = METRICS[metric](rows.labels[rows.known], rows.predictions[rows.known], None)
+        now = METRICS[metric](rows.labels[rows.known], rows.said[rows.known], None)
         if isinstance(now, NotMeasured):
             return {}
         last = window.labelled[1].key

@@ -11,6 +11,8 @@ NAMES = {
     "f1": "F1",
     "precision_at_k": "precision at k",
     "average_precision_at_k": "average precision at k",
+    "macro_f1": "macro F1",
+    "macro_roc_auc": "macro ROC-AUC",
     "rmse": "RMSE",
     "mae": "mean absolute error",
     "r2": "R²",
