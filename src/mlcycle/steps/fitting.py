@@ -312,6 +312,7 @@ def fit_alone(
     examples: "tuple[Examples, Examples]",
     report: "Report",
     work: str,
+    then: "Callable[[Job, Params, Model], None] | None" = None,
 ) -> "Model":
     """Fit a candidate and log nothing: of many fits that are only measured, as a search's are.
 
@@ -321,6 +322,7 @@ def fit_alone(
         examples: rows to learn from, and rows to watch the learning on.
         report: told of each round; it may say stop.
         work: names the folder of checkpoints: a fit of the same name goes on from there.
+        then: what else is done with the fit before its checkpoints go.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     from mlcycle.models import family, parse_params
@@ -329,5 +331,7 @@ def fit_alone(
     folder = folder_of(context.settings, work)
     job = _job(context, candidate, examples, report, folder)
     model = family(candidate.family).fit(job, params, candidate.family)
+    if then is not None:
+        then(job, params, model)
     shutil.rmtree(folder, ignore_errors=True)
     return model
