@@ -322,9 +322,11 @@ def test_only_who_trains_may_enter_the_tables_of_searches(trained: Trained, data
     assert trained.platform.owner().query(
         "select count(*) from pg_tables where schemaname = 'public' and tablename in ('studies', 'alembic_version')"
     ) == [(0,)]
-    for role in ("ingest", "promote", "serve", "keep"):
+    for role in ("ingest", "promote", "serve"):
         with pytest.raises(ConfigError, match="permission denied for schema search"):
             Warehouse(trained.settings(role)).query("select count(*) from search.trials")
+    with pytest.raises(ConfigError, match="permission denied for table"):  # housekeeping deletes, no more
+        Warehouse(trained.settings("keep")).query("update search.trials set number = 7")
 
 
 def test_the_schema_of_searches_goes_and_comes_with_the_ledgers_version(

@@ -8,6 +8,7 @@ failed by whoever comes next, and its parameters wait to be taken again.
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from mlcycle.adapters.search.sampling import decoded, distributions, encoded, pruner, sampler
@@ -112,6 +113,7 @@ class SearchStudy:
             if "plan" not in study.user_attrs:
                 study.set_user_attr("plan", asdict(plan))
             study.set_user_attr("budget", asdict(budget))
+            study.set_user_attr("planned", datetime.now(UTC).replace(tzinfo=None).isoformat())  # its age
         return self.plan
 
     @property
