@@ -10,8 +10,8 @@ from mlcycle.errors import ConfigError, Unavailable
 from mlcycle.settings import Settings
 
 if TYPE_CHECKING:
-    from psycopg2.extensions import cursor as Cursor
     from optuna.storages import RDBStorage
+    from psycopg2.extensions import cursor as Cursor
 
 SCHEMA = "search"
 BEAT = 15  # seconds between two signs of life of a trial
