@@ -107,6 +107,11 @@ class Boosting(Model):
         card = Card.of(job, name, params, encoder, cls.libraries, done)
         return cls(card, estimator)
 
+    @classmethod
+    def start_problem(cls, job: Job, params: BoostingParams, start: Model) -> str:
+        """It cannot: scikit-learn's warm start is for the same rows."""
+        return "scikit-learn numbers categories anew in each fit; family lightgbm can go on"
+
     def predict(self, frame: Any) -> Array:
         """Probability of the positive class, or the value."""
         if not len(frame):  # scikit-learn refuses to predict nothing

@@ -28,6 +28,7 @@ from mlcycle.errors import ConfigError, MlcycleError, Superseded
 from mlcycle.project import Candidate
 from mlcycle.steps.context import Outcome, StepContext
 from mlcycle.steps.cross_validated import cross_validated, plan_of
+from mlcycle.steps.warm_start import begun
 
 if TYPE_CHECKING:
     from mlcycle.domain.examples import Examples, Rows
@@ -76,16 +77,22 @@ def fitted(
     job = _job(context, candidate, examples, log, folder)
     if as_long_as is not None:
         job = replace(job, rounds=as_long_as.rounds or None, member_rounds=as_long_as.member_rounds)
+    job, begins = begun(context, candidate, job, params, as_long_as)
     try:
         tracking.log(run_id, params={"family": candidate.family, **params.model_dump(), "device": job.device})
         tracking.log_dataset(run_id, project.name, manifest.digest, uri, train.count, "training")
         context.progress(f"{name}: {candidate.family} on {train.count} rows, {job.threads} threads")
+        if begins:
+            context.progress(f"{name}: {begins}")
+            tracking.log(run_id, tags={"mlcycle.start": begins})
         _tell_the_others(candidate, params, manifest, examples, job.rounds)
         clock = time.perf_counter()
         model = family(candidate.family).fit(job, params, candidate.family)
         seconds = time.perf_counter() - clock
         values = {"candidate": name, **_log_fit(context, log, model, validation.whole(), seconds)}
-        if as_long_as is None and project.split.cross_validation is not None:
+        if begins:
+            values["start"] = begins
+        if job.start is None and as_long_as is None and project.split.cross_validation is not None:
             found = cross_validated(context, tracking, run_id, job, model, params)
             values |= {"cross_validation": found.document}
             values["metrics"] |= found.metrics

@@ -62,6 +62,20 @@ class TorchModel(Model):
             raise IntegrityError(f"the exported network differs from the trained one by {worst:g}")
         return model
 
+    @classmethod
+    def start_problem(cls, job: Job, params: TrainingParams, start: Model) -> str:
+        """Whether the network of these parameters has the very weights that the model has."""
+        from mlcycle.models.torch.start import problem
+
+        if not isinstance(start, cls):
+            return f"it is a {type(start).__name__}"
+        return problem(cls, job, params, start)
+
+    @property
+    def graph(self) -> bytes:
+        """The ONNX graph."""
+        return self._graph
+
     def predict(self, frame: Any) -> Array:
         """Probability of the positive class, or the value."""
         found = np.empty(len(frame), dtype=np.float64)
