@@ -266,6 +266,7 @@ def test_what_is_needed_stays_and_what_is_old_goes_as_the_dry_run_said(platform:
         "alerts": 2,
         "monitoring": 2,
         "predictions": 8,
+        "searches": 0,
     }
     assert pruned(platform).document() == {}
 
@@ -476,3 +477,69 @@ def test_old_runs_leave_mlflow_but_those_of_models_that_stay(platform: Platform,
         assert old.deleted() == [runs[1]]
     assert not tracking.client.search_model_versions(f"name = '{project}'")
     assert pruned(platform, settings, now=later).rows["runs"] == 0
+
+
+def test_a_search_of_long_ago_goes_whole_and_one_that_goes_on_stays(platform: Platform) -> None:
+    """With Optuna's own tables, every one of them in use."""
+    from mlcycle.adapters.search.storage import make_tables, opened
+    from mlcycle.adapters.search.study import Plan, SearchStudy, Spent, Taken
+    from mlcycle.domain.search import Budget, Dimension
+
+    assert pruned(platform, now=NOW + timedelta(days=500)).document() == {}  # without tables, too
+    settings, owner = platform.settings("train"), platform.owner()
+    warehouse, budget = Warehouse(settings), Budget(3)
+    make_tables(settings, warehouse)
+    space = {"a": Dimension("float", 0, 1), "b": Dimension("choice", choices=(1, 2))}
+    said = (
+        "shop",
+        "table",
+        "rate_table",
+        {},
+        space,
+        "log_loss",
+        False,
+        "random",
+        "successive_halving",
+        17,
+        {},
+    )
+    with opened(settings) as storage:
+        for name in ("shop-table-old", "shop-table-new", "shop-table-untried"):
+            study = SearchStudy(storage, warehouse, name)
+            study.make(Plan(*said), [{"a": 0.5, "b": 2}], budget)
+            storage.set_study_system_attr(study.study._study_id, "of Optuna's own", 1)
+            for _ in range(0 if name.endswith("untried") else 2):
+                taken = study.take("work", 1, Spent(0, 0, 0), budget)
+                assert isinstance(taken, Taken)
+                taken.trial.report(0.7, 1)
+                study.tell(taken, 0.5, said={})
+    tables = [name for (name,) in owner.query("select tablename from pg_tables where schemaname = 'search'")]
+    versions = {"version_info", "alembic_version"}
+
+    def held() -> dict[str, int]:
+        return {
+            str(name): int(str(owner.query(f"select count(*) from search.{name}")[0][0]))
+            for name in tables
+            if name not in versions
+        }
+
+    full = held()
+    assert all(full.values()), full
+    assert "searches" not in pruned(platform).document()
+    long_ago = "update search.trials set datetime_start = %s, datetime_complete = %s where study_id = 1"
+    owner.query(long_ago, (OLD, OLD))
+    assert pruned(platform).rows["searches"] == 0  # it was planned anew: somebody goes on with it
+    owner.query(
+        "update search.study_user_attributes set value_json = %s where key = 'planned' and study_id <> 2",
+        (json.dumps(OLD.replace(tzinfo=None).isoformat()),),
+    )
+    said_so = pruned(platform, dry_run=True)
+    assert held() == full
+    done = pruned(platform)
+    assert said_so.document() == done.document()
+    assert done.rows["searches"] == 1 + 2 + 1 + 1  # two studies, their trials told and waiting
+    assert owner.query("select study_name from search.studies") == [("shop-table-new",)]
+    left = held()
+    assert left["trials"] == 2
+    assert left["trial_params"] == 4
+    assert pruned(platform).document() == {}

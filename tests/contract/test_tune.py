@@ -30,14 +30,14 @@ SPACE: dict[str, Any] = {
 #: A worker of a search in a process of its own, which kills itself in the middle of its sixth trial.
 DIES = """
 import os, signal, sys
-from mlcycle.steps import tune_trial
-measured, calls = tune_trial._measured, []
+from mlcycle.steps import tune_measure
+measured, calls = tune_measure._measured, []
 def and_dies(*given):
     calls.append(1)
     if len(calls) == {at}:
         os.kill(os.getpid(), signal.SIGKILL)
     return measured(*given)
-tune_trial._measured = and_dies
+tune_measure._measured = and_dies
 from mlcycle.steps.main import main
 sys.exit(main(sys.argv[1], sys.argv[2], os.environ))
 """
@@ -322,9 +322,11 @@ def test_only_who_trains_may_enter_the_tables_of_searches(trained: Trained, data
     assert trained.platform.owner().query(
         "select count(*) from pg_tables where schemaname = 'public' and tablename in ('studies', 'alembic_version')"
     ) == [(0,)]
-    for role in ("ingest", "promote", "serve", "keep"):
+    for role in ("ingest", "promote", "serve"):
         with pytest.raises(ConfigError, match="permission denied for schema search"):
             Warehouse(trained.settings(role)).query("select count(*) from search.trials")
+    with pytest.raises(ConfigError, match="permission denied for table"):  # housekeeping deletes, no more
+        Warehouse(trained.settings("keep")).query("update search.trials set number = 7")
 
 
 def test_the_schema_of_searches_goes_and_comes_with_the_ledgers_version(
@@ -339,3 +341,77 @@ def test_the_schema_of_searches_goes_and_comes_with_the_ledgers_version(
     alembic(dsn, "upgrade", "head")
     assert trained.platform.owner().query(there) == [(1,)]
     trained.ok(plan(trained, dataset))
+
+
+FOLDS = {"policy": "purged", "folds": 3}
+
+
+def test_a_search_by_folds_is_what_a_training_finds_over_the_same_folds(
+    trained: Trained, dataset: Handover
+) -> None:
+    document = trained.project.document()
+    document["split"]["cross_validation"] = FOLDS
+    document["candidates"]["boosting"]["search"] = {
+        "space": {"max_leaf_nodes": [4, 15]},
+        "method": "grid",
+        "measure": "cross_validation",
+        "pruner": "successive_halving",
+    }
+    trained = dataclasses.replace(trained, project=Project.model_validate(document))
+    asked = {"search": "boosting"}
+    planned = trained.ok(trained.step("tune_plan", inputs={"dataset": [dataset]}, params=asked))
+    inputs = {"tune_plan": [planned.handover]}
+    trained.ok(trained.step("tune_trial", inputs=inputs, params=asked))
+    ended = trained.ok(trained.step("tune_conclude", inputs={**inputs, "tune_trial": []}, params=asked))
+    own = trained.ok(trained.train(dataset, "boosting"))
+    assert ended.metrics["log_loss_before"] == pytest.approx(own.metrics["cv_log_loss_mean"], abs=1e-12)
+    assert own.metrics["cv_log_loss_mean"] != pytest.approx(own.metrics["log_loss"], abs=1e-4)
+    winner = trained.artifacts.get(ended.outputs["winner"]).decode()
+    assert "on the folds of the train rows (purged)" in winner
+    page = trained.artifacts.get(ended.outputs["page"]).decode()
+    assert f"(sd {own.metrics['cv_log_loss_sd']:.5f})" in page
+    document["split"]["cross_validation"] = {**FOLDS, "folds": 4}
+    changed = dataclasses.replace(trained, project=Project.model_validate(document))
+    refused = changed.step(
+        "tune_plan", inputs={"dataset": [dataset]}, params={**asked, "study": str(planned.values["study"])}
+    )
+    assert refused.error is not None
+    assert "the search's folds is not the project file's any more" in refused.error.message
+
+
+def test_a_trial_that_is_worse_on_few_rows_is_ended_before_it_is_fitted_on_all(
+    trained: Trained, dataset: Handover
+) -> None:
+    """Two points of a grid: the second, which learns by heart, is ended after the newest ninth of the rows."""
+    document = trained.project.document()
+    document["candidates"]["boosting"]["search"] = {
+        "space": {"learning_rate": [0.05, 1.0]},
+        "method": "grid",
+        "fidelity": "rows",
+        "pruner": "successive_halving",
+    }
+    trained = dataclasses.replace(trained, project=Project.model_validate(document))
+    asked = {"search": "boosting"}
+    planned = trained.ok(trained.step("tune_plan", inputs={"dataset": [dataset]}, params=asked))
+    inputs = {"tune_plan": [planned.handover]}
+    ended = trained.ok(trained.step("tune_trial", inputs=inputs, params=asked))
+    tried = trained.platform.owner().query(
+        "select state, (select array_agg(v.step order by v.step) from search.trial_intermediate_values v "
+        "where v.trial_id = t.trial_id) from search.trials t order by number"
+    )
+    assert (ended.values["told"], ended.values["pruned"]) == (1, 1)
+    assert tried == [("COMPLETE", [1, 3, 9]), ("PRUNED", [1])]
+    concluded = trained.ok(trained.step("tune_conclude", inputs={**inputs, "tune_trial": []}, params=asked))
+    page = trained.artifacts.get(concluded.outputs["page"]).decode()
+    tracking = Tracking(trained.settings(), trained.project.name)
+    (run,) = tracking.client.search_runs([tracking.experiment], "tags.mlcycle.trial_state = 'pruned'")
+    (point,) = tracking.client.get_metric_history(run.info.run_id, "validation_log_loss_by_rows")
+    assert f"pruned after {point.step:,} rows" in page
+    assert point.value > concluded.metrics["log_loss"]
+
+
+def test_folds_as_a_measure_need_folds_in_the_project() -> None:
+    document = flights_project().document()
+    document["candidates"]["table"]["search"] = {"space": SPACE, "measure": "cross_validation"}
+    with pytest.raises(ValueError, match=r"search\.measure cross_validation needs folds: say"):
+        Project.model_validate(document)

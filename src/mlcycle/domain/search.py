@@ -109,18 +109,33 @@ def rungs(of: int, factor: int = 3) -> list[int]:
     return [*found, of]
 
 
+def subsamples(count: int, factor: int = 3, most: int = 4, least: int = 500) -> list[int]:
+    """Rows that a fit on ``count`` of them is judged by beforehand, ascending, and ``count`` itself.
+
+    Each is ``factor`` times the one before: the resource of successive halving and Hyperband. At ``most`` so
+    many in all, none of fewer than ``least`` rows.
+    """
+    found = [count]
+    while len(found) < most and count // factor ** len(found) >= least:
+        found.append(count // factor ** len(found))
+    return found[::-1]
+
+
 @dataclass(frozen=True)
 class Tried:
-    """One trial of a search as it stands. ``value`` is the metric on the validation rows."""
+    """One trial of a search as it stands. ``value`` is the metric on the validation rows, or the mean of
+    folds, whose standard deviation is ``spread``.
+    """
 
     number: int
     state: Literal["told", "pruned", "failed", "lost", "running", "waiting"]
     values: Mapping[str, Any]  # of the parameters that are searched
     value: float | None = None
     seconds: float = 0.0
-    rounds: int = 0  # after which it was ended, where it was pruned
+    rounds: int = 0  # after which it was ended, where it was pruned; rows, where they are the fidelity
     error: str = ""
     run_id: str = ""
+    spread: float | None = None
 
 
 def best(tried: list[Tried], *, higher: bool) -> Tried | None:

@@ -49,6 +49,18 @@ def current(cursor: Cursor, project: str) -> Champion | None:
     return _champion(row) if row else None
 
 
+def when_begun(cursor: Cursor, project: str, work: str) -> Champion | None:
+    """The champion when the first attempt at a piece of work began: the same for all of its attempts."""
+    cursor.execute(
+        _SELECT
+        + """ and c.crowned_at <= (select min(started_at) from ledger.attempt where work = %s)
+            order by c.seq desc limit 1""",
+        (project, work),
+    )
+    row = cursor.fetchone()
+    return _champion(row) if row else None
+
+
 def history(cursor: Cursor, project: str) -> list[Champion]:
     """Every reign, the first one first."""
     cursor.execute(_SELECT + " order by c.seq", (project,))

@@ -58,6 +58,9 @@ class Job:
     folds: Plan | None = None
     #: Of many classes their names in the order of predictions; labels are positions in it.
     classes: tuple[str, ...] = ()
+    #: A model that the fit goes on from, which ``start_problem`` found nothing against, and its version.
+    start: "Model | None" = None
+    started_from: int = 0
 
     @property
     def kind(self) -> TaskObject:
@@ -79,6 +82,7 @@ class Card(BaseModel):
     encoder: Encoder
     libraries: dict[str, str]  # distribution -> version it was trained with
     rounds: int = 0  # after which the fit ended or was best; 0: not told
+    started_from: int = 0  # version of the model that the fit went on from, ``rounds`` counting from there
     member_rounds: dict[str, int] = {}  # the same of an ensemble's members, of which rounds has the most
     classes: list[str] = []  # of many classes their names, in the order of predictions
 
@@ -108,6 +112,7 @@ class Card(BaseModel):
             encoder=encoder,
             libraries={name: installed(name) for name in libraries},
             rounds=rounds,
+            started_from=job.started_from if job.start is not None else 0,
             member_rounds=dict(member_rounds or {}),
             classes=list(job.classes),
         )
@@ -125,6 +130,11 @@ class Model(ABC):
 
     def __init__(self, card: Card) -> None:
         self.card = card
+
+    @classmethod
+    def start_problem(cls, job: Job, params: Any, start: "Model") -> str:
+        """Why a fit cannot go on from another model of this family, task and inputs; empty where it can."""
+        return f"family {start.card.family} has no way to go on from a model"
 
     @property
     def requires(self) -> tuple[str, ...]:

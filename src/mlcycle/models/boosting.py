@@ -10,13 +10,14 @@ from mlcycle.domain.metrics import Array
 from mlcycle.errors import IntegrityError
 from mlcycle.models import skops_file
 from mlcycle.models.base import Card, Job, Model, Params
+from mlcycle.models.boosting_rounds import Told
 from mlcycle.models.classes import of_estimator
 from mlcycle.models.encoder import Encoder
 from mlcycle.models.kept import Kept
 from mlcycle.models.matrix import matrix
 
 WEIGHTS: Final = "model.skops"
-#: After so many a fit asks whether to stop, and keeps its state: scikit-learn bins the rows anew to go on.
+#: After so many a fit keeps its state: scikit-learn bins the rows anew to go on.
 ROUNDS: Final = 100
 
 #: All that a file may hold beside numbers and text; a file with any other type is refused unread.
@@ -59,7 +60,7 @@ class Boosting(Model):
 
     @classmethod
     def fit(cls, job: Job, params: BoostingParams, name: str) -> Self:
-        """Fit ``ROUNDS`` at a time, going on from the trees there are; then their losses are reported.
+        """Fit ``ROUNDS`` at a time, going on from the trees there are; each round is reported as it ends.
 
         What comes out is what one fit of all rounds makes, also where a dead attempt left some of them.
         """
@@ -85,8 +86,10 @@ class Boosting(Model):
         )
         kept = Kept(job.checkpoints, "boosting", f"{params.model_dump_json()} {train.count} {job.rounds}")
         estimator = _resumed(kept) or estimator
-        told, done = 0, int(getattr(estimator, "n_iter_", 0))
+        done = int(getattr(estimator, "n_iter_", 0))
         unit = 1 if classifies else 2  # scikit-learn scores half the squared error
+        told = Told(job.report, last, unit, stops)
+        told.all_of(estimator)
         learnt = (matrix(encoder, train.frame), _target(job, train.labels), train.weights)
         # scikit-learn refuses validation rows of a class that no training row has, as a fold may lack one.
         known = np.isin(validation.labels, train.labels) | (not job.kind.many)
@@ -95,26 +98,23 @@ class Boosting(Model):
             "y_val": _target(job, validation.labels[known]),
             "sample_weight_val": None if validation.weights is None else validation.weights[known],
         }
-        while True:
+        while done < last and not told.stop:
             estimator.max_iter = aim = min(done + ROUNDS, last)
-            if done < aim:
-                with threadpool_limits(limits=job.threads):
-                    estimator.fit(*learnt, **later)
+            with threadpool_limits(limits=job.threads), told.as_they_end(estimator):
+                estimator.fit(*learnt, **later)
             done = int(estimator.n_iter_)
-            ended = done == last or done < aim  # by early stopping
-            stop: bool | None = False
-            for round_ in range(told + 1, done + 1):
-                losses = {
-                    "train_loss": -unit * float(estimator.train_score_[round_]),
-                    "validation_loss": -unit * float(estimator.validation_score_[round_]),
-                }
-                stop = job.report(round_, done if ended else last, losses) or stop
-            told = done
-            if ended or stop:
+            told.all_of(estimator)
+            if done < aim:  # by early stopping
                 break
-            kept.keep(lambda path: skops_file.write(estimator, path))
+            if done < last and not told.stop:
+                kept.keep(lambda path: skops_file.write(estimator, path))
         card = Card.of(job, name, params, encoder, cls.libraries, done)
         return cls(card, estimator)
+
+    @classmethod
+    def start_problem(cls, job: Job, params: BoostingParams, start: Model) -> str:
+        """It cannot: scikit-learn's warm start is for the same rows."""
+        return "scikit-learn numbers categories anew in each fit; family lightgbm can go on"
 
     def predict(self, frame: Any) -> Array:
         """Probability of the positive class, those of all classes, or the value."""

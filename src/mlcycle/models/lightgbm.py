@@ -66,11 +66,22 @@ class Lightgbm(Model):
     def fit(cls, job: Job, params: LightgbmParams, name: str) -> Self:
         """Fit in stretches; the losses of each round are reported as they come."""
         train, validation = job.train.whole(), job.validation.whole()
-        encoder = Encoder.fit(train.frame, job.categorical, job.numeric, limit=10_000)
-        state = _train(job, params, encoder, (train, validation))
+        start = job.start if isinstance(job.start, cls) else None
+        if start is None:
+            encoder = Encoder.fit(train.frame, job.categorical, job.numeric, limit=10_000)
+        else:  # its trees know categories by these codes
+            encoder = start.card.encoder
+        before = "" if start is None else start._text
+        state = _train(job, params, encoder, (train, validation), before)
         rounds = state.best if params.early_stopping and job.rounds is None else state.done
-        text = _library().Booster(model_str=state.text).model_to_string(num_iteration=rounds)
+        grown = 0 if start is None else start._booster.current_iteration()
+        text = _library().Booster(model_str=state.text).model_to_string(num_iteration=grown + rounds)
         return cls(Card.of(job, name, params, encoder, cls.libraries, rounds), text)
+
+    @classmethod
+    def start_problem(cls, job: Job, params: LightgbmParams, start: Model) -> str:
+        """Nothing: more trees are grown below the model's, by its codes of categories."""
+        return "" if isinstance(start, cls) else f"it is a {type(start).__name__}"
 
     def predict(self, frame: Any) -> Array:
         """Probability of the positive class, those of all classes, or the value."""
@@ -139,7 +150,10 @@ class _State:
         path.write_text(json.dumps({"text": self.text, "later": self.later}), encoding="utf-8")
 
 
-def _train(job: Job, params: LightgbmParams, encoder: Encoder, rows: tuple[Rows, Rows]) -> _State:
+def _train(
+    job: Job, params: LightgbmParams, encoder: Encoder, rows: tuple[Rows, Rows], before: str
+) -> _State:
+    """The rounds of a fit, grown on the trees of a model's text ``before``, if there are any."""
     lightgbm = _library()
     train, validation = rows
     classifies = job.kind.classifies
@@ -170,7 +184,10 @@ def _train(job: Job, params: LightgbmParams, encoder: Encoder, rows: tuple[Rows,
     watched = data(validation, learnt)
     last = job.rounds or params.num_iterations
     stops = params.early_stopping and job.rounds is None
-    kept = Kept(job.checkpoints, "lightgbm", f"{params.model_dump_json()} {train.count} {job.rounds}")
+    facts = f"{params.model_dump_json()} {train.count} {job.rounds}" + (
+        f" {job.started_from}" if before else ""
+    )
+    kept = Kept(job.checkpoints, "lightgbm", facts)
     state = _State.resumed(kept)
 
     def told(env: Any) -> None:
@@ -191,7 +208,7 @@ def _train(job: Job, params: LightgbmParams, encoder: Encoder, rows: tuple[Rows,
             min(ROUNDS, last - state.done),
             valid_sets=[learnt, watched],
             valid_names=["train", "validation"],
-            init_model=lightgbm.Booster(model_str=state.text) if state.text else None,
+            init_model=lightgbm.Booster(model_str=grown) if (grown := state.text or before) else None,
             callbacks=[told],
         )
         state.text = booster.model_to_string(num_iteration=-1)

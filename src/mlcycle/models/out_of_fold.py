@@ -78,7 +78,7 @@ def out_of_fold(job: Job, params: Params, name: str, stem: str = "fold") -> OutO
         known = Kept(job.checkpoints, f"{stem}-{i}", _facts(job, params, name, fold, rows.count))
         said = _read(known.file, (len(fold.test), *shape[1:]))
         if said is None:
-            own = within(replace(job, train=at(rows, fold.train), report=asks), f"fit-{stem}-{i}")
+            own = within(replace(job, train=at(rows, fold.train), report=asks, start=None), f"fit-{stem}-{i}")
             said = family(name).fit(own, params, name).predict(rows.frame.iloc[fold.test])
             if not stopped:  # else it is not what a retry would have said
                 known.keep_now(partial(_write, said=said))

@@ -137,10 +137,17 @@ class Project(Part):
         return self
 
     @model_validator(mode="after")
-    def _searches_can_be_paid(self) -> Self:
+    def _searches_can_be_paid_and_measured(self) -> Self:
         for name, candidate in self.candidates.items():
-            if candidate.search and candidate.search.money and self.value.prices is None:
+            if candidate.search is None:
+                continue
+            if candidate.search.money and self.value.prices is None:
                 raise ValueError(f"candidate {name!r}: search.money needs a price list: say value.prices")
+            if candidate.search.measure == "cross_validation" and self.split.cross_validation is None:
+                raise ValueError(
+                    f"candidate {name!r}: search.measure cross_validation needs folds: "
+                    "say split.cross_validation, or measure: validation"
+                )
         return self
 
     def _named(self, column: str) -> str:

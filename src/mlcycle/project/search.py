@@ -8,6 +8,8 @@ from mlcycle.project.part import Name, Part
 
 Method = Literal["grid", "random", "tpe", "gp", "cmaes", "nsga2"]
 Pruner = Literal["none", "successive_halving", "hyperband"]
+Measure = Literal["validation", "cross_validation"]
+Fidelity = Literal["rounds", "rows"]
 
 
 class Range(Part):
@@ -37,7 +39,12 @@ def _shape(value: Any) -> str:
 
 
 class Search(Part):
-    """A candidate's search; the form of ``<project>_tune`` changes all but the space for one run."""
+    """A candidate's search; the form of ``<project>_tune`` changes method, pruner and budget for one run.
+
+    ``measure`` is what a trial's value is of: the validation rows, or the folds of
+    ``split.cross_validation``. ``fidelity`` is what a pruner judges by: rounds of a fit, or fits on the
+    newest 27th, ninth and third of the rows.
+    """
 
     space: dict[
         Name,
@@ -45,6 +52,8 @@ class Search(Part):
     ] = Field(min_length=1, max_length=64)
     method: Method = "tpe"
     pruner: Pruner = "none"
+    measure: Measure = "validation"
+    fidelity: Fidelity = "rounds"
     trials: Annotated[int, Field(ge=1, le=10_000)] = 40
     minutes: Annotated[float, Field(gt=0, le=20_160)] | None = None
     gpu_hours: Annotated[float, Field(gt=0)] | None = None

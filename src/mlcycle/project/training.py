@@ -4,6 +4,7 @@ from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, JsonValue, model_validator
 
+from mlcycle.domain.durations import Span
 from mlcycle.project.limits import Cpu, Memory
 from mlcycle.project.part import Name, Part
 from mlcycle.project.search import Search
@@ -38,12 +39,26 @@ class Resources(Part):
 
 
 class Candidate(Part):
-    """A model family with its parameters."""
+    """A model family with its parameters.
+
+    ``start: champion`` goes on from the champion's model where the family can, on the rows of the newest
+    ``window`` if one is given; else, and where it does not fit, each training begins anew on all rows.
+    """
 
     family: Name
     params: dict[Name, JsonValue] = {}
     resources: Resources = Resources()
     search: Search | None = None
+    start: Literal["stateless", "champion"] = "stateless"
+    window: Span | None = None
+
+    @model_validator(mode="after")
+    def _window_is_of_a_start(self) -> Self:
+        if self.window is not None and self.start != "champion":
+            raise ValueError(
+                "window is for start: champion; split.history says how far back training reaches"
+            )
+        return self
 
 
 #: What an evaluation can tell; ``domain.evaluation.parts`` has each in a file of its own.

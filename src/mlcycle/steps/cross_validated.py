@@ -53,21 +53,15 @@ def cross_validated(
     Raises:
         InputError: the training rows cannot be dealt out as the project says.
     """
-    from mlcycle.models.out_of_fold import out_of_fold, within
-
-    job = replace(
-        within(job, FOLDER), rounds=model.card.rounds or None, member_rounds=model.card.member_rounds
-    )
     context.progress(f"{model.card.family}: cross-validation")
-    rows = job.train.whole()
-    found = out_of_fold(job, params, model.card.family)
-    folds = [_figures(context.project, rows, found, fold) for fold in found.folds]
+    rows, found = over_folds(job, model, params)
+    folds = [figures(context.project, rows, found, fold) for fold in found.folds]
     logged = [
         (f"cv_{name}", value, step)
         for step, fold in enumerate(folds, start=1)
         for name, value in fold["metrics"].items()
     ]
-    metrics = _spread(folds)
+    metrics = spread(folds)
     policy = context.project.split.cross_validation
     document = {"policy": policy.policy if policy is not None else "time_series", "folds": folds}
     tracking.log(run_id, metrics=[*logged, *((name, value, 0) for name, value in metrics.items())])
@@ -76,7 +70,21 @@ def cross_validated(
     return CrossValidated(metrics, document)
 
 
-def _figures(project: Project, rows: "Rows", found: "OutOfFold", fold: Fold) -> dict[str, Any]:
+def over_folds(job: "Job", model: "Model", params: "Params") -> "tuple[Rows, OutOfFold]":
+    """The training rows, and what the model's family says of each fold, trained as long as the model was.
+
+    Raises InputError where the rows cannot be dealt out as ``job.folds`` says.
+    """
+    from mlcycle.models.out_of_fold import out_of_fold, within
+
+    job = replace(
+        within(job, FOLDER), rounds=model.card.rounds or None, member_rounds=model.card.member_rounds
+    )
+    return job.train.whole(), out_of_fold(job, params, model.card.family)
+
+
+def figures(project: Project, rows: "Rows", found: "OutOfFold", fold: Fold) -> dict[str, Any]:
+    """What one fold's predictions are worth."""
     weights = None if rows.weights is None else rows.weights[fold.test]
     said, labels = found.predictions[fold.test], rows.labels[fold.test]
     return {
@@ -87,7 +95,7 @@ def _figures(project: Project, rows: "Rows", found: "OutOfFold", fold: Fold) -> 
     }
 
 
-def _spread(folds: list[dict[str, Any]]) -> dict[str, float]:
+def spread(folds: list[dict[str, Any]]) -> dict[str, float]:
     """Mean and standard deviation over the folds that a metric is defined on, two at the least."""
     names = dict.fromkeys(name for fold in folds for name in fold["metrics"])
     found = {}

@@ -28,6 +28,7 @@ from mlcycle.errors import ConfigError, MlcycleError, Superseded
 from mlcycle.project import Candidate
 from mlcycle.steps.context import Outcome, StepContext
 from mlcycle.steps.cross_validated import cross_validated, plan_of
+from mlcycle.steps.warm_start import begun
 
 if TYPE_CHECKING:
     from mlcycle.domain.examples import Examples, Rows
@@ -78,16 +79,22 @@ def fitted(
     job = _job(context, candidate, examples, log, folder)
     if as_long_as is not None:
         job = replace(job, rounds=as_long_as.rounds or None, member_rounds=as_long_as.member_rounds)
+    job, begins = begun(context, candidate, job, params, as_long_as)
     try:
         tracking.log(run_id, params={"family": candidate.family, **params.model_dump(), "device": job.device})
         tracking.log_dataset(run_id, project.name, manifest.digest, uri, train.count, "training")
         context.progress(f"{name}: {candidate.family} on {train.count} rows, {job.threads} threads")
+        if begins:
+            context.progress(f"{name}: {begins}")
+            tracking.log(run_id, tags={"mlcycle.start": begins})
         _tell_the_others(candidate, params, manifest, examples, job.rounds)
         clock = time.perf_counter()
         model = family(candidate.family).fit(job, params, candidate.family)
         seconds = time.perf_counter() - clock
         values = {"candidate": name, **_log_fit(context, log, model, validation.whole(), seconds)}
-        if as_long_as is None and project.split.cross_validation is not None:
+        if begins:
+            values["start"] = begins
+        if job.start is None and as_long_as is None and project.split.cross_validation is not None:
             found = cross_validated(context, tracking, run_id, job, model, params)
             values |= {"cross_validation": found.document}
             values["metrics"] |= found.metrics
@@ -315,6 +322,7 @@ def fit_alone(
     examples: "tuple[Examples, Examples]",
     report: "Report",
     work: str,
+    then: "Callable[[Job, Params, Model], None] | None" = None,
 ) -> "Model":
     """Fit a candidate and log nothing: of many fits that are only measured, as a search's are.
 
@@ -324,6 +332,7 @@ def fit_alone(
         examples: rows to learn from, and rows to watch the learning on.
         report: told of each round; it may say stop.
         work: names the folder of checkpoints: a fit of the same name goes on from there.
+        then: what else is done with the fit before its checkpoints go.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     from mlcycle.models import family, parse_params
@@ -332,5 +341,7 @@ def fit_alone(
     folder = folder_of(context.settings, work)
     job = _job(context, candidate, examples, report, folder)
     model = family(candidate.family).fit(job, params, candidate.family)
+    if then is not None:
+        then(job, params, model)
     shutil.rmtree(folder, ignore_errors=True)
     return model

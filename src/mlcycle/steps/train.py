@@ -54,8 +54,9 @@ def _outcome(context: StepContext, values: dict[str, Any]) -> Outcome:
     loss = f", {metric} {metrics[metric]:.4f} on validation" if metric in metrics else ""
     if (mean := metrics.get(f"cv_{metric}_mean")) is not None:
         loss += f", {mean:.4f} over folds (sd {metrics.get(f'cv_{metric}_sd', 0.0):.4f})"
+    start = f"; {values['start']}" if "start" in values else ""
     return Outcome(
-        message=f"{values['candidate']} trained in {metrics['fit_seconds']:.1f} s{loss}",
+        message=f"{values['candidate']} trained in {metrics['fit_seconds']:.1f} s{loss}{start}",
         values={
             **{key: value for key, value in values.items() if key not in ("metrics", "link")},
             "fit_seconds": metrics["fit_seconds"],

@@ -5,6 +5,7 @@ from typing import Any
 import yaml
 
 from mlcycle.adapters.pages import search_page
+from mlcycle.adapters.search import runs
 from mlcycle.adapters.search.importance import importances
 from mlcycle.adapters.search.storage import opened
 from mlcycle.adapters.search.study import Plan, SearchStudy
@@ -45,6 +46,8 @@ def run(context: StepContext) -> Outcome:
             shares=shares,
             winner=winner,
             dataset=plan.dataset["digest"],
+            measured_on=_measured_on(plan),
+            by_rows=plan.fidelity == "rows",
         ),
     )
     outputs = {"page": context.artifacts.put(f"reports/{project.name}/search/{name}.html", page)}
@@ -52,6 +55,7 @@ def run(context: StepContext) -> Outcome:
         place = f"reports/{project.name}/search/{name}.yaml"
         outputs["winner"] = context.artifacts.put(place, winner.encode())
     tracking = Tracking(context.settings, project.name)
+    runs.close(tracking, name, plan, tried)
     _tell_mlflow(tracking, plan, found, page, winner)
     if found is None or found.value is None:
         failed = [each.error for each in tried if each.error]
@@ -89,12 +93,19 @@ def as_yaml(project: Project, study: str, plan: Plan, found: Tried, own: Tried |
         body["resources"] = resources
     before = "" if own is None or own.value is None else f" (the project's own: {own.value:.5f})"
     head = (
-        f"# {plan.metric} {found.value:.5f} on the validation rows{before}:\n"
+        f"# {plan.metric} {found.value:.5f} on the {_measured_on(plan)}{before}:\n"
         f"# trial {found.number} of {study}, by {plan.method}.\n"
     )
     return head + yaml.safe_dump(
         {name_of(plan.candidate): body}, sort_keys=False, default_flow_style=None, width=88
     )
+
+
+def _measured_on(plan: Plan) -> str:
+    """What values are of, in words."""
+    if plan.measure == "validation":
+        return "validation rows"
+    return f"folds of the train rows ({plan.folds['policy'].replace('_', ' ')})"
 
 
 def _own(plan: Plan, tried: list[Tried]) -> Tried | None:
@@ -119,5 +130,6 @@ def _tell_mlflow(tracking: Tracking, plan: Plan, found: Tried | None, page: byte
         tracking.end_run(plan.run_id, "FAILED")
         return
     tracking.log_file(plan.run_id, "search/winner.yaml", winner.encode())
-    tracking.log(plan.run_id, metrics=[(f"validation_{plan.metric}", found.value, 0)])
+    name = f"validation_{plan.metric}" if plan.measure == "validation" else f"cv_{plan.metric}_mean"
+    tracking.log(plan.run_id, metrics=[(name, found.value, 0)])
     tracking.end_run(plan.run_id, "FINISHED", {"mlcycle.best_trial": str(found.number)})

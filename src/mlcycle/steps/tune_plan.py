@@ -131,8 +131,18 @@ def _plan(context: StepContext, name: str, wanted: Search, output: Output) -> tu
         pruner=wanted.pruner,
         seed=params.seed,
         dataset={"uri": output.uri, "digest": output.digest},
+        measure=wanted.measure,
+        fidelity=wanted.fidelity,
+        folds=_folds(context) if wanted.measure == "cross_validation" else {},
     )
     return plan, space
+
+
+def _folds(context: StepContext) -> dict[str, Any]:
+    """How the project deals out folds, as JSON."""
+    said = context.project.split.cross_validation
+    assert said is not None  # the project file is refused without
+    return said.model_dump(mode="json")
 
 
 def _same(context: StepContext, found: Plan, fresh: Plan) -> Plan:
@@ -140,7 +150,17 @@ def _same(context: StepContext, found: Plan, fresh: Plan) -> Plan:
 
     Raises InputError where its values could not be compared with new ones.
     """
-    for key in ("project", "candidate", "family", "params", "space", "metric"):
+    for key in (
+        "project",
+        "candidate",
+        "family",
+        "params",
+        "space",
+        "metric",
+        "measure",
+        "fidelity",
+        "folds",
+    ):
         if getattr(found, key) != getattr(fresh, key):
             raise InputError(
                 f"the search's {key} is not the project file's any more, and trials could not be compared: "

@@ -2,33 +2,28 @@
 
 Several of these steps work side by side on one search: Airflow maps the step over its workers. One that is
 killed and tried again finds its trial dead, and takes its parameters up again. Trained on the train rows,
-chosen on the validation rows: the holdout is never read here.
+chosen on the validation rows or on folds of the train rows: the holdout is never read here.
 """
 
-import math
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mlcycle.adapters.datasets.training_data import SplitExamples, columns_of, read_manifest
 from mlcycle.adapters.search import runs
 from mlcycle.adapters.search.alive import Alive
 from mlcycle.adapters.search.rounds import Rounds
 from mlcycle.adapters.search.storage import BEAT, SILENT, opened
-from mlcycle.adapters.search.study import SECONDS, Over, Plan, SearchStudy, Spent, Taken
+from mlcycle.adapters.search.study import SECONDS, SPREAD, Over, Plan, SearchStudy, Spent, Taken
 from mlcycle.adapters.tracking.server import Tracking
 from mlcycle.domain.dataset import Split
-from mlcycle.domain.metrics import measure
 from mlcycle.domain.spending import Used, cost, hours
 from mlcycle.errors import InputError, MlcycleError, NotYet, Superseded
 from mlcycle.ledger import spent as spending
 from mlcycle.steps.context import Outcome, StepContext
-from mlcycle.steps.fitting import fit_alone
 from mlcycle.steps.runtime import describe
-
-if TYPE_CHECKING:
-    from mlcycle.models.base import Model
+from mlcycle.steps.tune_measure import worth
 
 LOOK_SECONDS = 3.0  # between two looks at trials of others
 LEAST_FAILED = 5  # trials that may fail before the search is given up, or a quarter of all of them
@@ -110,7 +105,7 @@ def _spent(worker: Worker) -> Spent:
 
 
 def _try(worker: Worker, taken: Taken) -> str:
-    """Fit, measure on the validation rows, tell: how the trial ended."""
+    """Fit, measure, tell: how the trial ended."""
     context, study, plan, tracking = worker.context, worker.study, worker.plan, worker.tracking
     params = {**plan.params, **taken.values}
     run_id = runs.child(tracking, study.name, plan, taken.number, params)
@@ -121,11 +116,9 @@ def _try(worker: Worker, taken: Taken) -> str:
         log = Rounds(taken, alive, tracking, run_id, plan, context.superseded)
         try:
             study.say(taken, run_id=run_id)
-            model = fit_alone(context, candidate, worker.examples, log, f"{study.name}-{taken.root}")
-            log.flush()
+            found = worth(context, plan, candidate, worker.examples, log, f"{study.name}-{taken.root}")
             if log.superseded:
                 raise Superseded("a newer attempt of this work takes its trials")
-            metrics = {} if log.stopped else _measured(worker, model)
         except Exception as error:
             _end(worker, run_id, "KILLED" if isinstance(error, Superseded) else "FAILED")
             if isinstance(error, MlcycleError) and (error.retryable or isinstance(error, Superseded)):
@@ -135,27 +128,26 @@ def _try(worker: Worker, taken: Taken) -> str:
             told = study.tell(taken, None, said={"error": text, SECONDS: alive.seconds})
             return "failed" if told else "lost"
         seconds = alive.seconds
-    value = metrics.get(plan.metric)
-    measured = value is not None and math.isfinite(value)
+    value = found.value
     said: dict[str, Any] = {SECONDS: seconds, "rounds": log.stopped}
-    if not measured and not log.stopped:
-        said["error"] = f"{plan.metric} could not be measured on the validation rows"
-    told = study.tell(taken, value if measured else None, pruned=bool(log.stopped), said=said)
+    if found.spread is not None:
+        said[SPREAD] = found.spread
+    if value is None and not log.stopped:
+        where = "validation rows" if plan.measure == "validation" else "folds"
+        said["error"] = f"{plan.metric} could not be measured on the {where}"
+    told = study.tell(taken, value, pruned=bool(log.stopped), said=said)
     if not told:
         _end(worker, run_id, "KILLED")
         return "lost"
-    logged = [(f"validation_{key}", each, 0) for key, each in metrics.items()]
+    logged = [(f"validation_{key}", each, 0) for key, each in found.metrics.items()]
+    if value is not None and found.spread is not None:
+        logged += [(f"cv_{plan.metric}_mean", value, 0), (f"cv_{plan.metric}_sd", found.spread, 0)]
     tracking.log(run_id, metrics=[*logged, ("fit_seconds", seconds, 0)])
-    ended = "pruned" if log.stopped else "told" if measured else "failed"
+    ended = "pruned" if log.stopped else "told" if value is not None else "failed"
     tracking.end_run(run_id, "FINISHED" if ended != "failed" else "FAILED", {"mlcycle.trial_state": ended})
-    shown = f"{plan.metric} {value:.5f}" if measured else f"ended after round {log.stopped}"
+    shown = f"{plan.metric} {value:.5f}" if value is not None else f"ended after {plan.ended(log.stopped)}"
     context.progress(f"trial {taken.number}: {shown} in {seconds:.1f} s with {taken.values}")
     return ended
-
-
-def _measured(worker: Worker, model: "Model") -> dict[str, float]:
-    rows = worker.examples[1].whole()
-    return measure(worker.context.project.label.task, rows.labels, model.predict(rows.frame), rows.weights)
 
 
 def _mark_lost(worker: Worker) -> None:

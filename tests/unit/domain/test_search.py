@@ -2,7 +2,7 @@
 
 import pytest
 
-from mlcycle.domain.search import Budget, Dimension, Tried, best, grid, label, rungs, size
+from mlcycle.domain.search import Budget, Dimension, Tried, best, grid, label, rungs, size, subsamples
 from mlcycle.domain.search_winner import name_of, rounded
 
 STEPS = Dimension("float", 0.1, 0.5, step=0.1)
@@ -92,3 +92,16 @@ def test_the_winners_name_is_a_candidates_name() -> None:
         "on": True,
         "layers": [1],
     }
+
+
+@pytest.mark.parametrize(
+    ("count", "sizes"),
+    [
+        (216_002, [8000, 24_000, 72_000, 216_002]),
+        (5000, [555, 1666, 5000]),
+        (1600, [533, 1600]),
+        (900, [900]),
+    ],
+)
+def test_subsamples_grow_threefold_up_to_all_rows_and_none_is_too_small(count: int, sizes: list[int]) -> None:
+    assert subsamples(count) == sizes

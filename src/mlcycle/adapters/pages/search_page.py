@@ -31,6 +31,8 @@ class Searched:
     shares: Mapping[str, float]
     winner: str  # as YAML
     dataset: str  # digest
+    measured_on: str = "validation rows"
+    by_rows: bool = False  # whether pruned trials were ended after fits on few rows, not after rounds
 
     @property
     def told(self) -> int:
@@ -62,6 +64,8 @@ def render(project: str, searched: Searched) -> bytes:
         _trials(searched),
     ]
     verdict = "no trial ended well" if best is None else f"{searched.metric} {best.value:.5f}"
+    if best is not None and best.spread is not None:
+        verdict += f" (standard deviation of folds {best.spread:.5f})"
     if best is not None and own is not None and own.value is not None:
         verdict += f" (the project's own parameters: {own.value:.5f})"
     return (
@@ -97,8 +101,8 @@ def _points(searched: Searched) -> list[str]:
     return [
         f"{searched.told} of {searched.asked} trials told{f': {beside}' if beside else ''}. "
         f"They took {long} in all, one after the other.",
-        "Trained on the train rows, chosen on the validation rows; the holdout was not read. The best of "
-        "many values looks better than it is: the gate judges, on rows that no search has seen.",
+        f"Trained on the train rows, chosen on the {searched.measured_on}; the holdout was not read. The "
+        "best of many values looks better than it is: the gate judges, on rows that no search has seen.",
     ]
 
 
@@ -135,8 +139,8 @@ def _trials(searched: Searched) -> pages.Section:
     rows = [
         [
             str(each.number),
-            each.state if each.state != "pruned" else f"pruned after round {each.rounds}",
-            "" if each.value is None else f"{each.value:.5f}",
+            _ended(each, by_rows=searched.by_rows),
+            _valued(each),
             f"{each.seconds:.1f}",
             *(_shown(each.values[name]) if name in each.values else "" for name in names),
             each.error,
@@ -146,6 +150,18 @@ def _trials(searched: Searched) -> pages.Section:
     more = f"The {MOST_ROWS} best of {len(order)}." if len(order) > MOST_ROWS else ""
     head = ["trial", "ended", searched.metric, "seconds", *names, ""]
     return pages.Section("Trials", more, head=head, rows=rows)
+
+
+def _ended(each: Tried, *, by_rows: bool) -> str:
+    if each.state != "pruned":
+        return each.state
+    return f"pruned after {each.rounds:,} rows" if by_rows else f"pruned after round {each.rounds}"
+
+
+def _valued(each: Tried) -> str:
+    if each.value is None:
+        return ""
+    return f"{each.value:.5f}" + ("" if each.spread is None else f" (sd {each.spread:.5f})")
 
 
 def _shown(value: object) -> str:

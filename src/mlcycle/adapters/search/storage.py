@@ -11,6 +11,7 @@ from mlcycle.settings import Settings
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
+    from psycopg2.extensions import cursor as Cursor
 
 SCHEMA = "search"
 BEAT = 15  # seconds between two signs of life of a trial
@@ -31,20 +32,31 @@ def make_tables(settings: Settings, warehouse: Warehouse) -> None:
 
     Raises ConfigError where they are of a newer Optuna than this one.
     """
-    with locked(warehouse, "tables"), speaking():
+    with locked(warehouse, "tables") as cursor, speaking():
         storage = _storage(settings, skip_compatibility_check=True)
         try:
             here, newest = storage.get_current_version(), storage.get_head_version()
-            if here == newest:
-                return
-            if here not in storage.get_all_versions():
+            if here != newest and here not in storage.get_all_versions():
                 raise ConfigError(
                     f"the tables of searches are of version {here}, this Optuna knows {newest} at the most: "
                     "install the mlcycle that made them, or a newer one"
                 )
-            storage.upgrade()
+            if here != newest:
+                storage.upgrade()
         finally:
             storage.engine.dispose()
+        _let_keep(cursor)
+
+
+def _let_keep(cursor: "Cursor") -> None:
+    """Let housekeeping read and delete: who makes tables alone may say so."""
+    cursor.execute(
+        "select 1 from pg_tables where schemaname = %s "
+        "and not has_table_privilege('mlcycle_keep', format('%%I.%%I', schemaname, tablename), 'delete')",
+        (SCHEMA,),
+    )
+    if cursor.fetchone() is not None:
+        cursor.execute(f"grant select, delete on all tables in schema {SCHEMA} to mlcycle_keep")
 
 
 @contextmanager
@@ -62,11 +74,11 @@ def opened(settings: Settings) -> "Iterator[RDBStorage]":
 
 
 @contextmanager
-def locked(warehouse: Warehouse, name: str) -> Iterator[None]:
+def locked(warehouse: Warehouse, name: str) -> "Iterator[Cursor]":
     """Nobody else is inside with the same name, on any machine. A holder that dies lets go."""
     with warehouse.transaction() as cursor:
         cursor.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"search:{name}",))
-        yield
+        yield cursor
 
 
 @contextmanager

@@ -8,6 +8,7 @@ failed by whoever comes next, and its parameters wait to be taken again.
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from mlcycle.adapters.search.sampling import decoded, distributions, encoded, pruner, sampler
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 AGAIN = 2  # times that the parameters of a trial whose process died are tried again
-LOST, HELD, SECONDS = "mlcycle:lost", "held", "seconds"
+LOST, HELD, SECONDS, SPREAD = "mlcycle:lost", "held", "seconds", "spread"
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,13 @@ class Plan:
     seed: int
     dataset: dict[str, str]  # uri and digest of the snapshot's manifest
     run_id: str = ""  # in MLflow, the parent of the trials'
+    measure: str = "validation"
+    fidelity: str = "rounds"
+    folds: dict[str, Any] = field(default_factory=dict)  # as the project says, where they are the measure
+
+    def ended(self, at: int) -> str:
+        """Where a pruner ended a trial, in words."""
+        return f"{at} rows" if self.fidelity == "rows" else f"round {at}"
 
     @classmethod
     def read(cls, document: Mapping[str, Any]) -> "Plan":
@@ -105,6 +113,7 @@ class SearchStudy:
             if "plan" not in study.user_attrs:
                 study.set_user_attr("plan", asdict(plan))
             study.set_user_attr("budget", asdict(budget))
+            study.set_user_attr("planned", datetime.now(UTC).replace(tzinfo=None).isoformat())  # its age
         return self.plan
 
     @property
@@ -157,8 +166,10 @@ class SearchStudy:
             study.sampler = sampler(plan.method, plan.seed, asked)
             study.pruner = pruner(plan.pruner)
             trial = study.ask(distributions(plan.space))
-            trial.set_user_attr(HELD, {"work": work, "token": token})
+            # In this order: Optuna 5 takes no trial for dead that never gave a sign of life, and one that
+            # somebody holds is not taken for dead here.
             self.storage.record_heartbeat(trial._trial_id)
+            trial.set_user_attr(HELD, {"work": work, "token": token})
         before = self.storage.get_trial(trial._trial_id).system_attrs.get(LOST, [])
         root = int(before[0]) if before else trial.number
         return Taken(trial, trial.number, decoded(plan.space, trial.params), root)
@@ -209,27 +220,45 @@ class SearchStudy:
         for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             held = trial.user_attrs.get(HELD)
             if held is None or (held["work"] == work and held["token"] < token):
-                study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
-                self._again(study, trial)
-        self.storage.heartbeat_stale_trial_callback = self._again
+                self._tell_dead(study, trial)
+        self.storage.heartbeat_stale_trial_callback = self._note
         optuna.storages.fail_stale_trials(study)
+        self._try_again(study)
 
-    def _again(self, study: "Study", trial: "FrozenTrial") -> None:
-        import optuna
+    def _tell_dead(self, study: "Study", trial: "FrozenTrial") -> None:
+        from optuna.trial import TrialState
 
+        study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
+        self._note(study, trial)
+
+    def _note(self, _study: "Study", trial: "FrozenTrial") -> None:
         if run := trial.user_attrs.get("run_id"):
             self.lost.append(run)
-        before = [*trial.system_attrs.get(LOST, []), trial.number]
-        if len(before) > AGAIN:
-            return
-        study.add_trial(
-            optuna.create_trial(
-                state=optuna.trial.TrialState.WAITING,
-                params=trial.params,
-                distributions=trial.distributions,
-                system_attrs={**trial.system_attrs, LOST: before},
+
+    def _try_again(self, study: "Study") -> None:
+        """Put the parameters of each dead trial in the queue once, unless they died too often.
+
+        By what stands in the tables and not by who was just told dead: who told so may have been killed
+        before it could queue them, and a point of a grid would be lost.
+        """
+        import optuna
+
+        trials = study.get_trials(deepcopy=False)
+        followed = {before[-1] for each in trials if (before := each.system_attrs.get(LOST))}
+        for trial in trials:
+            if trial.state.name != "FAIL" or "error" in trial.user_attrs or trial.number in followed:
+                continue
+            before = [*trial.system_attrs.get(LOST, []), trial.number]
+            if len(before) > AGAIN:
+                continue
+            study.add_trial(
+                optuna.create_trial(
+                    state=optuna.trial.TrialState.WAITING,
+                    params=trial.params,
+                    distributions=trial.distributions,
+                    system_attrs={**trial.system_attrs, LOST: before},
+                )
             )
-        )
 
 
 @dataclass(frozen=True)
@@ -264,4 +293,5 @@ def _tried(space: Mapping[str, Dimension], trial: "FrozenTrial") -> Tried:
         rounds=int(attrs.get("rounds", 0)),
         error=str(attrs.get("error", "")),
         run_id=str(attrs.get("run_id", "")),
+        spread=attrs.get(SPREAD),
     )

@@ -51,6 +51,12 @@ class TorchModel(Model):
         """
 
     @classmethod
+    def build(cls, columns: Columns, params: Any, classes: int) -> "nn.Module":
+        """The ``network``, for so many classes; 0 of other tasks."""
+        made: Any = cls.network
+        return made(columns, params, classes) if classes else made(columns, params)
+
+    @classmethod
     def fit(cls, job: Job, params: TrainingParams, name: str) -> Self:
         """Train and export; the exported graph is checked against the network it came from."""
         from mlcycle.models.torch.fitting import fit
@@ -62,6 +68,20 @@ class TorchModel(Model):
         if not worst <= 1e-4 * max(1.0, float(np.max(np.abs(fitted.said)))):
             raise IntegrityError(f"the exported network differs from the trained one by {worst:g}")
         return model
+
+    @classmethod
+    def start_problem(cls, job: Job, params: TrainingParams, start: Model) -> str:
+        """Whether the network of these parameters has the very weights that the model has."""
+        from mlcycle.models.torch.start import problem
+
+        if not isinstance(start, cls):
+            return f"it is a {type(start).__name__}"
+        return problem(cls, job, params, start)
+
+    @property
+    def graph(self) -> bytes:
+        """The ONNX graph."""
+        return self._graph
 
     def predict(self, frame: Any) -> Array:
         """Probability of the positive class, those of all classes, or the value."""

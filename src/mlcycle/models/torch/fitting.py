@@ -22,6 +22,7 @@ from mlcycle.models.torch.loop import Goal, Training
 from mlcycle.models.torch.params import TrainingParams
 from mlcycle.models.torch.rows import Resident, Streamed, fits, pack, resident, streamed
 from mlcycle.models.torch.scan import Scan, scan
+from mlcycle.models.torch.start import weights
 
 if TYPE_CHECKING:
     from mlcycle.models.torch.family import TorchModel
@@ -69,22 +70,25 @@ def fit(family: "type[TorchModel]", job: Job, params: TrainingParams, name: str)
     with joined(job.device, locks) as gang:
         learnt, later = _parts(job.train), _parts(job.validation)
         found = scan(learnt, job.categorical, job.numeric, limit=CATEGORIES, rare=params.rare)
-        columns = Columns(found.encoder, family.missing_apart)
+        # A start's weights are of its own codes: a category that it does not know counts as never seen.
+        encoder = found.encoder if job.start is None else job.start.card.encoder
+        columns = Columns(encoder, family.missing_apart)
         goal = _goal(job, found)
         train = _rows(learnt, job.train.count, columns, goal, params, gang)
         validation = _rows(later, job.validation.count, columns, goal, params, gang)
         torch.manual_seed(params.seed)
-        build: Any = family.network
-        network = build(columns, params, goal.classes) if goal.classes else build(columns, params)
+        network = family.build(columns, params, goal.classes)
         with torch.no_grad():  # begin at the mean of the labels, so that no epoch is spent on finding it
             network.head.bias.copy_(_start(goal, found, learnt))
+        if isinstance(job.start, family):
+            network.load_state_dict(weights(job.start.graph))
         best = Training(network.to(gang.device), goal, params, job, gang, name).run(train, validation)
     predictor = Predictor(network.cpu().eval(), goal)
     first = next(iter(later)).frame.iloc[:SAMPLE]
     sample = torch.from_numpy(columns.codes(first)), torch.from_numpy(columns.numbers(first))
     with torch.no_grad():
         said = predictor(*sample).double().numpy()
-    return Fitted(_export(predictor, sample), first, said, best.epoch, found.encoder)
+    return Fitted(_export(predictor, sample), first, said, best.epoch, encoder)
 
 
 def _settle(job: Job) -> None:
