@@ -178,6 +178,30 @@ def run(
 
 
 @app.command()
+def freshness(
+    project: ProjectName,
+    candidate: Annotated[str, typer.Option(help="Whose recipe; a candidate of the project.")],
+    projects: Projects = DEFAULT_PROJECTS,
+    state: State = DEFAULT_STATE,
+) -> None:
+    """What retraining more often is worth: the recipe on windows of different age, the same later rows."""
+    from mlcycle.project.file import load_named
+    from mlcycle.settings import Settings, step_env
+    from mlcycle.steps.freshness_report import alone
+
+    spec, env = load_named(projects, project), _platform_env(state)
+    document, outputs = alone(spec, Settings.from_env(step_env(env, "train")), candidate)
+    for each in document["every"]:
+        figure, metric = each["worth"], document["metric"]
+        beside = "" if figure["low"] is None else f" ({figure['low']:+.5f} to {figure['high']:+.5f})"
+        print(
+            f"retraining every {each['days']:g} days instead of every {each['instead_of_days']:g} is worth "
+            f"{figure['value']:+.5f} of {metric}{beside}"
+        )
+    print(outputs["page"].uri)
+
+
+@app.command()
 def why(
     project: ProjectName,
     partition: Annotated[

@@ -55,6 +55,17 @@ def manifest(cursor: Cursor, project: str, digest: str) -> DatasetManifest:
     return parse_manifest(f"dataset {digest[:12]}", row[0])
 
 
+def newest_kept(cursor: Cursor, project: str) -> str | None:
+    """The digest of the newest snapshot whose files housekeeping has left, if there is one."""
+    cursor.execute(
+        """select digest from ledger.dataset where project = %s and removed_at is null
+           order by created_at desc, digest limit 1""",
+        (project,),
+    )
+    row = cursor.fetchone()
+    return str(row[0]) if row else None
+
+
 def use(cursor: Cursor, project: str, digest: str) -> bool:
     """Whether a snapshot is noted and has its files; they stay from here on.
 
