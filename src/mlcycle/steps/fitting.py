@@ -79,8 +79,8 @@ def fitted(
     job = _job(context, candidate, examples, log, folder)
     if as_long_as is not None:
         job = replace(job, rounds=as_long_as.rounds or None, member_rounds=as_long_as.member_rounds)
-    job, begins = begun(context, candidate, job, params, as_long_as)
     try:
+        job, begins = begun(context, candidate, job, params, as_long_as)
         tracking.log(run_id, params={"family": candidate.family, **params.model_dump(), "device": job.device})
         tracking.log_dataset(run_id, project.name, manifest.digest, uri, train.count, "training")
         context.progress(f"{name}: {candidate.family} on {train.count} rows, {job.threads} threads")
