@@ -43,12 +43,19 @@ def plan_of(project: Project) -> Plan:
 
 
 def cross_validated(
-    context: StepContext, tracking: Tracking, run_id: str, job: "Job", model: "Model", params: "Params"
+    context: StepContext,
+    tracking: Tracking,
+    run_id: str,
+    job: "Job",
+    model: "Model",
+    params: "Params",
+    rows: "Rows",
 ) -> CrossValidated:
     """Fit the model's family on each fold, and log what its metrics are there.
 
     The run gets ``cv_<metric>`` with a step for each fold, their mean and standard deviation, and two files:
-    the folds' figures, and what was predicted of each row by its position among the training rows.
+    the folds' figures, and what was predicted of each row by its position among the training rows. Figures
+    are of ``rows``, the job's as they weigh without ``training``'s weights.
 
     Raises:
         InputError: the training rows cannot be dealt out as the project says.
@@ -59,7 +66,6 @@ def cross_validated(
         within(job, FOLDER), rounds=model.card.rounds or None, member_rounds=model.card.member_rounds
     )
     context.progress(f"{model.card.family}: cross-validation")
-    rows = job.train.whole()
     found = out_of_fold(job, params, model.card.family)
     folds = [_figures(context.project, rows, found, fold) for fold in found.folds]
     logged = [

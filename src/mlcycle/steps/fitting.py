@@ -81,6 +81,8 @@ def fitted(
     try:
         tracking.log(run_id, params={"family": candidate.family, **params.model_dump(), "device": job.device})
         tracking.log_dataset(run_id, project.name, manifest.digest, uri, train.count, "training")
+        if project.training.class_weight:
+            context.progress("classes are weighted: probabilities are of the weighted shares, not calibrated")
         context.progress(f"{name}: {candidate.family} on {train.count} rows, {job.threads} threads")
         _tell_the_others(candidate, params, manifest, examples, job.rounds)
         clock = time.perf_counter()
@@ -88,7 +90,7 @@ def fitted(
         seconds = time.perf_counter() - clock
         values = {"candidate": name, **_log_fit(context, log, model, validation.whole(), seconds)}
         if as_long_as is None and project.split.cross_validation is not None:
-            found = cross_validated(context, tracking, run_id, job, model, params)
+            found = cross_validated(context, tracking, run_id, job, model, params, train.whole())
             values |= {"cross_validation": found.document}
             values["metrics"] |= found.metrics
         outcome = finish(values, model)
@@ -189,12 +191,13 @@ def _job(
 ) -> "Job":
     from mlcycle.models.base import Job
 
+    learnt, watched = weighed(context, examples)
     return Job(
         task=context.project.label.task,
         categorical=context.project.inputs.categorical,
         numeric=context.project.inputs.numeric,
-        train=examples[0],
-        validation=examples[1],
+        train=learnt,
+        validation=watched,
         threads=context.settings.threads or len(os.sched_getaffinity(0)),
         report=report,
         device=_device(context, candidate),
@@ -202,6 +205,17 @@ def _job(
         folds=plan_of(context.project),
         classes=tuple(context.project.label.classes),
     )
+
+
+def weighed(context: StepContext, examples: "tuple[Examples, Examples]") -> "tuple[Examples, Examples]":
+    """What a fit learns from and watches, weighing as ``training`` says; what is measured does not."""
+    how = context.project.weighing
+    if how.plain:
+        return examples
+    from mlcycle.domain.training_weights import Weighed
+
+    learnt = Weighed.of(examples[0], how)
+    return learnt, Weighed.of(examples[1], how, learnt)
 
 
 def _device(context: StepContext, candidate: Candidate) -> Literal["cpu", "cuda"]:
