@@ -133,3 +133,14 @@ def test_classes_in_another_order_are_refused_and_new_ones_at_the_end_are_not(tr
         "select max(cardinality(probabilities)) from serving.prediction where project = %s"
     )
     assert most == len(FATES)
+
+
+def test_weighted_classes_are_learnt_and_nothing_is_measured_by_them(trained: Trained) -> None:
+    deliver(trained, 1, LEARNT)
+    dataset = trained.ok(run(trained, "dataset", key(LEARNT))).handover
+    plain = trained.ok(trained.train(dataset, "by_shop"))
+    document = {**trained.project.document(), "training": {"class_weight": "balanced", "weight": "weight"}}
+    weighted = Trained(trained.platform, Project.model_validate(document), trained.mlflow_url)
+    found = weighted.ok(weighted.train(dataset, "by_shop"))
+    # The same rows, as they are: who learnt other shares says them worse.
+    assert found.metrics["log_loss"] > plain.metrics["log_loss"] + 0.05

@@ -93,7 +93,7 @@ def _registered(cursor: Cursor, project: Project) -> KnownView:
         project.entity.table,
         project.entity_table.key,
         project.unit,
-        project.label.model_dump_json(exclude={"name"}),
+        project.label.definition,
     )
     wanted = hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
     known = feature_views.find(cursor, project.name, VIEW, project.unit)

@@ -80,6 +80,14 @@ class Label(Part):
         """The task as which what was served is watched: of many classes, whether the chosen one came true."""
         return task_of(self.task).watched
 
+    @property
+    def definition(self) -> str:
+        """What a label is made of, its name apart, as JSON; where this changes, labels are made anew.
+
+        What only many classes have is left out elsewhere, so that labels of before it was there stay.
+        """
+        return self.model_dump_json(exclude={"name"} if self.classes else {"name", "classes"})
+
     def check_type(self, kind: str) -> None:
         """Raise ValueError where a column of this type cannot be this label."""
         where = f"label.column {self.column!r} is {kind}"

@@ -9,6 +9,7 @@ from mlcycle.domain.durations import format_duration
 from mlcycle.domain.partitions import Unit
 from mlcycle.domain.sql_columns import names_column
 from mlcycle.domain.tasks import task_of
+from mlcycle.domain.weighing import Weighing
 from mlcycle.errors import ConfigError
 from mlcycle.project.learning import Entity, FeatureView, Inputs, Label, Split
 from mlcycle.project.limits import DEFAULTS, FITS, Limits, StepLimits, changed
@@ -17,7 +18,7 @@ from mlcycle.project.part import Name, Part
 from mlcycle.project.promotion import Approval, Gate
 from mlcycle.project.scope import Scope, Value
 from mlcycle.project.source import Source, Table
-from mlcycle.project.training import Candidate, Evaluation
+from mlcycle.project.training import Candidate, Evaluation, Training
 
 
 class Project(Part):
@@ -35,6 +36,7 @@ class Project(Part):
     split: Split
     candidates: dict[Name, Candidate] = Field(min_length=1)
     evaluation: Evaluation
+    training: Training = Training()
     gate: Gate = Gate()
     approval: Approval = Approval()
     monitors: Monitors
@@ -120,6 +122,30 @@ class Project(Part):
         return self
 
     @model_validator(mode="after")
+    def _weights_are_there(self) -> Self:
+        weight, classes = self.training.weight, self.training.class_weight
+        kinds = {**self.entity_table.columns}
+        for view in self.features.values():
+            kinds.update(view.columns)
+        if weight and kinds.get(weight) not in ("double", "integer"):
+            raise ValueError(f"training.weight {weight!r} is no numeric column of the entity table or a view")
+        if classes and not task_of(self.label.task).classifies:
+            raise ValueError(f"training.class_weight is of classes: a {self.label.task} has none")
+        known = self.label.classes or ["0", "1"]
+        if isinstance(classes, dict) and (odd := sorted(set(classes) - set(known))):
+            raise ValueError(f"training.class_weight names {odd[0]!r}: the classes are {', '.join(known)}")
+        return self
+
+    @property
+    def weighing(self) -> Weighing:
+        """How rows weigh in a fit, classes by their numbers."""
+        given, known = self.training.class_weight, self.label.classes or ["0", "1"]
+        if isinstance(given, str):
+            return Weighing(given, self.training.weight or "")
+        numbers = {known.index(name): weight for name, weight in given.items()}
+        return Weighing(numbers, self.training.weight or "")
+
+    @model_validator(mode="after")
     def _views_wait_for_labels(self) -> Self:
         """A view over the label's column dates it by its table's lag: no earlier than labels are known."""
         table = self.source.tables[self.label.table]
@@ -152,6 +178,8 @@ class Project(Part):
 
     def _named(self, column: str) -> str:
         """Where the file names a column that is nowhere."""
+        if column == self.training.weight:
+            return "training.weight"
         known = {*self.inputs.all, *self.evaluation.slices, *self.evaluation.groups, *self.split.groups}
         folds = self.split.cross_validation
         if folds and column == folds.group and column not in known:
@@ -167,6 +195,7 @@ class Project(Part):
     def dataset_columns(self) -> list[str]:
         """Columns of a dataset: inputs, then slices, columns of fairness and groups that are no inputs."""
         measured = [*self.evaluation.slices, *self.evaluation.groups]
+        measured += [self.training.weight] if self.training.weight else []
         beside = [*measured, *self.gate.guardrails.columns, *self.split.groups]
         if self.split.cross_validation and self.split.cross_validation.group:
             beside.append(self.split.cross_validation.group)

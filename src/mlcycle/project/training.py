@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self, get_args
 from pydantic import Field, JsonValue, model_validator
 
 from mlcycle.domain.durations import Span
+from mlcycle.project.learning import ClassName
 from mlcycle.project.limits import Cpu, Memory
 from mlcycle.project.part import Name, Part
 from mlcycle.project.search import Search
@@ -59,6 +60,20 @@ class Candidate(Part):
                 "window is for start: champion; split.history says how far back training reaches"
             )
         return self
+
+
+Weight = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]
+
+
+class Training(Part):
+    """How rows weigh in a fit, beside for how many each stands; nothing that is measured is weighted so.
+
+    ``class_weight``: ``balanced``, or a weight for classes by name (``1`` and ``0`` of two classes), one for
+    those that are not named. ``weight``: a numeric column of the entity table or of a view, nought or more.
+    """
+
+    class_weight: Literal["balanced"] | dict[ClassName, Weight] = {}
+    weight: Name | None = None
 
 
 #: What an evaluation can tell; ``domain.evaluation.parts`` has each in a file of its own.

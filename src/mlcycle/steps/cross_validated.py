@@ -43,18 +43,25 @@ def plan_of(project: Project) -> Plan:
 
 
 def cross_validated(
-    context: StepContext, tracking: Tracking, run_id: str, job: "Job", model: "Model", params: "Params"
+    context: StepContext,
+    tracking: Tracking,
+    run_id: str,
+    job: "Job",
+    model: "Model",
+    params: "Params",
+    rows: "Rows",
 ) -> CrossValidated:
     """Fit the model's family on each fold, and log what its metrics are there.
 
     The run gets ``cv_<metric>`` with a step for each fold, their mean and standard deviation, and two files:
-    the folds' figures, and what was predicted of each row by its position among the training rows.
+    the folds' figures, and what was predicted of each row by its position among the training rows. Figures
+    are of ``rows``, the job's as they weigh without ``training``'s weights.
 
     Raises:
         InputError: the training rows cannot be dealt out as the project says.
     """
     context.progress(f"{model.card.family}: cross-validation")
-    rows, found = over_folds(job, model, params)
+    found = over_folds(job, model, params)
     folds = [figures(context.project, rows, found, fold) for fold in found.folds]
     logged = [
         (f"cv_{name}", value, step)
@@ -70,8 +77,8 @@ def cross_validated(
     return CrossValidated(metrics, document)
 
 
-def over_folds(job: "Job", model: "Model", params: "Params") -> "tuple[Rows, OutOfFold]":
-    """The training rows, and what the model's family says of each fold, trained as long as the model was.
+def over_folds(job: "Job", model: "Model", params: "Params") -> "OutOfFold":
+    """What the model's family says of each fold of the training rows, trained as long as the model was.
 
     Raises InputError where the rows cannot be dealt out as ``job.folds`` says.
     """
@@ -80,7 +87,7 @@ def over_folds(job: "Job", model: "Model", params: "Params") -> "tuple[Rows, Out
     job = replace(
         within(job, FOLDER), rounds=model.card.rounds or None, member_rounds=model.card.member_rounds
     )
-    return job.train.whole(), out_of_fold(job, params, model.card.family)
+    return out_of_fold(job, params, model.card.family)
 
 
 def figures(project: Project, rows: "Rows", found: "OutOfFold", fold: Fold) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from mlcycle.ledger import champion as champions
 from mlcycle.ledger import datasets
 from mlcycle.steps.context import StepContext
 from mlcycle.steps.opening import blocks_of, opened
+from mlcycle.steps.weighed import weighed
 
 if TYPE_CHECKING:
     from mlcycle.models.base import Model
@@ -125,12 +126,14 @@ class Bench:
 
         own, settings = self.context.project.candidates[candidate.name], self.context.settings
         self.context.progress(f"learning curve: {candidate.name} on {share:.0%} of the rows")
+        newest = parts.newest(self._examples().whole(), share)
+        learnt, watched = weighed(self.context.project, (newest, self.validation))
         job = Job(
             task=self.context.project.label.task,
             categorical=self.context.project.inputs.categorical,
             numeric=self.context.project.inputs.numeric,
-            train=parts.newest(self._examples().whole(), share),
-            validation=self.validation,
+            train=learnt,
+            validation=watched,
             threads=settings.threads or len(os.sched_getaffinity(0)),
             classes=tuple(self.context.project.label.classes),
             report=lambda done, of, losses: self.context.superseded() if done == of else False,

@@ -29,6 +29,7 @@ from mlcycle.project import Candidate
 from mlcycle.steps.context import Outcome, StepContext
 from mlcycle.steps.cross_validated import cross_validated, plan_of
 from mlcycle.steps.warm_start import begun
+from mlcycle.steps.weighed import weighed
 
 if TYPE_CHECKING:
     from mlcycle.domain.examples import Examples, Rows
@@ -80,9 +81,11 @@ def fitted(
     if as_long_as is not None:
         job = replace(job, rounds=as_long_as.rounds or None, member_rounds=as_long_as.member_rounds)
     try:
-        job, begins = begun(context, candidate, job, params, as_long_as)
+        job, begins = begun(context, candidate, job, params, examples, as_long_as)
         tracking.log(run_id, params={"family": candidate.family, **params.model_dump(), "device": job.device})
         tracking.log_dataset(run_id, project.name, manifest.digest, uri, train.count, "training")
+        if project.training.class_weight:
+            context.progress("classes are weighted: probabilities are of the weighted shares, not calibrated")
         context.progress(f"{name}: {candidate.family} on {train.count} rows, {job.threads} threads")
         if begins:
             context.progress(f"{name}: {begins}")
@@ -95,7 +98,7 @@ def fitted(
         if begins:
             values["start"] = begins
         if job.start is None and as_long_as is None and project.split.cross_validation is not None:
-            found = cross_validated(context, tracking, run_id, job, model, params)
+            found = cross_validated(context, tracking, run_id, job, model, params, train.whole())
             values |= {"cross_validation": found.document}
             values["metrics"] |= found.metrics
         outcome = finish(values, model)
@@ -196,12 +199,13 @@ def _job(
 ) -> "Job":
     from mlcycle.models.base import Job
 
+    learnt, watched = weighed(context.project, examples)
     return Job(
         task=context.project.label.task,
         categorical=context.project.inputs.categorical,
         numeric=context.project.inputs.numeric,
-        train=examples[0],
-        validation=examples[1],
+        train=learnt,
+        validation=watched,
         threads=context.settings.threads or len(os.sched_getaffinity(0)),
         report=report,
         device=_device(context, candidate),

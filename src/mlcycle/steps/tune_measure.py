@@ -70,8 +70,8 @@ def worth(
     def folds(job: "Job", params: "Params", model: "Model") -> None:
         if plan.measure != "cross_validation" or log.ended:
             return
-        learnt, said = over_folds(job, model, params)
-        shown = spread([figures(context.project, learnt, said, fold) for fold in said.folds])
+        said, rows = over_folds(job, model, params), train.whole()
+        shown = spread([figures(context.project, rows, said, fold) for fold in said.folds])
         found.value, found.spread = (shown.get(f"cv_{plan.metric}_{what}") for what in ("mean", "sd"))
 
     model = fit_alone(context, candidate, examples, log, work, folds)

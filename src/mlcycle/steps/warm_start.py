@@ -15,15 +15,24 @@ from mlcycle.ledger import champion as champions
 from mlcycle.ledger import datasets, models
 from mlcycle.project import Candidate
 from mlcycle.steps.context import StepContext
+from mlcycle.steps.weighed import weighed
 
 if TYPE_CHECKING:
+    from mlcycle.domain.examples import Examples
     from mlcycle.models.base import Card, Job, Model, Params
 
 
 def begun(
-    context: StepContext, candidate: Candidate, job: "Job", params: "Params", as_long_as: "Card | None"
+    context: StepContext,
+    candidate: Candidate,
+    job: "Job",
+    params: "Params",
+    examples: "tuple[Examples, Examples]",
+    as_long_as: "Card | None",
 ) -> "tuple[Job, str]":
     """The job with what it goes on from and the rows of the window, and a line for people.
+
+    ``examples`` are the job's training and validation rows before ``training`` weighed them.
 
     A fit that repeats another one goes on from what that one did. Without a start the job is as it was, and
     the line says why, where the candidate asks for one.
@@ -33,10 +42,10 @@ def begun(
             return job, ""
         with context.warehouse.transaction() as cursor:
             version = models.get(cursor, context.project.name, as_long_as.started_from)
-        return _from(candidate, job, _model(context, version), version.version), ""
+        return _from(context, candidate, job, examples, _model(context, version), version.version), ""
     if candidate.start != "champion":
         return job, ""
-    found, why = _champion(context, job)
+    found, why = _champion(context, examples[1])
     if found is None:
         return job, f"stateless: {why}"
     model = _model(context, found[1])
@@ -44,14 +53,14 @@ def begun(
     name = f"champion {found[0].seq}, version {found[1].version}"
     if why:
         return job, f"stateless, not from {name}: {why}"
-    started = _from(candidate, job, model, found[1].version)
+    started = _from(context, candidate, job, examples, model, found[1].version)
     if (rows := started.train.count) < (least := context.project.split.min_rows):
         return job, f"stateless, not from {name}: the window holds {rows} rows, split.min_rows is {least}"
     return started, f"from {name}, on {rows} rows"
 
 
 def _champion(
-    context: StepContext, job: "Job"
+    context: StepContext, validation: "Examples"
 ) -> tuple[tuple[champions.Champion, models.ModelVersion] | None, str]:
     """The reign when this work began and the version of it that was judged; or why there is none to go on
     from.
@@ -65,9 +74,9 @@ def _champion(
         if version.judged is not None:
             version = models.get(cursor, project.name, version.judged)
         learnt = datasets.manifest(cursor, project.name, version.dataset_digest).splits["train"].end
-    if not isinstance(job.validation, SplitExamples):
+    if not isinstance(validation, SplitExamples):
         return None, "the rows are not of a snapshot"
-    first = job.validation.manifest.splits["validation"].start
+    first = validation.manifest.splits["validation"].start
     if learnt > first:
         return None, (
             f"champion {reign.seq} has learnt rows up to {learnt:%Y-%m-%d %H:%M}, "
@@ -105,9 +114,17 @@ def _problem(candidate: Candidate, job: "Job", params: "Params", model: "Model")
     return type(model).start_problem(job, params, model)
 
 
-def _from(candidate: Candidate, job: "Job", model: "Model", version: int) -> "Job":
-    job = replace(job, start=model, started_from=version)
-    if candidate.window is None or not isinstance(job.train, SplitExamples):
+def _from(
+    context: StepContext,
+    candidate: Candidate,
+    job: "Job",
+    examples: "tuple[Examples, Examples]",
+    model: "Model",
+    version: int,
+) -> "Job":
+    job, (train, validation) = replace(job, start=model, started_from=version), examples
+    if candidate.window is None or not isinstance(train, SplitExamples):
         return job
-    end = job.train.manifest.splits[job.train.splits[-1]].end
-    return replace(job, train=Recent(job.train, end - candidate.window))
+    end = train.manifest.splits[train.splits[-1]].end
+    learnt, watched = weighed(context.project, (Recent(train, end - candidate.window), validation))
+    return replace(job, train=learnt, validation=watched)

@@ -140,10 +140,11 @@ class SplitExamples:
 
 
 def columns_of(project: Project) -> list[str]:
-    """What a fit reads of a snapshot: inputs, label, and what folds are dealt out by."""
+    """What a fit reads of a snapshot: inputs, label, weights, and what folds are dealt out by."""
     folds = project.split.cross_validation
     groups = [folds.group] if folds is not None and folds.group else []
-    return list(dict.fromkeys([*project.inputs.all, *label_columns(project), TIME, *groups]))
+    weight = [project.training.weight] if project.training.weight else []
+    return list(dict.fromkeys([*project.inputs.all, *label_columns(project), TIME, *groups, *weight]))
 
 
 def label_columns(project: Project) -> list[str]:

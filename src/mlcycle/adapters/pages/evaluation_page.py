@@ -60,6 +60,10 @@ def render(
         + (f" and {heuristic.metrics[metric]:.4f} of the heuristic {heuristic.name}." if heuristic else "."),
         pages.gained(best.worth, project.value.currency),
     ]
+    if project.training.class_weight:
+        points.append(
+            "Classes were weighted in training: probabilities are of the weighted shares, not calibrated."
+        )
     calibrated = [
         (one.name, plots.fit_quality(task, labels, one.predictions, one.name)) for one in measured[1:]
     ]

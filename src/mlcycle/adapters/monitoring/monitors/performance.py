@@ -1,5 +1,6 @@
 """What was served against its labels, from the first labelled day after a promotion on."""
 
+import json
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import Annotated
@@ -68,7 +69,7 @@ class Performance(Monitor):
         before = skill.together(before, held.only(held.numbers < start))
         details = {
             "days": {str(at): each for at, each in sorted(new.items())},
-            "label": window.project.label.model_dump(mode="json", exclude={"name"}),
+            "label": json.loads(window.project.label.definition),
             "judged_by": [self.params.days, self.params.false_a_year],
             **self._metric(window),
         }
