@@ -68,6 +68,7 @@ def fitted(
     check_processes(candidate.family, candidate.resources.processes)
     (manifest, uri), (train, validation) = data, examples
     tracking = Tracking(context.settings, project.name)
+    tracking.check_signing()
     for stale in tracking.supersede(_work_id(context), context.token):
         context.progress(f"run {stale} of a dead attempt is marked KILLED")
     run_id = tracking.start_run(name, _tags(context, name, candidate, manifest))
