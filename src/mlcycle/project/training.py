@@ -4,6 +4,7 @@ from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, JsonValue, model_validator
 
+from mlcycle.project.export import Export
 from mlcycle.project.limits import Cpu, Memory
 from mlcycle.project.part import Name, Part
 from mlcycle.project.search import Search
@@ -44,6 +45,7 @@ class Candidate(Part):
     params: dict[Name, JsonValue] = {}
     resources: Resources = Resources()
     search: Search | None = None
+    export: Export = Export()
 
 
 #: What an evaluation can tell; ``domain.evaluation.parts`` has each in a file of its own.
