@@ -39,6 +39,14 @@ def dsn(user: str, database: str, given: str = "", scheme: str = "postgresql") -
     return f"{scheme}://{user}:{given or password()}@{HOST}/{database}"
 
 
+def signing_key() -> str:
+    """A private key on P-256, as PEM (RFC 5915): a number below the curve's order, and its frame."""
+    order = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+    number = (secrets.randbelow(order - 1) + 1).to_bytes(32, "big")
+    der = bytes.fromhex("30310201010420") + number + bytes.fromhex("a00a06082a8648ce3d030107")
+    return f"-----BEGIN EC PRIVATE KEY-----\n{base64.encodebytes(der).decode()}-----END EC PRIVATE KEY-----"
+
+
 def salted(text: str) -> str:
     """A hash that nginx understands by itself: what crypt(3) knows differs between C libraries."""
     salt = secrets.token_bytes(12)
@@ -61,6 +69,7 @@ def wanted(read: Callable[[str], str]) -> Iterator[tuple[str, Callable[[], str]]
     yield "AIRFLOW__API_AUTH__JWT_SECRET", lambda: secrets.token_urlsafe(64)
     yield "MLCYCLE_EVIDENTLY_SECRET", password
     yield "MLCYCLE_METRICS_TOKEN", password
+    yield "MLCYCLE_MODEL_SIGNING_KEY", signing_key
     yield "MLCYCLE_AIRFLOW_PASSWORDS", lambda: json.dumps({user: password() for user in USERS})
     # The demo logs in as the one who may start everything.
     yield "MLCYCLE_AIRFLOW_PASSWORD", lambda: json.loads(read("MLCYCLE_AIRFLOW_PASSWORDS"))["admin"]

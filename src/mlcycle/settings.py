@@ -8,11 +8,11 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError, field_validator
 
-from mlcycle.domain import allowed, step_secrets
+from mlcycle.domain import allowed, model_signature, step_secrets
 from mlcycle.errors import ConfigError
 
 PREFIX = "MLCYCLE_"
@@ -29,7 +29,7 @@ QUIET = {
 }
 #: Settings, and variables of the object store, that are secrets: references where a step is a container.
 SECRET_VARIABLES = frozenset(
-    {PREFIX + "WAREHOUSE_DSN", PREFIX + "EVIDENTLY_SECRET"}
+    {PREFIX + "WAREHOUSE_DSN", PREFIX + "EVIDENTLY_SECRET", step_secrets.SIGNING_KEY}
     | {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"}
 )
 _PASSWORD = re.compile(r"://[^/\s,@]*:[^/\s,@]*@")  # in a URL, or in one of a list
@@ -80,6 +80,9 @@ class Settings(BaseModel):
     timeout: float = 30.0  # seconds a service may take to answer
     scratch: Path | None = None  # where steps stage; the system's temporary folder by default
     checkpoints: Path | None = None  # where trainings keep their state between tries; in scratch by default
+    model_signing_key: SecretStr = SecretStr("")  # PEM; of steps that train alone (docs/signatures.md)
+    model_public_keys: str = ""  # that models may be signed by: PEM, or its base64 with commas between
+    model_signatures: Literal["", "required"] = ""  # required: a model that is not signed is refused
 
     @field_validator("allowed_sources", "allowed_receivers")
     @classmethod
@@ -160,12 +163,22 @@ def step_environment(env: Mapping[str, str], role: str, secret_names: Iterable[s
 
 def plain_environment(env: Mapping[str, str]) -> dict[str, str]:
     """The part of a step's environment that anybody may see: no secret, no address with a password in it."""
-    given = _passed_on(env)
+    given = {**_passed_on(env), **_public_keys(env)}
     return {**QUIET, **{name: value for name, value in given.items() if not _is_secret(name, value)}}
 
 
+def _public_keys(env: Mapping[str, str]) -> dict[str, str]:
+    """The keys that every step trusts: whoever holds the private one need not name its public one."""
+    private, variable = env.get(step_secrets.SIGNING_KEY), PREFIX + "MODEL_PUBLIC_KEYS"
+    if not private:
+        return {}
+    own, others = model_signature.public_line(private), env.get(variable, "")
+    return {variable: ",".join(filter(None, [own, others]))}
+
+
 def _passed_on(env: Mapping[str, str]) -> dict[str, str]:
-    passed = {PREFIX + name.upper() for name in Settings.model_fields}
+    # A step is given the key that signs by name: the role's other steps do without.
+    passed = {PREFIX + name.upper() for name in Settings.model_fields} - {step_secrets.SIGNING_KEY}
     passed |= {"PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "NVIDIA_VISIBLE_DEVICES"}
     return {name: value for name, value in env.items() if name in passed or name.startswith("AWS_")}
 

@@ -16,10 +16,11 @@ from pydantic import JsonValue
 from mlcycle.contract import ExitCode, Handover, Origin, PartitionRange, Request, Result, Status
 from mlcycle.cycle import ROLES, STAGES, Stage, Step
 from mlcycle.domain.partitions import Partition
+from mlcycle.domain.step_secrets import secret_names
 from mlcycle.errors import InputError
 from mlcycle.ledger.attempts import Left
 from mlcycle.project import Project
-from mlcycle.settings import Settings, step_env
+from mlcycle.settings import Settings, step_environment
 
 #: What a step (and its variant) last left in the ledger for these partitions, if it ever did.
 LastLeft = Callable[[str, str, PartitionRange | None], Left | None]
@@ -102,7 +103,8 @@ def in_this_process(env: Mapping[str, str]) -> Callable[[Request], Result]:
     from mlcycle.steps.runtime import run_step
 
     def execute(request: Request) -> Result:
-        return run_step(request, Settings.from_env(step_env(env, ROLES[request.step])))
+        given = step_environment(env, ROLES[request.step], secret_names(request.project, request.step))
+        return run_step(request, Settings.from_env(given.variables))
 
     return execute
 

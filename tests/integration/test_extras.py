@@ -50,6 +50,10 @@ PIECES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 ELSEWHERE = {
     "steps/fitting.py": ("torch",),  # asked for a GPU, which only families of the torch extra use
     "models/lightgbm.py": ("lightgbm",),  # the family of that name has an extra of its own
+    # exports that a candidate asks for; without the extras the reason is told instead
+    "models/export/trees.py": ("onnx",),
+    "models/export/compress.py": ("onnx",),
+    "models/export/program.py": ("torch",),
     # networks are made where they are trained
     "models/deep_cross.py": ("torch",),
     "models/torch/dlrm.py": ("torch",),

@@ -2,6 +2,8 @@
 
 import pytest
 
+from mlcycle.cycle import ROLES
+from mlcycle.domain.model_signature import new_key, public_line
 from mlcycle.domain.step_secrets import secret_names
 from mlcycle.errors import ConfigError
 from mlcycle.settings import QUIET, Settings, step_env, step_environment
@@ -73,7 +75,7 @@ def with_secret(word: str) -> dict[str, object]:
     [
         pytest.param("alert", "HOOK", ["MLCYCLE_SECRET_FLIGHTS__HOOK"], id="its own"),
         pytest.param("alert", "", [], id="none named"),
-        pytest.param("train", "HOOK", [], id="another step"),
+        pytest.param("evaluate", "HOOK", [], id="another step"),
         pytest.param("score", "HOOK", [], id="another step of the same role"),
         pytest.param("alert", "TOO__HOOK", ["MLCYCLE_SECRET_FLIGHTS__TOO__HOOK"], id="a word like another's"),
     ],
@@ -88,6 +90,25 @@ def test_a_step_gets_the_secrets_of_its_own_project_and_step(
     given = {name for name in env.variables if name.startswith("MLCYCLE_SECRET_")}
     assert given == {*expected} & {*HOOKS}
     assert not [name for name in step_env(starter, "train") if name.startswith("MLCYCLE_SECRET_")]
+
+
+def test_the_key_that_signs_models_is_of_the_steps_that_train_and_its_public_one_of_all() -> None:
+    private, before = new_key(), public_line(new_key())
+    starter = {
+        **STARTER,
+        "MLCYCLE_DSN_TRAIN": "postgresql://train:pw@h/d",
+        "MLCYCLE_MODEL_SIGNING_KEY": private,
+        "MLCYCLE_MODEL_PUBLIC_KEYS": before,
+    }
+    holders = set()
+    for step, role in ROLES.items():
+        if role == "train":
+            env = step_environment(starter, role, secret_names(FLIGHTS.document(), step))
+            holders |= {step} if private in env.secrets.values() else set()
+            assert private not in env.plain.values()
+            assert Settings.from_env(env.variables).model_public_keys == f"{public_line(private)},{before}"
+    assert holders == {"train", "refit", "fit_shadow"}
+    assert private not in step_env(starter, "promote").values()
 
 
 def test_the_secret_of_an_escalation_is_given_too() -> None:

@@ -1,4 +1,5 @@
-"""Which secrets a step gets: those that its own project names for it, and no others.
+"""Which secrets a step gets: those that its own project names for it, the key that signs models where it
+trains one, and no others.
 
 A project file names a secret by a word; its value stands in ``MLCYCLE_SECRET_<PROJECT>__<WORD>`` of who
 starts steps, or in a secret of that name where steps are containers. A project's name holds no double
@@ -9,6 +10,9 @@ from collections.abc import Mapping
 from typing import Any
 
 PREFIX = "MLCYCLE_SECRET_"
+#: The deployment's private key (``domain.model_signature``), and the steps that sign what they train.
+SIGNING_KEY = "MLCYCLE_MODEL_SIGNING_KEY"
+SIGNING_STEPS = frozenset({"train", "refit", "fit_shadow"})
 
 
 def secret_variable(project: str, word: str) -> str:
@@ -21,8 +25,10 @@ def secret_names(project: Mapping[str, Any], step: str) -> list[str]:
 
     Args:
         project: the project's document, as a request holds it.
-        step: which step; ``alert`` alone needs any.
+        step: which step; ``alert`` alone needs any of the project's.
     """
+    if step in SIGNING_STEPS:
+        return [SIGNING_KEY]
     if step != "alert":
         return []
     alerts = project.get("alerts", {})

@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from mlcycle.cycle import ALL_ROLES
+from mlcycle.domain.model_signature import new_key
+from mlcycle.domain.step_secrets import SIGNING_KEY
 from mlcycle.errors import ConfigError
 from mlcycle.local.postgres import Postgres
 
@@ -172,8 +174,11 @@ def platform_env(state: Path) -> dict[str, str]:
         )
         for role in ALL_ROLES
     }
+    # A platform of an earlier release has none until its next `up`: its models are not signed until then.
+    signing = platform.secrets.get("model_signing", "")
     return {
         **roles,
+        **({SIGNING_KEY: signing} if signing else {}),
         "MLCYCLE_STATE": str(state),
         "MLCYCLE_PROJECTS": str(platform.home / "projects"),
         "MLCYCLE_RUNNER": "process",
@@ -197,7 +202,7 @@ def _containers(state: Path) -> dict[str, str]:
     """What steps in containers need on this machine, and what a person says otherwise: the same addresses,
     the artifact store's folder, and the user who owns it.
     """
-    said = ("MLCYCLE_RUNNER", "MLCYCLE_IMAGE", "MLCYCLE_DOCKER_", "DOCKER_")
+    said = ("MLCYCLE_RUNNER", "MLCYCLE_IMAGE", "MLCYCLE_DOCKER_", "DOCKER_", "MLCYCLE_MODEL_")
     return {
         "MLCYCLE_INSTANCE": hashlib.sha256(str(state).encode()).hexdigest()[:12],
         "MLCYCLE_DOCKER_NETWORK": "host",
@@ -257,6 +262,7 @@ def _generate() -> dict[str, str]:
         "jwt": secrets.token_urlsafe(64),
         "session": secrets.token_urlsafe(48),
         "fernet": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+        "model_signing": new_key(),
     }
 
 

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self, get_args
 from pydantic import Field, JsonValue, model_validator
 
 from mlcycle.domain.durations import Span
+from mlcycle.project.export import Export
 from mlcycle.project.learning import ClassName
 from mlcycle.project.limits import Cpu, Memory
 from mlcycle.project.part import Name, Part
@@ -50,6 +51,7 @@ class Candidate(Part):
     params: dict[Name, JsonValue] = {}
     resources: Resources = Resources()
     search: Search | None = None
+    export: Export = Export()
     start: Literal["stateless", "champion"] = "stateless"
     window: Span | None = None
 

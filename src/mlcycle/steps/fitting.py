@@ -26,6 +26,7 @@ from mlcycle.domain.metrics import measure
 from mlcycle.domain.tasks import task_of
 from mlcycle.errors import ConfigError, MlcycleError, Superseded
 from mlcycle.project import Candidate
+from mlcycle.project.export import Export
 from mlcycle.steps.context import Outcome, StepContext
 from mlcycle.steps.cross_validated import cross_validated, plan_of
 from mlcycle.steps.warm_start import begun
@@ -72,6 +73,7 @@ def fitted(
     check_task(candidate.family, project.label.task)
     (manifest, uri), (train, validation) = data, examples
     tracking = Tracking(context.settings, project.name)
+    tracking.check_signing()
     for stale in tracking.supersede(_work_id(context), context.token):
         context.progress(f"run {stale} of a dead attempt is marked KILLED")
     run_id = tracking.start_run(name, _tags(context, name, candidate, manifest))
@@ -94,7 +96,10 @@ def fitted(
         clock = time.perf_counter()
         model = family(candidate.family).fit(job, params, candidate.family)
         seconds = time.perf_counter() - clock
-        values = {"candidate": name, **_log_fit(context, log, model, validation.whole(), seconds)}
+        values = {
+            "candidate": name,
+            **_log_fit(context, log, model, validation.whole(), seconds, candidate.export),
+        }
         if begins:
             values["start"] = begins
         if job.start is None and as_long_as is None and project.split.cross_validation is not None:
@@ -155,7 +160,7 @@ def follow(context: StepContext) -> None:
 
 
 def _log_fit(
-    context: StepContext, log: "_CurveLog", model: "Model", validation: "Rows", seconds: float
+    context: StepContext, log: "_CurveLog", model: "Model", validation: "Rows", seconds: float, export: Export
 ) -> dict[str, Any]:
     """Log how the fit went and the model itself; returns what identifies it."""
     from mlcycle.models import save
@@ -172,6 +177,7 @@ def _log_fit(
     tracking.log_file(run_id, "plots/validation.png", page)
     folder = context.scratch / "model"
     save(model, folder)
+    _export(context, log, model, validation, export, folder)
     logged = tracking.log_model(
         run_id,
         folder,
@@ -188,6 +194,25 @@ def _log_fit(
         "metrics": {**metrics, "fit_seconds": round(seconds, 3)},
         "link": tracking.run_url(run_id),
     }
+
+
+def _export(
+    context: StepContext, log: "_CurveLog", model: "Model", rows: "Rows", wanted: Export, folder: Path
+) -> None:
+    """Write the model in the other formats that its candidate asks for, and tell what came of it."""
+    if wanted == Export():
+        return
+    from mlcycle.models.export import made
+
+    def figures(said: Any) -> dict[str, Any]:
+        return dict(measure(context.project.label.task, rows.labels, said, rows.weights))
+
+    found = made.write(model, wanted, rows.frame, figures, folder)
+    for one in found:
+        context.progress(f"export: {one}")
+    told = {f"mlcycle.export.{one.name}": one.reason or "made" for one in found}
+    measured = [(key, value, 0) for key, value in made.metrics(found)]
+    log.tracking.log(log.run_id, metrics=measured, tags=told)
 
 
 def _job(

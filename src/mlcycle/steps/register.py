@@ -4,6 +4,7 @@ from typing import Any
 
 from mlcycle.adapters.tracking.model_files import copy_path, manifest_digest
 from mlcycle.adapters.tracking.server import Tracking, fetch_model
+from mlcycle.domain.model_signature import FILE as SIGNATURE
 from mlcycle.errors import InputError, IntegrityError
 from mlcycle.ledger import models as ledger
 from mlcycle.steps.context import Outcome, StepContext
@@ -43,7 +44,8 @@ def run(context: StepContext) -> Outcome:
         metrics=metrics,
     )
     outcome = Outcome(
-        message=f"version {version} registered: {model.candidate}",
+        message=f"version {version} registered: {model.candidate}"
+        + ("" if SIGNATURE in model.manifest else ", not signed"),
         values={"version": version, "candidate": model.candidate},
         links={"mlflow": tracking.run_url(model.run_id)},
     )

@@ -13,6 +13,7 @@ import yaml
 
 from mlcycle.cycle import ALL_ROLES
 from mlcycle.domain.dsn import check
+from mlcycle.domain.model_signature import new_key, public_line, signer
 from mlcycle.housekeeping.keep import Keep
 from mlcycle.local.config import USERS
 from mlcycle.local.environment import TUNING
@@ -72,6 +73,9 @@ def test_secrets_agree_with_one_another_and_with_the_code(folder: Path) -> None:
     for role in ALL_ROLES:
         assert f"//mlcycle_{role}:" in found[f"MLCYCLE_DSN_{role.upper()}"]
         check(f"MLCYCLE_DSN_{role.upper()}", found[f"MLCYCLE_DSN_{role.upper()}"])
+    key = found["MLCYCLE_MODEL_SIGNING_KEY"]
+    assert public_line(key) == public_line(f"\n{key}\n") != public_line(new_key())
+    assert signer(key).key.curve.name == "secp256r1"
     user, _, digest = found["gate_users"].partition(":{SSHA}")
     raw = base64.b64decode(digest)
     assert user == "mlcycle"
@@ -102,6 +106,7 @@ def test_each_service_gets_the_secrets_it_needs_and_no_others() -> None:
     }
     assert given("api-server") & roles == given("demo") & roles == {"MLCYCLE_DSN_SERVE"}
     assert roles <= given("scheduler")
+    assert {name for name in SERVICES if "MLCYCLE_MODEL_SIGNING_KEY" in given(name)} == {"scheduler"}
     assert given("mlflow") == {"MLFLOW_BACKEND_STORE_URI"}
     assert given("step") == given("socket-proxy") == given("world") == set()
 

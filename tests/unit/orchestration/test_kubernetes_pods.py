@@ -70,13 +70,17 @@ def test_a_platforms_name_that_no_label_can_bear_is_refused() -> None:
 def test_a_step_sees_the_secret_of_its_role_and_the_keys_that_its_project_names_for_it() -> None:
     sources = {
         step: next(volume for volume in made(step=step)[1]["spec"]["volumes"] if volume["name"] == "secrets")
-        for step in ("train", "alert")
+        for step in ("train", "evaluate", "alert")
     }
     role = {"secret": {"name": "mlcycle-steps-train"}}
-    key = "MLCYCLE_SECRET_NIGHT_TRAINS__HOOK"
-    items = [{"key": key, "path": key}]
+    hook = "MLCYCLE_SECRET_NIGHT_TRAINS__HOOK"
+    items = [{"key": hook, "path": hook}]
     own = {"secret": {"name": "mlcycle-steps-project-night-trains", "items": items, "optional": True}}
-    assert sources["train"]["projected"]["sources"] == [role]
+    signing = "MLCYCLE_MODEL_SIGNING_KEY"
+    items = [{"key": signing, "path": signing}]
+    key = {"secret": {"name": "mlcycle-steps-signing", "items": items, "optional": True}}
+    assert sources["train"]["projected"]["sources"] == [role, key]
+    assert sources["evaluate"]["projected"]["sources"] == [role]
     assert sources["alert"]["projected"]["sources"] == [role, own]
 
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mlcycle.adapters.artifacts.store import ArtifactStore, sha256_file
+from mlcycle.adapters.tracking.signed import check_signature
 from mlcycle.contract import Output
 from mlcycle.errors import InputError, IntegrityError
 from mlcycle.settings import Settings
@@ -29,13 +30,14 @@ def fetch(
         digest: of the manifest; names the copies.
 
     Raises:
-        IntegrityError: MLflow's files are not the registered ones.
+        IntegrityError: MLflow's files are not the registered ones, or those are not as they were signed.
         Unavailable: no copy is intact and MLflow does not answer.
     """
     base = (settings.scratch or Path(tempfile.gettempdir()) / f"mlcycle-{os.getuid()}") / "models"
     base.mkdir(parents=True, exist_ok=True, mode=0o700)
     folder = base / digest
     if intact(folder, manifest):
+        check_signature(settings, model_uri, manifest, folder)
         return folder
     staged = Path(tempfile.mkdtemp(prefix="fetch-", dir=base))
     try:
@@ -48,6 +50,7 @@ def fetch(
                 artifacts.put_file(f"models/{digest}/{path}", found / path)
         if not intact(found, manifest):
             raise IntegrityError(f"the files of {model_uri} are not those of its manifest {digest[:12]}")
+        check_signature(settings, model_uri, manifest, found)
         shutil.rmtree(folder, ignore_errors=True)
         try:
             found.rename(folder)

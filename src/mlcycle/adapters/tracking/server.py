@@ -5,6 +5,7 @@ checked against their manifest whenever they come back from here.
 """
 
 import os
+import tempfile
 import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlcycle.adapters.tracking.model_download import download, list_files
-from mlcycle.adapters.tracking.model_files import check_folder, check_manifest
+from mlcycle.adapters.tracking.model_files import check_folder, check_manifest, manifest_of
+from mlcycle.adapters.tracking.signed import check_signature, signer_of
+from mlcycle.domain.model_signature import FILE as SIGNATURE
 from mlcycle.errors import ConfigError, InputError, IntegrityError, Unavailable
 from mlcycle.settings import Settings
 
@@ -28,13 +31,14 @@ MAX_PARAM = 6000  # characters of a parameter that MLflow keeps
 
 
 def fetch_model(settings: Settings, model_uri: str, manifest: Mapping[str, str], folder: Path) -> Path:
-    """Download a model's files and check every one of them; nothing is opened before.
+    """Download a model's files and check every one of them and its signature; nothing is opened before.
 
     Only the manifest's files are fetched, each as a plain file below ``folder``, and never more of one
     than the limit of :mod:`mlcycle.adapters.tracking.model_download`. Needs no MLflow library.
 
     Raises:
-        IntegrityError: a file is missing, truncated or changed, or the manifest leads elsewhere.
+        IntegrityError: a file is missing, truncated, changed or not as it was signed, or the manifest
+            leads elsewhere.
         InputError: MLflow does not know the model.
         Unavailable: MLflow does not answer.
     """
@@ -44,6 +48,7 @@ def fetch_model(settings: Settings, model_uri: str, manifest: Mapping[str, str],
         raise InputError(f"{folder} is not empty: a model is fetched into a folder of its own")
     download(settings, model_uri, list(manifest), folder)
     check_folder(folder, manifest)
+    check_signature(settings, model_uri, manifest, folder)
     return folder
 
 
@@ -65,6 +70,7 @@ class Tracking:
         self.url = settings.mlflow_url.rstrip("/")
         self._shown = (settings.mlflow_external_url or self.url).rstrip("/")
         self.project = project
+        self._signer = signer_of(settings)
 
     @cached_property
     def client(self) -> "MlflowClient":
@@ -115,6 +121,14 @@ class Tracking:
         except requests.RequestException as error:
             reason = " ".join(str(error).split())[:300]
             raise Unavailable(f"MLflow at {self.url} does not answer: {reason}") from None
+
+    def check_signing(self) -> None:
+        """Before a fit: raise ConfigError where the model that it makes would be refused as not signed."""
+        if self._signer is None and self.settings.model_signatures == "required":
+            raise ConfigError(
+                "MLCYCLE_MODEL_SIGNATURES=required, but MLCYCLE_MODEL_SIGNING_KEY is not set: what is "
+                "trained could not be used"
+            )
 
     def run_url(self, run_id: str) -> str:
         """Where people see a run."""
@@ -191,8 +205,6 @@ class Tracking:
 
     def log_file(self, run_id: str, path: str, data: bytes) -> None:
         """Keep an artifact (a plot, a page) with a run."""
-        import tempfile
-
         folder, _, name = path.rpartition("/")
         with tempfile.TemporaryDirectory(prefix="mlcycle-log-") as staged, self.speaking():
             (Path(staged) / name).write_bytes(data)
@@ -233,7 +245,22 @@ class Tracking:
         back.mkdir(parents=True, exist_ok=True)
         download(self.settings, uri, list_files(self.settings, uri), back)
         check_same(folder, back / "data" / folder.name)
+        self._sign(run_id, uri, back)
         return LoggedModel(uri, back)
+
+    def _sign(self, run_id: str, model_uri: str, back: Path) -> None:
+        """Sign what MLflow holds of a model, all of it: its ``MLmodel`` names code that is run, too."""
+        if self._signer is None:
+            return
+        name = model_uri.removeprefix("models:/")
+        bundle = self._signer.sign(name, manifest_of(back))
+        with tempfile.TemporaryDirectory(prefix="mlcycle-sign-") as staged, self.speaking():
+            (Path(staged) / SIGNATURE).write_bytes(bundle)
+            self.client.log_model_artifact(name, str(Path(staged) / SIGNATURE), "")
+        download(self.settings, model_uri, [SIGNATURE], back)
+        if (back / SIGNATURE).read_bytes() != bundle:
+            raise IntegrityError("MLflow did not give back the signature that was logged: try again")
+        self.log(run_id, tags={"mlcycle.signed_by": self._signer.hint[:16]})
 
     def register(self, run_id: str, model_uri: str, tags: Mapping[str, str]) -> int:
         """Register a run's model and return its version; once for a run, however often it is asked."""
@@ -281,7 +308,5 @@ class Tracking:
 
 def check_same(ours: Path, theirs: Path) -> None:
     """Raise IntegrityError unless both folders hold the same files."""
-    from mlcycle.adapters.tracking.model_files import manifest_of
-
     if manifest_of(ours) != manifest_of(theirs):
         raise IntegrityError("MLflow did not give back the files that were logged: try again")

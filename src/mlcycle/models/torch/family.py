@@ -38,9 +38,11 @@ class TorchModel(Model):
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1  # small matrices: more threads only wait for each other
         options.log_severity_level = 3
-        self._graph = graph
+        self.graph = graph  # ONNX
+        #: The network itself and inputs to trace it with: of a model that was just trained.
+        self.trained: tuple[nn.Module, Any] | None = None
         self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-        self._columns = Columns(card.encoder, self.missing_apart)
+        self.columns = Columns(card.encoder, self.missing_apart)
 
     @staticmethod
     @abstractmethod
@@ -67,6 +69,7 @@ class TorchModel(Model):
         worst = float(np.max(np.abs(model.predict(fitted.sample) - fitted.said)))
         if not worst <= 1e-4 * max(1.0, float(np.max(np.abs(fitted.said)))):
             raise IntegrityError(f"the exported network differs from the trained one by {worst:g}")
+        model.trained = fitted.trained
         return model
 
     @classmethod
@@ -78,25 +81,20 @@ class TorchModel(Model):
             return f"it is a {type(start).__name__}"
         return problem(cls, job, params, start)
 
-    @property
-    def graph(self) -> bytes:
-        """The ONNX graph."""
-        return self._graph
-
     def predict(self, frame: Any) -> Array:
         """Probability of the positive class, those of all classes, or the value."""
         found = np.empty((len(frame), *self.nothing.shape[1:]), dtype=np.float64)
         wanted = {item.name for item in self._session.get_inputs()}
         for start in range(0, len(frame), CHUNK):
             rows = frame.iloc[start : start + CHUNK]
-            given = {"codes": self._columns.codes(rows), "numbers": self._columns.numbers(rows)}
+            given = {"codes": self.columns.codes(rows), "numbers": self.columns.numbers(rows)}
             (predicted,) = self._session.run(None, {k: v for k, v in given.items() if k in wanted})
             found[start : start + CHUNK] = predicted
         return found
 
     def write(self, folder: Path) -> None:
         """Write the graph."""
-        (folder / WEIGHTS).write_bytes(self._graph)
+        (folder / WEIGHTS).write_bytes(self.graph)
 
     @classmethod
     def read(cls, folder: Path, card: Card) -> Self:

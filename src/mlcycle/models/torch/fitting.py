@@ -41,6 +41,9 @@ class Fitted:
     said: Array
     epoch: int  # whose weights these are
     encoder: Encoder
+    trained: tuple[
+        nn.Module, tuple[Tensor, Tensor]
+    ]  # the network with its last step, and inputs of the sample
 
 
 class Predictor(nn.Module):  # type: ignore[misc]
@@ -83,12 +86,12 @@ def fit(family: "type[TorchModel]", job: Job, params: TrainingParams, name: str)
         if isinstance(job.start, family):
             network.load_state_dict(weights(job.start.graph))
         best = Training(network.to(gang.device), goal, params, job, gang, name).run(train, validation)
-    predictor = Predictor(network.cpu().eval(), goal)
+    predictor = Predictor(network.cpu(), goal).eval()
     first = next(iter(later)).frame.iloc[:SAMPLE]
     sample = torch.from_numpy(columns.codes(first)), torch.from_numpy(columns.numbers(first))
     with torch.no_grad():
         said = predictor(*sample).double().numpy()
-    return Fitted(_export(predictor, sample), first, said, best.epoch, encoder)
+    return Fitted(_export(predictor, sample), first, said, best.epoch, encoder, (predictor, sample))
 
 
 def _settle(job: Job) -> None:

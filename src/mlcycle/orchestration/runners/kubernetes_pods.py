@@ -6,7 +6,7 @@ from math import ceil
 from typing import Any
 
 from mlcycle.contract import Request
-from mlcycle.domain.step_secrets import secret_names
+from mlcycle.domain.step_secrets import SIGNING_KEY, secret_names
 from mlcycle.errors import ConfigError
 from mlcycle.orchestration.placement import Placement
 from mlcycle.orchestration.runners.exchange import Exchange
@@ -209,7 +209,9 @@ def _tolerations(pool: Pool) -> list[Object]:
 
 
 def _secrets(env: Mapping[str, str], request: Request, role: str) -> Object:
-    """The role's Secret, and of the project's the keys that this step gets, as files named by variable."""
+    """The role's Secret, the key that signs models where the step trains one, and of the project's the keys
+    that this step gets, as files named by variable.
+    """
     base = env.get("MLCYCLE_KUBERNETES_SECRET")
     if not base:
         raise ConfigError(
@@ -217,8 +219,11 @@ def _secrets(env: Mapping[str, str], request: Request, role: str) -> Object:
             "NAME-ingest, NAME-train and so on"
         )
     sources: list[Object] = [{"secret": {"name": f"{base}-{role}"}}]
-    own = secret_names(request.project, request.step)
-    if own:
+    named = secret_names(request.project, request.step)
+    if SIGNING_KEY in named:
+        key = [{"key": SIGNING_KEY, "path": SIGNING_KEY}]
+        sources.append({"secret": {"name": f"{base}-signing", "items": key, "optional": True}})
+    if own := [name for name in named if name != SIGNING_KEY]:
         project = str(request.project.get("name", "")).replace("_", "-")
         items = [{"key": name, "path": name} for name in own]
         sources.append({"secret": {"name": f"{base}-project-{project}", "items": items, "optional": True}})

@@ -1,0 +1,84 @@
+"""ONNX graphs of a model, and what they say of rows."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from mlcycle.domain.metrics import Array
+from mlcycle.models.base import Model
+from mlcycle.models.export import trees
+from mlcycle.models.export.trees import NotConverted
+from mlcycle.models.matrix import matrix
+
+CHUNK = 1 << 16  # rows predicted at a time: memory stays bounded
+
+
+@dataclass(frozen=True)
+class Onnx:
+    """A graph, how rows become its inputs, and how near it has to be to the model it came from."""
+
+    graph: bytes
+    inputs: Callable[[Any], dict[str, Any]]
+    tolerance: float
+    reads: str  # for people
+
+    @cached_property
+    def _session(self) -> Any:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.log_severity_level = 3
+        return onnxruntime.InferenceSession(self.graph, options, providers=["CPUExecutionProvider"])
+
+    def predict(self, frame: Any) -> Array:
+        """Predictions (n,) for a pandas frame with the model's inputs."""
+        wanted = {item.name for item in self._session.get_inputs()}
+        found = np.empty(len(frame), dtype=np.float64)
+        for start in range(0, len(frame), CHUNK):
+            given = self.inputs(frame.iloc[start : start + CHUNK])
+            (said,) = self._session.run(
+                None, {name: value for name, value in given.items() if name in wanted}
+            )
+            found[start : start + CHUNK] = np.ravel(said)
+        return found
+
+
+def onnx_of(model: Model) -> Onnx:
+    """The model as ONNX. Raises NotConverted, which says why there is none."""
+    from mlcycle.models.torch.family import TorchModel
+
+    if isinstance(model, TorchModel):
+        return network_of(model)
+    estimator = getattr(model, "_estimator", None)
+    if estimator is None:
+        raise NotConverted(f"no conversion of family {model.card.family!r} to ONNX")
+    encoder = model.card.encoder
+    graph = trees.graph(estimator, [len(known) + 1 for known in encoder.categories.values()])
+    columns = [*encoder.categories, *encoder.numeric]
+    return Onnx(
+        graph,
+        lambda frame: {trees.ROWS: matrix(encoder, frame)},
+        1e-9,
+        f"{trees.ROWS}: double (n, {len(columns)}), {', '.join(columns)}; categories by their place in "
+        "model.json's encoder from 1 on, others 0, a missing number NaN",
+    )
+
+
+def network_of(model: Model) -> Onnx:
+    """A network's own graph. Raises NotConverted for any other model."""
+    from mlcycle.models.torch.family import TorchModel
+
+    if not isinstance(model, TorchModel):
+        raise NotConverted(f"family {model.card.family!r} is no network")
+    columns = model.columns
+    return Onnx(
+        model.graph,
+        lambda frame: {"codes": columns.codes(frame), "numbers": columns.numbers(frame)},
+        1e-4,
+        f"codes: int64 (n, {len(columns.rows)}), numbers: float (n, {columns.numeric}); by model.json's "
+        "encoder",
+    )

@@ -1,0 +1,148 @@
+"""Models in other formats say what the models themselves say; what cannot be made says why."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mlcycle import models
+from mlcycle.domain.metrics import measure
+from mlcycle.models.base import Model
+from mlcycle.models.export import compress, made
+from mlcycle.models.export.forms import Onnx, network_of, onnx_of
+from mlcycle.project.export import Export
+from tests.table_job import CATEGORICAL, NUMERIC, PARAMS, job, rows
+
+TREES: dict[str, dict[str, Any]] = {
+    "random_forest": {"n_estimators": 12, "min_samples_leaf": 5},
+    "hist_gradient_boosting": {"max_iter": 30, "min_samples_leaf": 5},
+}
+
+
+def fitted(name: str, task: str = "classification", of: Any = None, **params: Any) -> Model:
+    given = {**TREES.get(name, {}), **(PARAMS if name == "mlp" else {}), **params}
+    return models.family(name).fit(of or job(task), models.parse_params(name, given), name)
+
+
+def strange(frame: pd.DataFrame) -> pd.DataFrame:
+    """Rows with what training never had: cities, a shop, a price that is missing or lies on a threshold."""
+    frame = frame.copy()
+    frame.loc[frame.index[::3], "city"] = "Z"
+    frame.loc[frame.index[1::7], "city"] = None
+    frame.loc[frame.index[::5], "price"] = np.nan
+    frame.loc[frame.index[::11], "age"] = np.float32(frame["age"].median())
+    return frame
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+@pytest.mark.parametrize("name", TREES)
+def test_trees_say_the_same_as_onnx_also_of_what_they_have_never_seen(name: str, task: str) -> None:
+    model = fitted(name, task)
+    for frame in (rows(3000, 5, task).frame, strange(rows(3000, 6, task).frame)):
+        own = model.predict(frame)
+        assert np.max(np.abs(onnx_of(model).predict(frame) - own)) <= 1e-12 * max(1, np.max(np.abs(own)))
+
+
+@pytest.mark.parametrize("columns", [(CATEGORICAL, []), ([], NUMERIC)], ids=["names", "numbers"])
+def test_boosting_of_names_or_of_numbers_alone_is_converted(columns: tuple[list[str], list[str]]) -> None:
+    of = replace(job(), categorical=columns[0], numeric=columns[1])
+    model = fitted("hist_gradient_boosting", of=of)
+    frame = strange(rows(1000, 7).frame)
+    assert np.allclose(onnx_of(model).predict(frame), model.predict(frame), rtol=0, atol=1e-12)
+
+
+def test_a_tree_that_is_a_leaf_is_converted() -> None:
+    model = fitted("hist_gradient_boosting", "regression", max_iter=2, min_samples_leaf=1500)
+    frame = rows(10, 7).frame
+    assert np.ptp(model.predict(frame)) == 0
+    assert np.allclose(onnx_of(model).predict(frame), model.predict(frame), rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["rate_table", "linear"])
+def test_what_is_not_converted_says_why(name: str, tmp_path: Path) -> None:
+    params = {"by": ["city"]} if name == "rate_table" else {}
+    model = fitted(name, **params)
+    wanted = Export(onnx=True, exported_program=True, int8=True, prune=0.5)
+    found = write(model, wanted, tmp_path)
+    assert [one.name for one in found] == ["onnx", "exported_program", "int8", "pruned"]
+    assert all(name in one.reason for one in found)
+    told = json.loads((tmp_path / "export" / "export.json").read_text())["forms"]
+    assert told["onnx"] == {"reason": f"no conversion of family '{name}' to ONNX"}
+    assert [path.name for path in (tmp_path / "export").iterdir()] == ["export.json"]
+
+
+def write(model: Model, wanted: Export, folder: Path) -> list[made.Made]:
+    later = job().validation.whole()
+    return made.write(
+        model, wanted, later.frame, lambda said: measure("classification", later.labels, said), folder
+    )
+
+
+@pytest.fixture(scope="module")
+def network() -> Model:
+    return fitted("mlp")
+
+
+def test_forms_are_written_with_what_they_cost_and_lose(network: Model, tmp_path: Path) -> None:
+    found = {one.name: one.facts for one in write(network, Export(onnx=True, int8=True, prune=0.3), tmp_path)}
+    assert {name: one["file"] for name, one in found.items()} == {
+        "onnx": "export/model.onnx",
+        "int8": "export/int8.onnx",
+        "pruned": "export/pruned.onnx",
+    }
+    told = json.loads((tmp_path / "export" / "export.json").read_text())["forms"]
+    own = measure("classification", *_of(network))
+    for name in ("int8", "pruned"):
+        form = Onnx((tmp_path / told[name]["file"]).read_bytes(), network_of(network).inputs, 0, "")
+        later = job().validation.whole()
+        again = measure("classification", later.labels, form.predict(later.frame))
+        assert told[name]["figures"]["log_loss"] == pytest.approx(float(again["log_loss"]))  # type: ignore[arg-type]
+        assert told[name]["network_figures"]["log_loss"] == pytest.approx(float(own["log_loss"]))  # type: ignore[arg-type]
+        assert told[name]["worst"] > 0
+        assert told[name]["bytes"] == (tmp_path / told[name]["file"]).stat().st_size
+    assert told["onnx"]["worst"] <= 1e-6
+    assert told["pruned"]["deflated"] < told["pruned"]["network_deflated"]
+    metrics = dict(made.metrics(write(network, Export(int8=True), tmp_path / "again")))
+    assert {"export_int8_bytes", "export_int8_worst", "export_int8_validation_log_loss"} <= metrics.keys()
+
+
+def _of(model: Model) -> tuple[Any, Any]:
+    later = job().validation.whole()
+    return later.labels, model.predict(later.frame)
+
+
+def test_pruning_takes_the_smallest_weights_of_each_matrix(network: Model) -> None:
+    import onnx
+    from onnx import numpy_helper
+
+    def matrices(graph: bytes) -> dict[str, Any]:
+        model = onnx.load_from_string(graph)
+        used = {name for node in model.graph.node if node.op_type in compress.MATRICES for name in node.input}
+        return {
+            one.name: numpy_helper.to_array(one)
+            for one in model.graph.initializer
+            if one.name in used and len(one.dims) == 2
+        }
+
+    before, after = matrices(network.graph), matrices(compress.prune(network.graph, 0.25))  # type: ignore[attr-defined]
+    assert before
+    for name, weights in before.items():
+        gone = (after[name] == 0) & (weights != 0)
+        assert gone.sum() == int(0.25 * weights.size)
+        assert np.abs(weights[gone]).max() <= np.abs(weights[~gone]).min()
+        assert np.array_equal(after[name][~gone], weights[~gone])
+
+
+def test_a_form_that_says_something_else_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a converter does that forgets which way a missing number goes."""
+    model = fitted("random_forest")
+    right = onnx_of(model)
+    other = fitted("random_forest", seed=18)
+    monkeypatch.setattr(made, "onnx_of", lambda _: replace(onnx_of(other), tolerance=right.tolerance))
+    (one,) = write(model, Export(onnx=True), tmp_path)
+    assert one.reason.startswith("it differs from the model by ")
+    assert not (tmp_path / "export" / "model.onnx").exists()
