@@ -38,10 +38,15 @@ class Resources(Part):
 
 
 class Candidate(Part):
-    """A model family with its parameters."""
+    """A model family with its parameters.
+
+    ``calibrate``: a curve that its probabilities go through wherever they are used, fitted on the earlier
+    half of the validation rows and kept only where the later half says that it is surely better.
+    """
 
     family: Name
     params: dict[Name, JsonValue] = {}
+    calibrate: Literal["platt", "isotonic", "auto"] | None = None
     resources: Resources = Resources()
     search: Search | None = None
 
