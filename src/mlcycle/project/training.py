@@ -67,6 +67,7 @@ PartName = Literal[
     "behaviour",
     "importance",
     "dependence",
+    "shapley",
     "learning_curve",
 ]
 #: Those that ask for no further training.

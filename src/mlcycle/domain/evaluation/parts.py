@@ -14,6 +14,7 @@ from mlcycle.domain.evaluation import (
     learning_curve,
     recalibration,
     residuals,
+    shapley,
     threshold,
     weak_slices,
     worst,
@@ -64,6 +65,7 @@ PARTS: Final[dict[str, Part]] = {
     "behaviour": Part(behaviour.run),
     "importance": Part(importance.run),
     "dependence": Part(importance.dependence),
+    "shapley": Part(shapley.run),
     "learning_curve": Part(learning_curve.run),
 }
 
