@@ -176,6 +176,16 @@ class Project(Part):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _only_probabilities_are_calibrated(self) -> Self:
+        for name, candidate in self.candidates.items():
+            if candidate.calibrate and self.label.task != "classification":
+                raise ValueError(
+                    f"candidate {name!r}: calibrate: {candidate.calibrate} is of a class's probability, and "
+                    f"a {self.label.task} label has none: remove it"
+                )
+        return self
+
     def _named(self, column: str) -> str:
         """Where the file names a column that is nowhere."""
         if column == self.training.weight:

@@ -45,10 +45,14 @@ class Candidate(Part):
 
     ``start: champion`` goes on from the champion's model where the family can, on the rows of the newest
     ``window`` if one is given; else, and where it does not fit, each training begins anew on all rows.
+
+    ``calibrate``: a curve that its probabilities go through wherever they are used, fitted on the earlier
+    half of the validation rows and kept only where the later half says that it is surely better.
     """
 
     family: Name
     params: dict[Name, JsonValue] = {}
+    calibrate: Literal["platt", "isotonic", "auto"] | None = None
     resources: Resources = Resources()
     search: Search | None = None
     export: Export = Export()
@@ -94,6 +98,7 @@ PartName = Literal[
     "behaviour",
     "importance",
     "dependence",
+    "shapley",
     "learning_curve",
 ]
 #: Those that ask for no further training.

@@ -83,6 +83,8 @@ class Bench:
         )
 
     def _subject(self, candidate: Candidate) -> Subject:
+        from mlcycle.models.calibrated import calibrator_of
+
         project, card = self.context.project, candidate.model.card
         block = project.gate.block
         return Subject(
@@ -102,6 +104,8 @@ class Bench:
             train=self._train,
             refit=lambda share: self._refit(candidate, share),
             cost=self._cost(candidate),
+            earlier_blocks=blocks_of(self.validation.frame["event_time"], block),
+            served_curve=curve.method if (curve := calibrator_of(candidate.model)) else "",
         )
 
     def _beside(self, candidate: Candidate) -> dict[str, tuple[str, Array]]:
@@ -123,6 +127,7 @@ class Bench:
 
         from mlcycle.models import family, parse_params
         from mlcycle.models.base import Job
+        from mlcycle.models.calibrated import calibrator_of
 
         own, settings = self.context.project.candidates[candidate.name], self.context.settings
         self.context.progress(f"learning curve: {candidate.name} on {share:.0%} of the rows")
@@ -139,7 +144,8 @@ class Bench:
             report=lambda done, of, losses: self.context.superseded() if done == of else False,
         )
         fitted = family(own.family).fit(job, parse_params(own.family, own.params), own.family)
-        return fitted.predict(self.holdout.frame)
+        said, curve = fitted.predict(self.holdout.frame), calibrator_of(candidate.model)
+        return said if curve is None else curve(said)
 
     def _cost(self, candidate: Candidate) -> dict[str, float]:
         project = self.context.project

@@ -47,7 +47,10 @@ def run(context: StepContext) -> Outcome:
 
 def _beside(context: StepContext, champion: champions.Champion, output: Output) -> Outcome:
     project, manifest = context.project, read_manifest(context.artifacts, output)
-    card = _card(context, champion)
+    from mlcycle.models.calibrated import calibrator_of
+
+    model = _model(context, champion)
+    card = model.card
     recipe = project.candidates[champion.candidate].model_copy(
         update={"family": card.family, "params": card.params}
     )
@@ -80,10 +83,10 @@ def _beside(context: StepContext, champion: champions.Champion, output: Output) 
 
     data = (manifest, output.uri)
     both = (examples(learns), examples(watched))
-    return fitted(context, champion.candidate, data, both, publish, card)
+    return fitted(context, champion.candidate, data, both, publish, card, calibrator_of(model))
 
 
-def _card(context: StepContext, champion: champions.Champion) -> "Card":
+def _model(context: StepContext, champion: champions.Champion) -> "Model":
     from mlcycle.models import load
 
     folder = model_cache.fetch(
@@ -93,7 +96,7 @@ def _card(context: StepContext, champion: champions.Champion) -> "Card":
         champion.manifest,
         champion.manifest_digest,
     )
-    return load(folder).card
+    return load(folder)
 
 
 def _splits(card: "Card") -> tuple[tuple[Split, ...], tuple[Split, ...]]:

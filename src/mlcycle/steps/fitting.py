@@ -27,12 +27,14 @@ from mlcycle.domain.tasks import task_of
 from mlcycle.errors import ConfigError, MlcycleError, Superseded
 from mlcycle.project import Candidate
 from mlcycle.project.export import Export
+from mlcycle.steps.calibrating import calibrated
 from mlcycle.steps.context import Outcome, StepContext
 from mlcycle.steps.cross_validated import cross_validated, plan_of
 from mlcycle.steps.warm_start import begun
 from mlcycle.steps.weighed import weighed
 
 if TYPE_CHECKING:
+    from mlcycle.domain.evaluation.calibrator import Calibrator
     from mlcycle.domain.examples import Examples, Rows
     from mlcycle.models.base import Card, Job, Model, Params, Report
 
@@ -51,6 +53,7 @@ def fitted(
     examples: "tuple[Examples, Examples]",
     finish: "Finish",
     as_long_as: "Card | None" = None,
+    curve: "Calibrator | None" = None,
 ) -> Outcome:
     """Fit a candidate and log it; ``finish`` publishes what came of it.
 
@@ -62,10 +65,13 @@ def fitted(
         finish: takes what identifies the model, and the model; returns the outcome it has published.
         as_long_as: of an earlier fit, whose number of rounds is taken where it tells one. Without it the fit
             is also cross-validated, where the project says how.
+        curve: of the earlier fit, which the model's probabilities go through as well. Without ``as_long_as``
+            it is fitted where the candidate asks for it.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # idle threads of shared cores sleep, not spin
     project, candidate = context.project, context.project.candidates[name]
     from mlcycle.models import check_processes, family, parse_params
+    from mlcycle.models.calibrated import Calibrated
     from mlcycle.models.registry import check_task
 
     params = parse_params(candidate.family, candidate.params)
@@ -96,14 +102,17 @@ def fitted(
         clock = time.perf_counter()
         model = family(candidate.family).fit(job, params, candidate.family)
         seconds = time.perf_counter() - clock
-        values = {
-            "candidate": name,
-            **_log_fit(context, log, model, validation.whole(), seconds, candidate.export),
-        }
+        own, calibration = model, dict[str, Any]()
+        if curve is not None:
+            model = Calibrated(own, curve)
+        elif as_long_as is None and candidate.calibrate:
+            model, calibration = calibrated(context, log, own, validation.whole(), candidate.calibrate)
+        logged = _log_fit(context, log, model, validation.whole(), seconds, candidate.export)
+        values = {"candidate": name, **logged, **calibration}
         if begins:
             values["start"] = begins
         if job.start is None and as_long_as is None and project.split.cross_validation is not None:
-            found = cross_validated(context, tracking, run_id, job, model, params, train.whole())
+            found = cross_validated(context, tracking, run_id, job, own, params, train.whole())
             values |= {"cross_validation": found.document}
             values["metrics"] |= found.metrics
         outcome = finish(values, model)

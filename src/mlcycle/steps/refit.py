@@ -53,6 +53,7 @@ def _why(verdict: str, judged: models.ModelVersion) -> str:
 
 def _again(context: StepContext, judged: models.ModelVersion, manifest: DatasetManifest) -> Outcome:
     from mlcycle.models import load
+    from mlcycle.models.calibrated import calibrator_of
 
     project = context.project
     columns, task = columns_of(project), project.label.task
@@ -75,7 +76,9 @@ def _again(context: StepContext, judged: models.ModelVersion, manifest: DatasetM
         return _served(context, judged, values, whole.count, None if isinstance(seen, NotMeasured) else seen)
 
     uri = f"{context.artifacts.uri(f'datasets/{project.name}/{manifest.digest}/manifest.json')}"
-    return fitted(context, judged.candidate, (manifest, uri), (whole, watched), publish, before.card)
+    both, data = (whole, watched), (manifest, uri)
+    # The judged model's curve: of the rows that could fit another one the refit has learnt all.
+    return fitted(context, judged.candidate, data, both, publish, before.card, calibrator_of(before))
 
 
 def _as_judged(context: StepContext, judged: models.ModelVersion, problem: str) -> Outcome:

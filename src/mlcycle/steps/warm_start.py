@@ -87,8 +87,9 @@ def _champion(
 
 def _model(context: StepContext, version: models.ModelVersion) -> "Model":
     from mlcycle.models import load
+    from mlcycle.models.calibrated import Calibrated
 
-    return load(
+    found = load(
         model_cache.fetch(
             context.settings,
             context.artifacts,
@@ -97,6 +98,7 @@ def _model(context: StepContext, version: models.ModelVersion) -> "Model":
             version.manifest_digest,
         )
     )
+    return found.model if isinstance(found, Calibrated) else found
 
 
 def _problem(candidate: Candidate, job: "Job", params: "Params", model: "Model") -> str:

@@ -10,8 +10,10 @@ import pandas as pd
 import pytest
 
 from mlcycle import models
+from mlcycle.domain.evaluation.calibrator import Calibrator
 from mlcycle.domain.metrics import measure
 from mlcycle.models.base import Model
+from mlcycle.models.calibrated import Calibrated
 from mlcycle.models.export import compress, made
 from mlcycle.models.export.forms import Onnx, network_of, onnx_of
 from mlcycle.project.export import Export
@@ -146,3 +148,13 @@ def test_a_form_that_says_something_else_is_left_out(tmp_path: Path, monkeypatch
     (one,) = write(model, Export(onnx=True), tmp_path)
     assert one.reason.startswith("it differs from the model by ")
     assert not (tmp_path / "export" / "model.onnx").exists()
+
+
+def test_a_model_of_many_classes_or_with_a_curve_is_left_as_it_is_and_says_why(tmp_path: Path) -> None:
+    plain, many = fitted("mlp"), fitted("mlp", of=job("multiclass"))
+    frame, wanted = rows(50, 7).frame, Export(onnx=True, exported_program=True, int8=True)
+    curve = Calibrator(method="platt")
+    for model, why in ((many, "many classes"), (Calibrated(plain, curve), "curve")):
+        told = made.write(model, wanted, frame, lambda said: {}, tmp_path)
+        assert len(told) == 3
+        assert all(why in one.reason for one in told), told

@@ -14,6 +14,7 @@ from mlcycle.domain.evaluation import (
     learning_curve,
     recalibration,
     residuals,
+    shapley,
     threshold,
     weak_slices,
     worst,
@@ -74,6 +75,7 @@ PARTS: Final[dict[str, Part]] = {
     "behaviour": Part(behaviour.run, _one_answer),
     "importance": Part(importance.run),
     "dependence": Part(importance.dependence, _one_answer),
+    "shapley": Part(shapley.run, _one_answer),
     "learning_curve": Part(learning_curve.run),
 }
 

@@ -50,6 +50,8 @@ class Subject:
         refit: a model like this one, fitted on the newest share of the training rows: share -> its answers
             on the holdout; None where that is not possible.
         cost: what is known of it: seconds, rows, money.
+        earlier_blocks: (m,) of time, of the validation's rows.
+        served_curve: the calibration that the model's answers go through; empty where there is none.
     """
 
     task: Task
@@ -68,6 +70,8 @@ class Subject:
     train: Callable[[], Iterable[Rows]] = tuple
     refit: Callable[[float], Array] | None = None
     cost: Mapping[str, float] = field(default_factory=dict)
+    earlier_blocks: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    served_curve: str = ""
 
     @property
     def labels(self) -> Array:

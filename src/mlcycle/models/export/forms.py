@@ -9,6 +9,7 @@ import numpy as np
 
 from mlcycle.domain.metrics import Array
 from mlcycle.models.base import Model
+from mlcycle.models.calibrated import Calibrated
 from mlcycle.models.export import trees
 from mlcycle.models.export.trees import NotConverted
 from mlcycle.models.matrix import matrix
@@ -47,10 +48,18 @@ class Onnx:
         return found
 
 
+def _check(model: Model) -> None:
+    if isinstance(model, Calibrated):
+        raise NotConverted("its calibration curve is not converted: leave calibrate or export out")
+    if model.card.kind.many:
+        raise NotConverted("models of many classes are not converted")
+
+
 def onnx_of(model: Model) -> Onnx:
     """The model as ONNX. Raises NotConverted, which says why there is none."""
     from mlcycle.models.torch.family import TorchModel
 
+    _check(model)
     if isinstance(model, TorchModel):
         return network_of(model)
     estimator = getattr(model, "_estimator", None)
@@ -72,6 +81,7 @@ def network_of(model: Model) -> Onnx:
     """A network's own graph. Raises NotConverted for any other model."""
     from mlcycle.models.torch.family import TorchModel
 
+    _check(model)
     if not isinstance(model, TorchModel):
         raise NotConverted(f"family {model.card.family!r} is no network")
     columns = model.columns

@@ -81,7 +81,7 @@ def write(model: Model, wanted: Export, frame: Any, measure: Measure, folder: Pa
         return Made(made.name, {**made.facts, "reads": form.reads})
 
     def exported() -> Made:
-        data, inputs = program(model), network_of(model).inputs(shown)
+        inputs, data = network_of(model).inputs(shown), program(model)
         return equal("exported_program", "model.pt2", data, lambda: said(data, **inputs), 1e-4)
 
     def smaller(name: str, file: str, make: Callable[[bytes], bytes]) -> Made:

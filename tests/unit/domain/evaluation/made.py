@@ -68,6 +68,7 @@ def classes(rows: int = 1200, days: int = 12, **changes: Any) -> Subject:
         train=lambda: [known],
         refit=lambda share: probability(holdout),
         cost={"fit_seconds": 1.5},
+        earlier_blocks=blocks,
     )
     return replace(subject, **changes)
 

@@ -23,6 +23,7 @@ from mlcycle.domain.evaluation import (
     weak_slices,
     worst,
 )
+from mlcycle.domain.evaluation.calibrator import isotonic, log_odds
 from mlcycle.domain.examples import Rows
 from mlcycle.project.training import USUAL_PARTS, PartName
 from tests.unit.domain.evaluation.made import PAYOFF, Wishes, classes, frame_of, labels_of, numbers
@@ -56,28 +57,31 @@ def replace_threshold(value: float) -> object:
 
 def test_platt_mends_a_model_that_is_too_sure() -> None:
     subject = classes(4000)
-    too_sure = [
-        1 / (1 + np.exp(-2.5 * recalibration.log_odds(p))) for p in (subject.predictions, subject.before)
-    ]
+    too_sure = [1 / (1 + np.exp(-2.5 * log_odds(p))) for p in (subject.predictions, subject.before)]
     found = recalibration.run(replace(subject, predictions=too_sure[0], before=too_sure[1]))
     platt = found["curves"]["platt"]
     assert platt["better"]
+    assert platt["gain_on_own_rows"]["low"] > 0
+    assert sum(curve["kept"] for curve in found["curves"].values()) == 1
+    assert found["own_rows"] == {"fitted": 2000, "judged": 2000}
     assert platt["ece"]["value"] < found["ece"]["value"] / 2
     assert platt["log_loss"] < found["log_loss"]
 
 
 def test_a_calibrated_model_is_left_as_it_is() -> None:
     found = recalibration.run(classes(4000))
-    assert not any(curve["better"] for curve in found["curves"].values())
+    assert not any(curve["kept"] or curve["better"] for curve in found["curves"].values())
     assert found["ece"]["low"] == 0
 
 
 def test_isotonic_and_reliability_equal_scikit_learn() -> None:
     subject = classes(800)
     said = np.round(subject.predictions, 2)
-    ours = recalibration.isotonic(subject.labels, said)
+    ours = isotonic(subject.labels, said)
     theirs = IsotonicRegression(out_of_bounds="clip").fit(said, subject.labels)
-    np.testing.assert_allclose(ours(subject.before), theirs.predict(subject.before), atol=1e-9)
+    np.testing.assert_allclose(
+        ours(subject.before), theirs.predict(subject.before), atol=2e-7
+    )  # ours never says nought
     seen, due = calibration_curve(subject.labels, subject.predictions, n_bins=10, strategy="quantile")
     shown = recalibration.run(subject)["reliability"]
     np.testing.assert_allclose([point[0] for point in shown], due, atol=0.01)

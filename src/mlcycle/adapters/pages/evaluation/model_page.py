@@ -22,6 +22,7 @@ SECTIONS: dict[str, Sections] = {
     "fairness": rows_sections.fairness,
     "importance": rows_sections.importance,
     "dependence": rows_sections.dependence,
+    "shapley": rows_sections.shapley,
     "behaviour": rows_sections.behaviour,
     "coverage": rows_sections.coverage,
     "learning_curve": score_sections.learning_curve,

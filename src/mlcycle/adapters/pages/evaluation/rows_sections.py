@@ -89,6 +89,30 @@ def importance(document: Document, found: Found) -> list[Section]:
     return [Section("Importance", text + _sampled(found), [("importance", drawn.importance(found))])]
 
 
+def shapley(document: Document, found: Found) -> list[Section]:
+    """What moves answers away from the usual one: over rows, and of the worst rows."""
+    text = (
+        "Shapley values, drawn (Strumbelj and Kononenko 2014), with one standard error: by how much an input "
+        f"moves the answer away from that of rows drawn at random; {found['rows']}. "
+    )
+    moved = [
+        [name, f"{number(each['mean_size'])} ± {number(each['error'])}"]
+        for name, each in found["columns"].items()
+    ]
+    single = []
+    for row in found["worst"]:
+        most = list(row["inputs"].items())[:4]
+        by = "; ".join(f"{n} = {e['is']}: {e['value']:+.3f} ± {e['error']:.3f}" for n, e in most)
+        single.append([number(row["label"]), number(row["answer"]), number(row["usual"]), by])
+    head = ["label", "answer", "usual answer", "inputs that move it most"]
+    return [
+        Section("What moves answers", text, head=["input", "mean size"], rows=moved),
+        Section(
+            "What moved the worst rows", "Those with the greatest loss of the sample.", head=head, rows=single
+        ),
+    ]
+
+
 def dependence(document: Document, found: Found) -> list[Section]:
     """Answers along columns."""
     if not found["columns"]:

@@ -70,20 +70,31 @@ def threshold(document: Document, found: Found) -> list[Section]:
 
 def calibration(document: Document, found: Found) -> list[Section]:
     """Reliability, and whether a fitted curve is better."""
-    rows = [["as it is", figure(found["ece"]), number(found["ece_plain"]), number(found["log_loss"]), "", ""]]
+    rows = [
+        ["as it is", figure(found["ece"]), number(found["ece_plain"]), number(found["log_loss"]), "", "", ""]
+    ]
     for name, curve in found["curves"].items():
         rows.append(
             [
                 *(name, figure(curve["ece"]), number(curve["ece_plain"]), number(curve["log_loss"])),
                 *(figure(curve["gain"]), "yes" if curve["better"] else "no"),
+                # A document of an earlier version has neither.
+                figure(curve["gain_on_own_rows"]) if "gain_on_own_rows" in curve else "",
             ]
         )
+    served = found.get("served")
     text = (
-        "Curves are fitted on the validation rows and judged on these; they are told of, not served. "
-        "Calibration error: chance cancels from the first figure; the plain one is above nought by luck "
-        "alone."
+        f"What the model says goes through its {served} curve already: 'as it is' is with it. "
+        if served
+        else "No curve is served. "
+    )
+    text += (
+        "The curves below are fitted on the earlier half of the validation rows and judged on the later half "
+        "(last column) and on these. Calibration error: chance cancels from the first figure; the plain one "
+        "is above nought by luck alone."
     )
     head = ["", "calibration error", "plain", "log loss", "gain in log loss", "surely better"]
+    head.append("gain on the later half")
     return [Section("Calibration", text, [("reliability", drawn.reliability(found))], head, rows)]
 
 

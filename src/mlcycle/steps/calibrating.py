@@ -1,0 +1,52 @@
+"""The curve of one fit: chosen within the validation rows, logged, and kept where it is surely better."""
+
+import json
+from typing import TYPE_CHECKING, Any, Protocol
+
+from mlcycle.domain.evaluation.figure import plain
+from mlcycle.domain.evaluation.own_rows import Asked, choose
+from mlcycle.steps.context import StepContext
+from mlcycle.steps.opening import blocks_of
+
+if TYPE_CHECKING:
+    from mlcycle.adapters.tracking.server import Tracking
+    from mlcycle.domain.examples import Rows
+    from mlcycle.models.base import Model
+
+
+class Log(Protocol):
+    """Where a fit is logged."""
+
+    tracking: "Tracking"
+    run_id: str
+
+
+def calibrated(
+    context: StepContext, log: Log, model: "Model", validation: "Rows", asked: Asked
+) -> "tuple[Model, dict[str, Any]]":
+    """The model with the curve that is surely better, or as it is; and what is told of it.
+
+    The MLflow run gets ``calibration.json``: each curve's gain in log loss on rows of its own.
+    """
+    from mlcycle.models.calibrated import Calibrated
+
+    chosen = choose(
+        validation.labels,
+        model.predict(validation.frame),
+        blocks_of(validation.frame["event_time"], context.project.gate.block),
+        asked,
+        validation.weights,
+    )
+    served = chosen.calibrator.method if chosen.calibrator is not None else ""
+    context.progress(f"calibration: {chosen.why}")
+    document = {
+        "asked": asked,
+        "served": served,
+        "why": chosen.why,
+        "gains": {name: plain(gain) for name, gain in chosen.gains.items()},
+        "rows_fitted": chosen.fitted,
+        "rows_judged": chosen.judged,
+    }
+    log.tracking.log_file(log.run_id, "calibration.json", json.dumps(document, indent=1).encode())
+    told = {"calibration": served or "none"}
+    return (model if chosen.calibrator is None else Calibrated(model, chosen.calibrator)), told
