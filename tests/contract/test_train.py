@@ -13,7 +13,8 @@ from mlcycle.adapters.tracking.server import Tracking
 from mlcycle.adapters.warehouse.connection import Warehouse
 from mlcycle.contract import Handover, Status
 from mlcycle.ledger import attempts
-from mlcycle.steps import fitting
+from mlcycle.steps import fit_run
+from mlcycle.steps.fit_run import FitRun
 from tests.conftest import Platform
 from tests.snapshots import JANUARY, Trained, flights, flights_project
 
@@ -254,21 +255,21 @@ def test_a_row_weighs_the_same_in_its_part_as_among_all(
 def test_an_attempt_that_was_replaced_stops_training(
     trained: Trained, dataset: Handover, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fitting, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(fit_run, "LOOK_SECONDS", 0.0)
     document = trained.project.document()
     document["candidates"]["network"]["params"]["epochs"] = 200
     trained.project = type(trained.project).model_validate(document)
     rounds: list[int] = []
-    told = fitting._CurveLog.__call__
+    told = FitRun.__call__
 
-    def and_then_replaced(log: fitting._CurveLog, done: int, of: int, losses: dict[str, float]) -> bool:
+    def and_then_replaced(log: FitRun, done: int, of: int, losses: dict[str, float]) -> bool:
         rounds.append(done)
         if done == 2:  # as a retry does while this one was taken for dead
             with Warehouse(trained.settings()).transaction() as cursor:
                 attempts.open_attempt(cursor, trained.request("train", "replaced"), trained.project.name)
         return told(log, done, of, losses)
 
-    monkeypatch.setattr(fitting._CurveLog, "__call__", and_then_replaced)
+    monkeypatch.setattr(FitRun, "__call__", and_then_replaced)
     result = trained.train(dataset, "network", work="replaced")
     assert result.error is not None
     assert result.error.kind == "superseded"

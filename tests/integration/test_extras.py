@@ -48,7 +48,7 @@ PIECES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 }
 #: Imported by a function that is called only where another extra is installed.
 ELSEWHERE = {
-    "steps/fitting.py": ("torch",),  # asked for a GPU, which only families of the torch extra use
+    "steps/fit_job.py": ("torch",),  # asked for a GPU, which only families of the torch extra use
     "models/lightgbm.py": ("lightgbm",),  # the family of that name has an extra of its own
     # exports that a candidate asks for; without the extras the reason is told instead
     "models/export/trees.py": ("onnx",),

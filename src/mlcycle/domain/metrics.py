@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlcycle.domain.class_metrics import f1_influence, macro_f1, of_label, present, row_error
+from mlcycle.domain.own_metrics import own_metric
 from mlcycle.domain.tasks import task_of
 from mlcycle.errors import InputError
 
@@ -141,8 +142,27 @@ def _wherever_defined(metric: Metric) -> Metric:
     return read
 
 
-METRICS: Final[dict[str, Metric]] = {
-    name: _wherever_defined(metric)
+class _Metrics(dict[str, Metric]):
+    """Ours, and whatever an installed package brings; ConfigError for a name that nobody does."""
+
+    def __missing__(self, name: str) -> Metric:
+        own = own_metric(name)
+        return _wherever_defined(
+            lambda labels, said, weights: float(np.average(own.rows(labels, said), weights=weights))
+        )
+
+
+class _RowLosses(dict[str, Callable[[Array, Array], Array]]):
+    """The same; a score of which more is better is a loss with its sign turned."""
+
+    def __missing__(self, name: str) -> Callable[[Array, Array], Array]:
+        own = own_metric(name)
+        sign = -1.0 if own.higher_is_better else 1.0
+        return lambda labels, said: sign * own.rows(labels, said)
+
+
+METRICS: Final = _Metrics(
+    (name, _wherever_defined(metric))
     for name, metric in {
         "log_loss": log_loss,
         "roc_auc": roc_auc,
@@ -153,17 +173,23 @@ METRICS: Final[dict[str, Metric]] = {
         "macro_f1": macro_f1,
         "macro_roc_auc": macro_roc_auc,
     }.items()
-}
+)
 #: The loss of a row, for the metrics that are means over rows (``rmse``: the root of one).
-ROW_LOSSES: Final[dict[str, Callable[[Array, Array], Array]]] = {
-    "log_loss": row_log_loss,
-    "brier": row_squared_error,
-    "rmse": row_squared_error,
-    "mae": row_absolute_error,
-    "accuracy": row_error,
-}
-#: Metrics of which more is better; of all others less is.
+ROW_LOSSES: Final = _RowLosses(
+    {
+        "log_loss": row_log_loss,
+        "brier": row_squared_error,
+        "rmse": row_squared_error,
+        "mae": row_absolute_error,
+        "accuracy": row_error,
+    }
+)
 HIGHER: Final = frozenset({"roc_auc", "accuracy", "macro_f1", "macro_roc_auc"})
+
+
+def more_is_better(metric: str) -> bool:
+    """Whether it is a score; else it is a loss. Raises ConfigError for a metric that there is not."""
+    return metric in HIGHER or (metric not in METRICS and own_metric(metric).higher_is_better)
 
 
 def influence(metric: str, labels: Array, predictions: Array) -> Array | NotMeasured:
@@ -182,7 +208,7 @@ def influence(metric: str, labels: Array, predictions: Array) -> Array | NotMeas
         return _macro_auc_influence(labels, predictions)
     losses = ROW_LOSSES[metric](labels, predictions)
     mean = losses.mean()
-    found: Array = mean - losses if metric in HIGHER else losses - mean
+    found: Array = mean - losses if more_is_better(metric) else losses - mean
     if metric == "rmse" and mean > 0:
         found = found / (2 * np.sqrt(mean))
     return found
@@ -227,7 +253,7 @@ def gain(metric: str, old: Reading, new: Reading) -> Reading:
     for reading in (old, new):
         if isinstance(reading, NotMeasured):
             return reading
-    return float(new - old if metric in HIGHER else old - new)  # type: ignore[operator]
+    return float(new - old if more_is_better(metric) else old - new)  # type: ignore[operator]
 
 
 def check_metric(metric: str, task: str) -> None:

@@ -11,7 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlcycle.domain.interval import MIN_BLOCKS, Spread
-from mlcycle.domain.metrics import HIGHER, METRICS, Array, NotMeasured, Reading, check_rows, gain, influence
+from mlcycle.domain.metrics import (
+    METRICS,
+    Array,
+    NotMeasured,
+    Reading,
+    check_rows,
+    gain,
+    influence,
+    more_is_better,
+)
 from mlcycle.errors import InputError
 
 ROUNDING = 1e-12  # of a prediction
@@ -76,5 +85,5 @@ def gained_by_row(metric: str, labels: Array, old: Array, new: Array) -> Array |
     before, after = influence(metric, labels, old), influence(metric, labels, new)
     if isinstance(before, NotMeasured) or isinstance(after, NotMeasured):
         return before if isinstance(before, NotMeasured) else after
-    found: Array = after - before if metric in HIGHER else before - after
+    found: Array = after - before if more_is_better(metric) else before - after
     return found

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from mlcycle.domain.metrics import METRICS, NotMeasured, Reading
+from mlcycle.domain.metrics import METRICS, NotMeasured, Reading, more_is_better
 from mlcycle.domain.monitors import Measurement
 from mlcycle.domain.prediction_limit import spread
 from mlcycle.domain.tasks import TASKS
@@ -22,6 +22,8 @@ def expected(metric: str, predictions: Array) -> Reading:
     does not see the label change for the same inputs. Not measured for a regression's metric: a
     point prediction tells nothing of its own error.
     """
+    if metric not in METRICS:
+        return NotMeasured(f"{metric} is another package's: what is to be expected of it is not known")
     if metric not in TASKS["classification"].metrics:
         return NotMeasured("a regression's error cannot be told without labels")
     labels = np.concatenate([np.ones_like(predictions), np.zeros_like(predictions)])
@@ -34,7 +36,7 @@ def relative_increase(metric: str, value: float, reference: float) -> float:
 
     The loss of an AUC is what it lacks of 1. A reference without loss is taken as 1e-9.
     """
-    now, before = (1 - x if metric == "roc_auc" else x for x in (value, reference))
+    now, before = (1 - x if more_is_better(metric) else x for x in (value, reference))
     return now / max(before, 1e-9) - 1
 
 
@@ -72,7 +74,7 @@ def estimate(
     half = float(special.stdtrit(usual.freedom[0], 0.5 + confidence / 2) * usual.errors(1)[0])
     middle = now + float(usual.mean[0])
     low, high = middle - half, middle + half
-    better = high if metric == "roc_auc" else low
+    better = high if more_is_better(metric) else low
     worse = relative_increase(metric, better, holdout) > 0
     typical = float(np.abs(off).mean())
     message = (

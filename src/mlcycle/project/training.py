@@ -113,7 +113,7 @@ class Evaluation(Part):
     change with. ``directions``: numeric inputs of which more must mean a higher answer (up), or a lower one.
     """
 
-    metric: Literal["log_loss", "roc_auc", "brier", "rmse", "mae", "accuracy", "macro_f1", "macro_roc_auc"]
+    metric: Name  # what a candidate is chosen by; another package may bring it
     heuristic: Name  # the candidate that stands for what people do without learning
     slices: list[Name] = []
     parts: list[PartName] = USUAL_PARTS

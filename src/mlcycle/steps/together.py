@@ -11,7 +11,7 @@ from mlcycle.contract import ExitCode, Request, Result, Status, code_version
 from mlcycle.project import Project
 from mlcycle.settings import Settings
 from mlcycle.steps.context import StepContext
-from mlcycle.steps.fitting import follow
+from mlcycle.steps.fit_gang import follow
 from mlcycle.steps.runtime import run_step
 
 

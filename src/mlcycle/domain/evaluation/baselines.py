@@ -1,6 +1,11 @@
 """What else one could do: answer at random, always the same, by the heuristic, with the champion."""
 
+import numpy as np
+
+from mlcycle.domain import own_metrics
 from mlcycle.domain.evaluation import of_classes, of_many, of_numbers
+from mlcycle.domain.evaluation.bootstrap import codes_of, ratio, sums
+from mlcycle.domain.evaluation.bootstrap import figures as interval_figures
 from mlcycle.domain.evaluation.figure import SURE, Figure, plain
 from mlcycle.domain.evaluation.subject import Subject
 from mlcycle.domain.metrics import METRICS, Array, NotMeasured
@@ -26,7 +31,21 @@ def figures(subject: Subject) -> dict[str, object]:
         found = of_numbers.of_rows(
             subject.labels, subject.predictions, subject.blocks, subject.holdout.weights
         )
-    return {name: plain(figure) for name, figure in found.items()}
+    return {name: plain(figure) for name, figure in {**found, **_own(subject)}.items()}
+
+
+def _own(subject: Subject) -> dict[str, Figure]:
+    """Those of other packages."""
+    asked = (subject.labels, subject.predictions)
+    own = [each for each in own_metrics.of_task(subject.task.name) if each.name not in METRICS]
+    if not own:
+        return {}
+    weights = subject.holdout.weights
+    stands = np.ones(len(subject.labels)) if weights is None else weights
+    codes, count = codes_of(subject.blocks)
+    rows = sums(stands, codes, count)
+    means = {each.name: ratio(sums(stands * each.rows(*asked), codes, count), rows) for each in own}
+    return interval_figures({name: METRICS[name](*asked, weights) for name in means}, means, count, {})
 
 
 def at_random(subject: Subject) -> Array:

@@ -31,10 +31,16 @@ class Task(ABC):
 
     def check_metric(self, metric: str) -> None:
         """Raise ConfigError where the metric does not measure the task."""
-        if metric not in self.metrics:
-            known = ", ".join(self.metrics)
+        from mlcycle.domain import own_metrics
+        from mlcycle.domain.metrics import METRICS
+
+        if metric in self.metrics:
+            return
+        known = [*self.metrics, *(each.name for each in own_metrics.of_task(self.name))]
+        if metric in METRICS or metric not in known:
             raise ConfigError(
-                f"evaluation.metric {metric!r} does not measure a {self.name}: choose one of {known}"
+                f"evaluation.metric {metric!r} does not measure a {self.name}: choose one of "
+                f"{', '.join(known)} (or install who brings it: entry points {own_metrics.GROUP})"
             )
 
     def check_labels(self, labels: "Array", split: str) -> None:
@@ -53,11 +59,16 @@ class Task(ABC):
     def readings(
         self, labels: "Array", predictions: "Array", weights: "Array | None" = None
     ) -> "dict[str, Reading]":
-        """Every metric of the task. Raises InputError for no rows, or values that are not finite."""
+        """Every metric of the task, those of other packages too.
+
+        Raises InputError for no rows, or values that are not finite.
+        """
+        from mlcycle.domain import own_metrics
         from mlcycle.domain.metrics import METRICS, check_rows
 
         check_rows(labels, predictions)
-        return {name: METRICS[name](labels, predictions, weights) for name in self.metrics}
+        others = [each.name for each in own_metrics.of_task(self.name) if each.name not in METRICS]
+        return {name: METRICS[name](labels, predictions, weights) for name in (*self.metrics, *others)}
 
     def curve_loss(self, labels: "Array", predictions: "Array") -> float:
         """Mean loss over rows, as learning curves show it: of a number squared, in the label's unit."""
