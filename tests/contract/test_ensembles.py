@@ -159,7 +159,7 @@ def test_stacking_learns_from_predictions_of_rows_not_learnt() -> None:
     assert log_loss(some.labels, np.clip(heart.predict(frame), 0.01, 0.99)) < 0.6 * log_loss(
         some.labels, np.full(some.count, some.labels.mean())
     )
-    numbers = dict(zip(["heart", "table"], final._coefficients.numbers, strict=True))
+    numbers = dict(zip(["heart", "table"], final._coefficients[0].numbers, strict=True))
     assert numbers["heart"] < numbers["table"]
 
 
