@@ -45,13 +45,18 @@ def main() -> None:
 
 
 def prepared(
-    project: Project, settings: dict[str, Settings], folder: Path, threads: int
+    project: Project,
+    settings: dict[str, Settings],
+    folder: Path,
+    threads: int,
+    first: str = FIRST,
+    last: str = LAST,
 ) -> tuple[Job, Callable[[Split], Rows], DatasetManifest]:
-    """The flights through feature tables, join and snapshot: a fit's job, and the rows of each split."""
+    """A project's data through feature tables, join and snapshot: a fit's job, and the rows of each split."""
     print("loading January to October and computing features ...", flush=True)
-    deliver(Warehouse(settings["ingest"]), project, FIRST, LAST)
+    deliver(Warehouse(settings["ingest"]), project, first, last)
     for step in ("features", "dataset"):
-        result = run_step(request(step, project, FIRST, LAST), settings["train"])
+        result = run_step(request(step, project, first, last), settings["train"])
         if result.exit_code:
             raise SystemExit(f"{step}: {result.message}")
         print(f"{step}: {result.message} ({result.seconds:.1f} s)", flush=True)
