@@ -38,3 +38,10 @@ def plain(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
+
+
+def cell(value: Any) -> Any:
+    """A value of a column as JSON knows it: a number, None where it is missing, else a text."""
+    if value is None or value != value:
+        return None
+    return value if isinstance(value, int | float | bool) else str(value)

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from mlcycle.domain.evaluation.figure import plain
+from mlcycle.domain.evaluation.figure import cell, plain
 from mlcycle.domain.evaluation.subject import SEED, Subject
 from mlcycle.domain.metrics import Array
 
@@ -104,7 +104,7 @@ def run(subject: Subject) -> dict[str, Any]:
                     "usual": found.base[i],
                     "inputs": {
                         names[j]: {
-                            "is": str(rows[names[j]].iloc[i]),
+                            "is": cell(rows[names[j]].iloc[i]),
                             "value": found.values[i, j],
                             "error": found.errors[i, j],
                         }

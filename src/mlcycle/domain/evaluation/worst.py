@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from mlcycle.domain.evaluation.figure import plain
+from mlcycle.domain.evaluation.figure import cell, plain
 from mlcycle.domain.evaluation.groups import largest, texts_of
 from mlcycle.domain.evaluation.subject import LARGE, Subject
 
@@ -25,11 +25,11 @@ def run(subject: Subject) -> dict[str, Any]:
     frame, names = subject.holdout.frame, [*subject.categorical, *subject.numeric]
     rows = [
         {
-            **{name: _cell(frame[name].iloc[at]) for name in ("entity_key", "event_time") if name in frame},
+            **{name: cell(frame[name].iloc[at]) for name in ("entity_key", "event_time") if name in frame},
             "label": subject.labels[at],
             "prediction": subject.predictions[at],
             "loss": loss[at],
-            **{name: _cell(frame[name].iloc[at]) for name in names},
+            **{name: cell(frame[name].iloc[at]) for name in names},
         }
         for at in order[:ROWS].tolist()
     ]
@@ -57,10 +57,3 @@ def _values(subject: Subject, top: Any) -> list[dict[str, Any]]:
             among, usual = float(own[top].mean()), float(own.mean())
             found.append({"name": f"{name}={value}", "among_worst": among, "among_all": usual})
     return sorted(found, key=lambda each: each["among_all"] - each["among_worst"])[:SHOWN]
-
-
-def _cell(value: Any) -> Any:
-    """A value as JSON knows it."""
-    if value is None or value != value:
-        return None
-    return value if isinstance(value, int | float | bool) else str(value)

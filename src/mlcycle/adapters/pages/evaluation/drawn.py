@@ -59,21 +59,26 @@ def abstention(found: Mapping[str, Any], loss: str) -> bytes:
     return png(figure)
 
 
-def importance(found: Mapping[str, Any], most: int = 20) -> bytes:
+def importance(found: Mapping[str, Any]) -> bytes:
     """By how much the loss grows without each column's information."""
-    columns = list(found["columns"].items())[:most][::-1]
+    bars = {name: (each["mean"], each["spread"]) for name, each in found["columns"].items()}
+    return _by_column(bars, f"growth of the mean {found['loss']}", "Columns dealt out anew")
+
+
+def shapley(found: Mapping[str, Any]) -> bytes:
+    """By how much each column moves an answer, on average."""
+    bars = {name: (each["mean_size"], each["error"]) for name, each in found["columns"].items()}
+    return _by_column(bars, "mean size of what it moves an answer by", "Shapley values")
+
+
+def _by_column(bars: Mapping[str, tuple[float, float]], label: str, title: str, most: int = 20) -> bytes:
+    """A bar with its error for each of the first columns."""
+    columns = list(bars.items())[:most][::-1]
+    sizes, errors = ([each[i] for _, each in columns] for i in (0, 1))
     figure, axes = canvas(6.4, 0.9 + 0.27 * len(columns))
-    names = [name for name, _ in columns]
-    axes.barh(
-        names,
-        [c["mean"] for _, c in columns],
-        xerr=[c["spread"] for _, c in columns],
-        color=ACCENT,
-        ecolor=INK,
-        height=0.6,
-    )
+    axes.barh([name for name, _ in columns], sizes, xerr=errors, color=ACCENT, ecolor=INK, height=0.6)
     axes.axvline(0, color=INK, linewidth=1)
-    axes.set(xlabel=f"growth of the mean {found['loss']}", title="Columns dealt out anew")
+    axes.set(xlabel=label, title=title)
     return png(figure)
 
 

@@ -95,22 +95,22 @@ def shapley(document: Document, found: Found) -> list[Section]:
         "Shapley values, drawn (Strumbelj and Kononenko 2014), with one standard error: by how much an input "
         f"moves the answer away from that of rows drawn at random; {found['rows']}. "
     )
-    moved = [
-        [name, f"{number(each['mean_size'])} ± {number(each['error'])}"]
-        for name, each in found["columns"].items()
-    ]
     single = []
     for row in found["worst"]:
         most = list(row["inputs"].items())[:4]
-        by = "; ".join(f"{n} = {e['is']}: {e['value']:+.3f} ± {e['error']:.3f}" for n, e in most)
+        by = "; ".join(f"{n} = {_given(e['is'])}: {e['value']:+.3f} ± {e['error']:.3f}" for n, e in most)
         single.append([number(row["label"]), number(row["answer"]), number(row["usual"]), by])
     head = ["label", "answer", "usual answer", "inputs that move it most"]
     return [
-        Section("What moves answers", text, head=["input", "mean size"], rows=moved),
+        Section("What moves answers", text, [("shapley", drawn.shapley(found))]),
         Section(
             "What moved the worst rows", "Those with the greatest loss of the sample.", head=head, rows=single
         ),
     ]
+
+
+def _given(value: object) -> str:
+    return "missing" if value is None else number(value)
 
 
 def dependence(document: Document, found: Found) -> list[Section]:
