@@ -46,7 +46,7 @@ def mlflow_server(folder: Path, port: int) -> Iterator[str]:
     ]
     env = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
     # The first start creates the database.
-    with _serving("mlflow", command, folder, port, "/health", env=env, ready_within=90) as url:
+    with _serving("mlflow", command, folder, port, "/health", env=env, ready_within=240) as url:
         yield url
 
 
@@ -77,7 +77,7 @@ def evidently_ui(folder: Path, port: int, secret: str, server: Postgres) -> Iter
         *("--conf-path", str(folder / "config.json")),
     ]
     env = {"DO_NOT_TRACK": "1"}
-    with _serving("evidently", command, folder, port, "/api/version", env=env, ready_within=60) as url:
+    with _serving("evidently", command, folder, port, "/api/version", env=env, ready_within=180) as url:
         yield url
 
 
@@ -85,7 +85,7 @@ def evidently_ui(folder: Path, port: int, secret: str, server: Postgres) -> Iter
 def world_server(folder: Path, port: int) -> Iterator[str]:
     """The demo's source system. Yields its URL."""
     command = ["-m", "mlcycle.demo.world", "--port", str(port), "--state", str(folder)]
-    with _serving("world", command, folder, port, "/health", env={}, ready_within=30) as url:
+    with _serving("world", command, folder, port, "/health", env={}, ready_within=120) as url:
         yield url
 
 
