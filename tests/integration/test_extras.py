@@ -18,7 +18,7 @@ TORCH = (
     "models/deep_cross_net.py",
     *(
         f"models/torch/{name}.py"
-        for name in ("blocks", "fitting", "gang", "interrupt", "loop", "meter", "rows")
+        for name in ("blocks", "fitting", "gang", "held", "interrupt", "loop", "meter", "rows", "start")
     ),
 )
 #: What each extra must carry, and what must not come along with it.
