@@ -146,6 +146,7 @@ def whims(chance: random.Random, platform: Platform) -> tuple[Living, set[str], 
     for number in range(HOURS):
         result = found.tick(number)
         assert all(one.exit_code == 0 or one.status is Status.WAITING for one in result.values()), result
+    tell(platform, found)
     never = {keys[hour] for hour, kind in kinds.items() if kind == "never"}
     declared = {keys[hour] for hour, kind in kinds.items() if kind == "declared"}
     return found, never, declared
@@ -158,6 +159,16 @@ def declare(platform: Platform, found: Living, key: str) -> None:
     params = {"reason": "chance says so"}
     for _ in run_stage(found.hourly.project, "absent", execute, last=key, params=params):
         pass
+
+
+def tell(platform: Platform, found: Living) -> None:
+    """The project's next alert step, whichever stage's: a run of ingest that brought something has none of its own."""
+
+    def execute(request):  # type: ignore[no-untyped-def]
+        return run_step(request, platform.settings("train"))
+
+    for _, result in run_stage(found.hourly.project, "alerts", execute):
+        assert result.exit_code == 0, result
 
 
 def check_whims(found: Living, never: set[str], declared: set[str]) -> None:
