@@ -313,6 +313,14 @@ def writers(platform: Platform, work: str) -> list[int]:
     return sorted(order.index(token) for (token,) in found)
 
 
+def published_by(platform: Platform, work: str) -> list[int]:
+    """Tokens of the attempts whose publications of a work there are."""
+    owner = platform.owner()
+    found = owner.query("select token from ledger.publication where work = %s order by 1", (work,))
+    owner.close()
+    return [token for (token,) in found]
+
+
 def allow_second_records(platform: Platform) -> None:
     """Take the publications' key away, which refuses a second record of one work by itself: what holds
     then is the guard that is tried.
