@@ -62,3 +62,36 @@ class Told:
             of = done if ended and self.early else self.last
             self.stop = bool(self.report(round_, of, losses)) or self.stop
             self.rounds = round_
+
+
+class Together:
+    """Rounds of several fits, one after the other, told as one: the mean of their losses, when all have ended.
+
+    While they run it is only asked whether to stop; then no further fit has more than the rounds it needs to
+    be a model.
+    """
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self._losses: list[list[dict[str, float]]] = []
+        self._stop = False
+
+    def of(self, at: int, count: int) -> Report:
+        """The reporter of fit ``at`` of ``count``."""
+        self._losses.append([])
+        own = self._losses[-1]
+
+        def told(done: int, of: int, losses: dict[str, float]) -> bool:
+            own.append(losses)
+            self._stop = self._stop or bool(self._report(at * of + done, count * of, {}))
+            return self._stop
+
+        return told
+
+    def tell(self) -> None:
+        """Report every round; a fit that ended earlier counts with its last losses."""
+        most = max(map(len, self._losses))
+        for at in range(most):
+            rounds = [own[min(at, len(own) - 1)] for own in self._losses]
+            mean = {name: sum(each[name] for each in rounds) / len(rounds) for name in rounds[0]}
+            self._report(at + 1, most, mean)

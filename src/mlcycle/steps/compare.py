@@ -72,7 +72,7 @@ class Known:
 def run(context: StepContext) -> Outcome:
     """Compare. The verdict is an answer, not a failure: the step is ok either way."""
     project = context.project
-    check_metric(project.evaluation.metric, project.label.task)
+    check_metric(project.evaluation.metric, project.label.task, project.label.quantiles)
     with context.warehouse.transaction() as cursor:
         known = _known(context, cursor)
     challenger, manifest = known.challenger, known.manifest

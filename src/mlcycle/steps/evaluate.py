@@ -53,7 +53,7 @@ def run(context: StepContext) -> Outcome:
     """Evaluate the candidates of one training."""
     project = context.project
     metric, task = project.evaluation.metric, project.label.task
-    check_metric(metric, task)
+    check_metric(metric, task, project.label.quantiles)
     output = context.handover("dataset").outputs.get("manifest")
     if output is None:
         raise InputError("step 'dataset' handed over no manifest: run it again")

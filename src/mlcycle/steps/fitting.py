@@ -59,7 +59,7 @@ def fitted(
     project, candidate = context.project, context.project.candidates[name]
     params = parse_params(candidate.family, candidate.params)
     check_processes(candidate.family, candidate.resources.processes)
-    check_task(candidate.family, project.label.task)
+    check_task(candidate.family, project.label.task, project.label.quantiles)
     folder = folder_of(context.settings, work_id(context))
     run = FitRun.begin(context, name, candidate, data[0])
     try:

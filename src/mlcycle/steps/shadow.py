@@ -26,7 +26,7 @@ from mlcycle.steps.opening import blocks_of, opened
 def run(context: StepContext) -> Outcome:
     """Compare. That the shadow is no better is an answer, not a failure: the step is ok either way."""
     project, shadow = context.project, _trained(context)
-    check_metric(project.evaluation.metric, project.label.task)
+    check_metric(project.evaluation.metric, project.label.task, project.label.quantiles)
     output = context.handover("dataset").outputs.get("manifest")
     if output is None:
         raise InputError("step 'dataset' handed over no manifest: run it again")
