@@ -24,7 +24,10 @@ def by_level(labels: Array, said: Array) -> Array:
 
 
 def row_pinball(labels: Array, said: Array) -> Array:
-    """(n,) the pinball loss of each row, the mean over its quantiles. Raises InputError for a point forecast."""
+    """(n,) the pinball loss of each row, the mean over its quantiles.
+
+    Raises InputError for a point forecast.
+    """
     found: Array = by_level(labels, _checked(said)).mean(axis=1)
     return found
 

@@ -52,7 +52,7 @@ def middle(levels: Sequence[float] | Array) -> int:
 
 
 def rearranged(values: Array) -> Array:
-    """(n, q) the same values in ascending order: no quantile lies above one of a higher level.
+    """(n, q) the same values in ascending order: no quantile is above one of a higher level.
 
     Where fits of several levels cross, sorting brings them no farther from the true quantiles:
     V. Chernozhukov, I. Fernandez-Val and A. Galichon, "Quantile and Probability Curves Without Crossing",
@@ -94,7 +94,7 @@ def word(level: float) -> str:
 
 
 def intervals(levels: Sequence[float] | Array) -> list[tuple[int, int, float]]:
-    """Central intervals among levels: places of both ends, and the share that one should hold; widest first."""
+    """Central intervals among levels, the widest first: places of both ends, and the share it should hold."""
     found = []
     for low, level in enumerate(levels):
         if level >= MEDIAN:

@@ -93,7 +93,9 @@ class Boosting(QuantileModel):
             for at, level in enumerate(job.quantiles)
         ]
         together.tell()
-        rounds = {word(level): int(each.n_iter_) for level, each in zip(job.quantiles, estimators, strict=True)}
+        rounds = {
+            word(level): int(each.n_iter_) for level, each in zip(job.quantiles, estimators, strict=True)
+        }
         card = Card.of(job, name, params, encoder, cls.libraries, max(rounds.values()), rounds)
         return cls(card, estimators)
 
@@ -137,7 +139,12 @@ def _files(card: Card) -> list[str]:
 
 
 def _grown(
-    job: Job, params: BoostingParams, learnt: tuple[Any, ...], later: dict[str, Any], report: Report, level: float = 0
+    job: Job,
+    params: BoostingParams,
+    learnt: tuple[Any, ...],
+    later: dict[str, Any],
+    report: Report,
+    level: float = 0,
 ) -> Any:
     """An estimator with all its rounds; ``level`` of the quantile that it is to say, 0: none."""
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
@@ -161,7 +168,9 @@ def _grown(
         n_iter_no_change=params.patience if stops else last,
         warm_start=True,
     )
-    facts = f"{params.model_dump_json()} {len(learnt[1])} {job.rounds}" + (f" {level} {last}" if level else "")
+    facts = f"{params.model_dump_json()} {len(learnt[1])} {job.rounds}" + (
+        f" {level} {last}" if level else ""
+    )
     kept = Kept(job.checkpoints, "boosting", facts)
     estimator = _resumed(kept) or estimator
     done = int(getattr(estimator, "n_iter_", 0))

@@ -65,10 +65,9 @@ class Told:
 
 
 class Together:
-    """Rounds of several fits, one after the other, told as one: the mean of their losses, when all have ended.
+    """Rounds of several fits, one after the other, told as one, by the mean of their losses.
 
-    While they run it is only asked whether to stop; then no further fit has more than the rounds it needs to
-    be a model.
+    While they run nothing is told and it is only asked whether to stop: the fits after that have one round.
     """
 
     def __init__(self, report: Report) -> None:

@@ -123,7 +123,10 @@ class RateTable(QuantileModel):
                 for key, _ in table["rates"]
             ]
             default, rates = table["default"], [rate for _, rate in table["rates"]]
-            shape = (len(rates) + 1, *(() if (width := len(card.classes) or len(card.quantiles)) == 0 else (width,)))
+            shape = (
+                len(rates) + 1,
+                *(() if (width := len(card.classes) or len(card.quantiles)) == 0 else (width,)),
+            )
             if np.array([*rates, default], dtype=np.float64).shape != shape:
                 raise ValueError("its rates are not of the card's classes or quantiles")
             return cls(card, default, keys, rates)

@@ -88,6 +88,7 @@ PartName = Literal[
     "baselines",
     "threshold",
     "calibration",
+    "quantiles",
     "abstention",
     "residuals",
     "slices",

@@ -54,6 +54,7 @@ def _why(verdict: str, judged: models.ModelVersion) -> str:
 def _again(context: StepContext, judged: models.ModelVersion, manifest: DatasetManifest) -> Outcome:
     from mlcycle.models import load
     from mlcycle.models.calibrated import calibrator_of
+    from mlcycle.models.quantile_models import said as said_by
 
     project = context.project
     columns, task = columns_of(project), project.label.task
@@ -68,8 +69,9 @@ def _again(context: StepContext, judged: models.ModelVersion, manifest: DatasetM
     def publish(values: dict[str, Any], model: "Model") -> Outcome:
         holdout = read_split(context.artifacts, manifest, "holdout", columns, context.scratch)
         labels = labels_of(holdout, "holdout", task)
-        metric, said = project.evaluation.metric, model.predict(holdout)
-        problem = unlike(metric, labels, before.predict(holdout), said)
+        metric, levels = project.evaluation.metric, project.label.quantiles
+        said = said_by(model, holdout, levels)
+        problem = unlike(metric, labels, said_by(before, holdout, levels), said)
         if problem:
             return _as_judged(context, judged, problem)
         seen = METRICS[metric](labels, said, None)

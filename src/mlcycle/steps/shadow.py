@@ -56,7 +56,9 @@ def run(context: StepContext) -> Outcome:
         )
     labels = labels_of(rows, "holdout", project.label.task)
     context.progress(f"shadow and champion number {champion.seq} predict {len(labels)} rows")
-    new = _model(context, shadow).predict(rows)
+    from mlcycle.models.quantile_models import said
+
+    new = said(_model(context, shadow), rows, project.label.quantiles)
     old = opened(context, champion, rows, manifest).predictions
     paired = paired_blocks(project.evaluation.metric, labels, old, new, blocks)
     return _judged(context, shadow, paired, len(labels), manifest)

@@ -30,7 +30,7 @@ class Task(ABC):
     fit_title: ClassVar[str]  # of the plot that shows predictions beside labels
 
     def check_metric(self, metric: str, quantiles: Sequence[float] = ()) -> None:
-        """Raise ConfigError where the metric does not measure the task; ``quantiles`` are the label's levels."""
+        """Raise ConfigError where the metric does not measure the task; ``quantiles``: the label's levels."""
         from mlcycle.domain import own_metrics
         from mlcycle.domain.metrics import METRICS
 

@@ -1,4 +1,7 @@
-"""A number; a prediction is its expected value (n,), or said quantiles (n, q, 2), see ``domain.quantiles``."""
+"""A number; predictions are its expected values (n,), or its quantiles (n, q, 2).
+
+The latter as ``domain.quantiles`` has them.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -75,7 +78,7 @@ class Regression(Task):
         weights: "Array | None" = None,
         quantiles: Sequence[float] = (),
     ) -> "Array":
-        """The zero rule: the mean of the training's labels; (rows, q, 2) their quantiles where those are asked."""
+        """The zero rule: the mean of the training's labels, or (rows, q, 2) their quantiles."""
         import numpy as np
 
         from mlcycle.domain.quantiles import of_labels, paired

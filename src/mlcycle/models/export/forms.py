@@ -53,6 +53,8 @@ def _check(model: Model) -> None:
         raise NotConverted("its calibration curve is not converted: leave calibrate or export out")
     if model.card.kind.many:
         raise NotConverted("models of many classes are not converted")
+    if model.card.quantiles:
+        raise NotConverted("models of quantiles are not converted")
 
 
 def onnx_of(model: Model) -> Onnx:

@@ -50,7 +50,7 @@ class Fitted:
 class Predictor(nn.Module):  # type: ignore[misc]
     """The network with its last step: a probability or those of all classes, or the label in its own unit.
 
-    Its quantiles ascend: sorting them brings crossed ones no farther from the true ones (``domain.quantiles``).
+    Quantiles are sorted: crossed ones come no farther from the true ones by it (``domain.quantiles``).
     """
 
     def __init__(self, network: nn.Module, goal: Goal) -> None:
