@@ -85,9 +85,10 @@ class Bench:
 
     def _subject(self, candidate: Candidate) -> Subject:
         from mlcycle.models.calibrated import calibrator_of
+        from mlcycle.models.conformal import shifts_of
 
         project, card = self.context.project, candidate.model.card
-        block = project.gate.block
+        block, curve = project.gate.block, calibrator_of(candidate.model)
         return Subject(
             task=task_of(project.label.task),
             payoff=project.value,
@@ -108,7 +109,7 @@ class Bench:
             refit=lambda share: self._refit(candidate, share),
             cost=self._cost(candidate),
             earlier_blocks=blocks_of(self.validation.frame["event_time"], block),
-            served_curve=curve.method if (curve := calibrator_of(candidate.model)) else "",
+            served_curve="conformal" if shifts_of(candidate.model) else curve.method if curve else "",
         )
 
     def _beside(self, candidate: Candidate) -> dict[str, tuple[str, Array]]:
@@ -131,6 +132,7 @@ class Bench:
         from mlcycle.models import family, parse_params
         from mlcycle.models.base import Job
         from mlcycle.models.calibrated import calibrator_of
+        from mlcycle.models.conformal import Conformal, shifts_of
         from mlcycle.models.quantile_models import said as said_by
 
         own, settings = self.context.project.candidates[candidate.name], self.context.settings
@@ -149,6 +151,8 @@ class Bench:
             report=lambda done, of, losses: self.context.superseded() if done == of else False,
         )
         fitted = family(own.family).fit(job, parse_params(own.family, own.params), own.family)
+        if (shifts := shifts_of(candidate.model)) is not None:
+            fitted = Conformal(fitted, shifts)
         said, curve = said_by(fitted, self.holdout.frame, job.quantiles), calibrator_of(candidate.model)
         return said if curve is None else curve(said)
 

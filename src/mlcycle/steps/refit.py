@@ -54,6 +54,7 @@ def _why(verdict: str, judged: models.ModelVersion) -> str:
 def _again(context: StepContext, judged: models.ModelVersion, manifest: DatasetManifest) -> Outcome:
     from mlcycle.models import load
     from mlcycle.models.calibrated import calibrator_of
+    from mlcycle.models.conformal import shifts_of
     from mlcycle.models.quantile_models import said as said_by
 
     project = context.project
@@ -80,7 +81,15 @@ def _again(context: StepContext, judged: models.ModelVersion, manifest: DatasetM
     uri = f"{context.artifacts.uri(f'datasets/{project.name}/{manifest.digest}/manifest.json')}"
     both, data = (whole, watched), (manifest, uri)
     # The judged model's curve: of the rows that could fit another one the refit has learnt all.
-    return fitted(context, judged.candidate, data, both, publish, before.card, calibrator_of(before))
+    return fitted(
+        context,
+        judged.candidate,
+        data,
+        both,
+        publish,
+        before.card,
+        shifts_of(before) or calibrator_of(before),
+    )
 
 
 def _as_judged(context: StepContext, judged: models.ModelVersion, problem: str) -> Outcome:
