@@ -2,9 +2,10 @@
 
 Y. Romano, E. Patterson and E. Candes, "Conformalized Quantile Regression", NeurIPS 2019, each tail alone
 (their theorem 2): of rows that are exchangeable with those of the shift, a label lies below the shifted
-quantile of a level under .5 with at most that probability, above one over .5 with at most one less it,
+quantile of a level under .5 with at most that probability, above one of .5 or more with at most one less it,
 whatever the model is and however labels are spread. Both together give a central interval its share at least.
-It is an average over all rows, not of each kind of row; and rows of another time are not exchangeable.
+It is an average over all rows, not of each kind of row; and rows of another time are not exchangeable. The
+median is shifted as a level over .5 is: were it not, sorting could undo what the others were shifted by.
 """
 
 import math
@@ -24,7 +25,7 @@ from mlcycle.domain.quantiles import levels_of, paired, rearranged, values_of
 
 
 class Shifts(BaseModel):
-    """What is added to each level's quantile, in the label's unit; nothing to the median.
+    """What is added to each level's quantile, in the label's unit.
 
     ``rows`` are those that it is from.
     """
@@ -42,7 +43,7 @@ class Shifts(BaseModel):
 
 def least_rows(levels: Sequence[float] | Array) -> int:
     """Rows without which the outermost level has no finite shift."""
-    return max(math.ceil(1 / min(each, 1 - each)) - 1 for each in levels)
+    return max(math.ceil(1 / min(each, 1 - each) - 1e-9) - 1 for each in levels)
 
 
 def fit(labels: Array, said: Array) -> Shifts:
@@ -55,9 +56,6 @@ def fit(labels: Array, said: Array) -> Shifts:
         raise ValueError(f"{count} rows, the outermost quantile needs {least} at least")
     found = []
     for level, value in zip(levels, values.T, strict=True):
-        if level == MEDIAN:
-            found.append(0.0)
-            continue
         missed = value - labels if level < MEDIAN else labels - value
         rank = math.ceil(max(level, 1 - level) * (count + 1) - 1e-9)
         reach = float(np.partition(missed, rank - 1)[rank - 1])
