@@ -1,7 +1,7 @@
 """What predicted quantiles are worth: conformal shifts on made-up labels, and the weather's October.
 
-Run: ``python -m benchmarks.quantiles simulate`` (a minute) and ``python -m benchmarks.quantiles weather`` (ten);
-both tables are docs/quantiles.md's.
+Run: ``python -m benchmarks.quantiles simulate``, ``drifted`` (a minute each) and ``weather`` (ten); the
+tables are docs/quantiles.md's.
 """
 
 import sys
@@ -46,7 +46,8 @@ def simulate() -> None:
                 found.append([*held, chosen is not None])
             before, after_, then, share = np.mean(found, axis=0)
             spread = np.std(np.array(found)[:, 1])
-            print(f"| {noise} | {model} | {before:.3f} | {after_:.3f} | {spread:.3f} | {share:.2f} | {then:.3f} |")
+            cells = f"{before:.3f} | {after_:.3f} | {spread:.3f} | {share:.2f} | {then:.3f}"
+            print(f"| {noise} | {model} | {cells} |", flush=True)
 
 
 def drifted() -> None:
@@ -102,13 +103,16 @@ def weather() -> None:
     project = Project.model_validate({**document, "split": {**SPLIT, "min_rows": 10_000}})
     with postgres() as (server, folder):
         settings = warehouse(server, folder)
-        job, rows, manifest = prepared(project, settings, folder, 1, *REACH["weather"])
+        job, _, manifest = prepared(project, settings, folder, 1, *REACH["weather"])
         store, columns = ArtifactStore(settings["train"].artifacts_url), [*columns_of(project), "event_time"]
         october = read_split(store, manifest, "holdout", columns, folder / "october")
         september = read_split(store, manifest, "validation", columns, folder / "september")
     labels, block = labels_of(october, "holdout", "regression"), project.gate.block
     blocks, earlier = (blocks_of(each["event_time"], block) for each in (october, september))
-    job, known = replace(job, quantiles=tuple(WEATHER_LEVELS)), rows("validation").labels
+    job, known = (
+        replace(job, quantiles=tuple(WEATHER_LEVELS)),
+        labels_of(september, "validation", "regression"),
+    )
     names = ("pinball", "coverage_80", "width_80", "interval_score_80", "coverage_90")
     print(f"| candidate | {' | '.join(names)} | mae | fit, CPU s |\n{8 * '|---'}|")
 

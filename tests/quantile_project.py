@@ -1,5 +1,6 @@
 """A made-up project of quantiles: minutes of parcels' ways, more spread the farther they go; always the same."""
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -41,7 +42,7 @@ def document(**label: Any) -> dict[str, Any]:
             "delay": "1 day",
             **label,
         },
-        "candidates": CANDIDATES,
+        "candidates": copy.deepcopy(CANDIDATES),
         "split": {"holdout": "10 days", "validation": "10 days", "history": "60 days", "min_rows": 500},
         "evaluation": {"metric": "pinball", "heuristic": "by_shop", "slices": ["shop"]},
         "gate": {
@@ -49,6 +50,8 @@ def document(**label: Any) -> dict[str, Any]:
             "guardrails": {"figures": [{"path": "figures.coverage_80", "at_least": 0.6}]},
         },
     }
+    if not found["label"]["quantiles"]:
+        found["candidates"]["boosting"].pop("calibrate")
     return found
 
 

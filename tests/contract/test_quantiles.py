@@ -107,7 +107,6 @@ def test_a_champion_that_says_one_number_is_compared_with_and_goes_on_serving(tr
     document["evaluation"] |= {"metric": "mae"}
     document["split"] |= {"holdout": "7 days", "validation": "4 days"}
     document["gate"] = {"min_rows": 500}
-    document["candidates"]["boosting"] = {**document["candidates"]["boosting"], "calibrate": None}
     before = Trained(trained.platform, Project.model_validate(document), trained.mlflow_url)
     dataset = before.ok(run(before, "dataset", key(LEARNT - 10))).handover
     before.register(dataset, "by_shop", "boosting")

@@ -35,7 +35,7 @@ class QuantileModel(Model):
 
     def quantiles(self, frame: Any) -> Array:
         """(n, q) in the order of the card's levels, ascending in each row."""
-        return rearranged(self.raw(frame))
+        return rearranged(self.raw(frame)) if self.card.quantiles else super().quantiles(frame)
 
     def raw(self, frame: Any) -> Array:
         """(n, q) as each level was learnt; those of two levels may cross."""

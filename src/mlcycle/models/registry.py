@@ -42,7 +42,10 @@ MANY_CLASSES: Final = frozenset(
 #: Those of ours that learn quantiles of a number.
 QUANTILES: Final = frozenset(
     FAMILIES[name]
-    for name in ("rate_table", "hist_gradient_boosting", "mlp", "wide_and_deep", "deep_cross", "dlrm")
+    for name in (
+        *("rate_table", "linear", "hist_gradient_boosting", "lightgbm"),
+        *("mlp", "wide_and_deep", "deep_cross", "dlrm"),
+    )
 )
 
 
