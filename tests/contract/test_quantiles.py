@@ -98,6 +98,8 @@ def test_quantiles_go_from_delivery_to_what_was_served(trained: Trained) -> None
 
     watched = trained.ok(run(trained, "monitor", last))
     assert watched.metrics["pinball"] == pytest.approx(pinball(labels, said))
+    held = (values[:, 0] <= labels) & (labels <= values[:, 2])
+    assert watched.metrics["coverage_80"] == pytest.approx(held.mean())
     assert mae(labels, said) == pytest.approx(np.abs(labels - values[:, 1]).mean())
 
 

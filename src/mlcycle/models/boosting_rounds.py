@@ -72,25 +72,31 @@ class Together:
 
     def __init__(self, report: Report) -> None:
         self._report = report
-        self._losses: list[list[dict[str, float]]] = []
+        self._losses: list[dict[int, dict[str, float]]] = []
         self._stop = False
 
     def of(self, at: int, count: int) -> Report:
         """The reporter of fit ``at`` of ``count``."""
-        self._losses.append([])
+        self._losses.append({})
         own = self._losses[-1]
 
         def told(done: int, of: int, losses: dict[str, float]) -> bool:
-            own.append(losses)
+            own[done] = losses
             self._stop = self._stop or bool(self._report(at * of + done, count * of, {}))
             return self._stop
 
         return told
 
     def tell(self) -> None:
-        """Report every round; a fit that ended earlier counts with its last losses."""
-        most = max(map(len, self._losses))
-        for at in range(most):
-            rounds = [own[min(at, len(own) - 1)] for own in self._losses]
-            mean = {name: sum(each[name] for each in rounds) / len(rounds) for name in rounds[0]}
-            self._report(at + 1, most, mean)
+        """Report every round; a fit that ended earlier counts with its last losses.
+
+        A round that a dead attempt has told of a fit is known no more, and is left out.
+        """
+        if not all(self._losses):
+            return
+        most = max(map(max, self._losses))
+        for at in range(1, most + 1):
+            rounds = [own.get(min(at, max(own))) for own in self._losses]
+            known = [each for each in rounds if each is not None]
+            if len(known) == len(rounds):
+                self._report(at, most, {name: sum(e[name] for e in known) / len(known) for name in known[0]})

@@ -5,17 +5,17 @@ from typing import TYPE_CHECKING, Any
 
 from mlcycle.domain.evaluation.conformal import Shifts, choose
 from mlcycle.domain.evaluation.figure import plain
-from mlcycle.steps.calibrating import Log
 from mlcycle.steps.context import StepContext
 from mlcycle.steps.opening import blocks_of
 
 if TYPE_CHECKING:
+    from mlcycle.adapters.tracking.server import Tracking
     from mlcycle.domain.examples import Rows
     from mlcycle.models.base import Model
 
 
 def conformal(
-    context: StepContext, log: Log, model: "Model", validation: "Rows"
+    context: StepContext, tracking: "Tracking", run_id: str, model: "Model", validation: "Rows"
 ) -> "tuple[Model, dict[str, Any]]":
     """The model with the shifts that help, or as it is; and what is told of it.
 
@@ -41,7 +41,7 @@ def conformal(
         "rows_fitted": chosen.fitted,
         "rows_judged": chosen.judged,
     }
-    log.tracking.log_file(log.run_id, "conformal.json", json.dumps(document, indent=1).encode())
+    tracking.log_file(run_id, "conformal.json", json.dumps(document, indent=1).encode())
     told = {"calibration": "conformal" if chosen.shifts is not None else "none"}
     return (model if chosen.shifts is None else Conformal(model, chosen.shifts)), told
 

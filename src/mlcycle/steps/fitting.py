@@ -124,7 +124,7 @@ def _fit(
     elif curve is not None:
         model = Calibrated(own, curve)
     elif asked == "conformal":
-        model, told = conformal(context, run, own, validation.whole())
+        model, told = conformal(context, run.tracking, run.run_id, own, validation.whole())
     elif asked:
         model, told = calibrated(context, run, own, validation.whole(), asked)
     values = {**run.keep(model, validation.whole(), seconds, candidate.export), **told}

@@ -15,6 +15,7 @@ from mlcycle.domain.metrics import pinball
 from mlcycle.domain.quantiles import of_labels, point, values_of
 from mlcycle.domain.tasks import task_of
 from mlcycle.errors import ConfigError, InputError, IntegrityError
+from mlcycle.models import boosting, kept, lightgbm
 from mlcycle.models.base import Job, Model
 from mlcycle.models.conformal import FILE, Conformal
 from mlcycle.models.export.forms import onnx_of
@@ -91,6 +92,32 @@ def test_a_refit_takes_each_levels_own_rounds(name: str) -> None:
 def test_a_stop_ends_the_fits_that_follow_after_a_round(name: str) -> None:
     model = fitted(name, job("regression", lambda *_: True, quantiles=LEVELS, count=300))
     assert model.card.member_rounds == {"10": 1, "50": 1, "90": 1}
+
+
+@pytest.mark.parametrize(("name", "module"), [("hist_gradient_boosting", boosting), ("lightgbm", lightgbm)])
+def test_a_killed_fit_goes_on_with_the_levels_that_were_done(
+    name: str, module: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "ROUNDS", 2)
+    monkeypatch.setattr(kept, "EVERY", 0.0)
+    changes = {"hist_gradient_boosting": {"max_iter": 6}, "lightgbm": {"num_iterations": 6}}[name]
+    on = job("regression", quantiles=LEVELS, count=300, checkpoints=tmp_path)
+    frame = on.validation.whole().frame
+    undisturbed = fitted(name, replace(on, checkpoints=None), **changes)
+    asked: list[int] = []
+
+    def kills(done: int, of: int, _: dict[str, float]) -> None:
+        asked.append(done)
+        if done == 6 + 5:  # of the second level
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fitted(name, replace(on, report=kills), **changes)
+    asked.clear()
+    again = fitted(name, replace(on, report=lambda done, of, losses: asked.append(done)), **changes)
+    assert np.array_equal(said(again, frame, LEVELS), said(undisturbed, frame, LEVELS))
+    if name == "lightgbm":  # scikit-learn's losses are kept with the trees, and told again
+        assert min(each for each in asked if each > 6) == 6 + 5
 
 
 def test_a_model_of_other_levels_is_asked_between_its_own() -> None:

@@ -46,9 +46,10 @@ def parsed(values: "pa.ChunkedArray", levels: "pa.ChunkedArray", points: Array) 
     Rows of other levels are read between their own by a straight line, those that have a prediction alone
     (n,) as that.
     """
-    given, at = values.to_pylist(), levels.to_pylist()
-    if not (known := [text for text in at if text is not None]):
+    if levels.null_count == len(levels):
         return None
+    given, at = values.to_pylist(), levels.to_pylist()
+    known = [text for text in at if text is not None]
     wanted = numbers(known[-1])
     found = at_levels(points, wanted)
     kinds = np.array(["" if text is None else text for text in at], dtype=object)
