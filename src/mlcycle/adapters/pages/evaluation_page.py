@@ -41,7 +41,8 @@ def render(
     metric, task = project.evaluation.metric, project.label.task
     bounds = manifest.splits["holdout"]
     zero = measured[0]
-    names = list(best.metrics)
+    # Of quantiles each level's own would be a score of columns: the model's page has them.
+    names = [name for name in best.metrics if not name.startswith(("pinball_", "below_", "interval_score_"))]
     table = [
         [
             one.name,
