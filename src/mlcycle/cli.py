@@ -575,11 +575,11 @@ def _check_parts(path: Path, project: "Project") -> None:
             key = f"candidates.{name}: "
             parse_params(candidate.family, candidate.params)
             check_processes(candidate.family, candidate.resources.processes)
-            check_task(candidate.family, project.label.task)
+            check_task(candidate.family, project.label.task, project.label.quantiles)
             if candidate.search:
                 space_of(candidate)
         key = ""  # said by the error itself
-        check_metric(project.evaluation.metric, project.label.task)
+        check_metric(project.evaluation.metric, project.label.task, project.label.quantiles)
         if project.retrain.schedule:
             check_cron(project.retrain.schedule)
         key = "source.tables: "

@@ -2,12 +2,12 @@
 
 Labels and predictions are float64 arrays of one length; a classification label is 0 or 1 and its
 prediction the probability of 1. Of many classes a label is the class's number and predictions are
-(n, classes). Every metric takes optional row weights, and none of them looks at time
-or at the model. A metric that is not defined on some rows is :class:`NotMeasured` with the reason, never
-NaN: JSON and the ledger know no NaN.
+(n, classes); said quantiles are (n, q, 2), and what measures a number measures their median. Every metric
+takes optional row weights, and none of them looks at time or at the model. A metric that is not defined on
+some rows is :class:`NotMeasured` with the reason, never NaN: JSON and the ledger know no NaN.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol, overload
 
@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 from mlcycle.domain.class_metrics import f1_influence, macro_f1, of_label, present, row_error
 from mlcycle.domain.own_metrics import own_metric
+from mlcycle.domain.quantile_metrics import row_interval_score, row_pinball
+from mlcycle.domain.quantiles import are, point
 from mlcycle.domain.tasks import task_of
 from mlcycle.errors import InputError
 
@@ -53,13 +55,13 @@ def row_log_loss(labels: Array, predictions: Array) -> Array:
 
 def row_squared_error(labels: Array, predictions: Array) -> Array:
     """Squared error of each row."""
-    error: Array = (predictions - labels) ** 2
+    error: Array = (point(predictions) - labels) ** 2
     return error
 
 
 def row_absolute_error(labels: Array, predictions: Array) -> Array:
     """Absolute error of each row."""
-    error: Array = np.abs(predictions - labels)
+    error: Array = np.abs(point(predictions) - labels)
     return error
 
 
@@ -86,6 +88,16 @@ def rmse(labels: Array, predictions: Array, weights: Array | None = None) -> flo
 def mae(labels: Array, predictions: Array, weights: Array | None = None) -> float:
     """Mean absolute error, in the label's unit."""
     return float(np.average(row_absolute_error(labels, predictions), weights=weights))
+
+
+def pinball(labels: Array, predictions: Array, weights: Array | None = None) -> float:
+    """Mean pinball loss over rows and quantiles, in the label's unit."""
+    return float(np.average(row_pinball(labels, predictions), weights=weights))
+
+
+def interval_score(labels: Array, predictions: Array, weights: Array | None = None) -> float:
+    """Mean interval score over rows and central intervals, in the label's unit."""
+    return float(np.average(row_interval_score(labels, predictions), weights=weights))
 
 
 def roc_auc(labels: Array, predictions: Array, weights: Array | None = None) -> Reading:
@@ -148,7 +160,7 @@ class _Metrics(dict[str, Metric]):
     def __missing__(self, name: str) -> Metric:
         own = own_metric(name)
         return _wherever_defined(
-            lambda labels, said, weights: float(np.average(own.rows(labels, said), weights=weights))
+            lambda labels, said, weights: float(np.average(own.rows(labels, point(said)), weights=weights))
         )
 
 
@@ -158,7 +170,7 @@ class _RowLosses(dict[str, Callable[[Array, Array], Array]]):
     def __missing__(self, name: str) -> Callable[[Array, Array], Array]:
         own = own_metric(name)
         sign = -1.0 if own.higher_is_better else 1.0
-        return lambda labels, said: sign * own.rows(labels, said)
+        return lambda labels, said: sign * own.rows(labels, point(said))
 
 
 METRICS: Final = _Metrics(
@@ -169,6 +181,8 @@ METRICS: Final = _Metrics(
         "brier": brier,
         "rmse": rmse,
         "mae": mae,
+        "pinball": pinball,
+        "interval_score": interval_score,
         "accuracy": accuracy,
         "macro_f1": macro_f1,
         "macro_roc_auc": macro_roc_auc,
@@ -181,6 +195,8 @@ ROW_LOSSES: Final = _RowLosses(
         "brier": row_squared_error,
         "rmse": row_squared_error,
         "mae": row_absolute_error,
+        "pinball": row_pinball,
+        "interval_score": row_interval_score,
         "accuracy": row_error,
     }
 )
@@ -256,9 +272,9 @@ def gain(metric: str, old: Reading, new: Reading) -> Reading:
     return float(new - old if more_is_better(metric) else old - new)  # type: ignore[operator]
 
 
-def check_metric(metric: str, task: str) -> None:
-    """Raise ConfigError where the metric does not measure the task."""
-    task_of(task).check_metric(metric)
+def check_metric(metric: str, task: str, quantiles: Sequence[float] = ()) -> None:
+    """Raise ConfigError where the metric does not measure the task; ``quantiles`` are the label's levels."""
+    task_of(task).check_metric(metric, quantiles)
 
 
 def readings(
@@ -290,9 +306,10 @@ def check_rows(labels: Array, predictions: Array) -> None:
     if labels.shape != predictions.shape[:1]:
         raise InputError(f"{len(predictions)} predictions for {len(labels)} labels")
     for name, values in (("label", labels), ("prediction", predictions)):
-        bad = int(np.count_nonzero(~np.isfinite(values)))
+        shown = values[:, :, 0] if are(values) else values
+        bad = int(np.count_nonzero(~np.isfinite(shown)))
         if bad:
-            raise InputError(f"{bad} of {values.size} {name}s are not finite numbers")
+            raise InputError(f"{bad} of {shown.size} {name}s are not finite numbers")
     if predictions.ndim == 2 and labels.max() >= predictions.shape[1]:
         raise InputError(
             f"a label is class number {labels.max():g}, the predictions have {predictions.shape[1]} classes"

@@ -5,6 +5,7 @@ from typing import Final
 import numpy as np
 
 from mlcycle.domain.metrics import METRICS, Array, NotMeasured, gain, shown
+from mlcycle.domain.quantiles import are, values_of
 
 #: Two fits of one recipe on nearly the same rows say nearly the same. Less than this is another model.
 LEAST_CORRELATION: Final = 0.7
@@ -17,12 +18,13 @@ MOST_LOSS: Final = 0.02
 def unlike(metric: str, labels: Array, judged: Array, refit: Array) -> str:
     """What is wrong with a refit, or nothing; all on the holdout, which only the refit has learnt.
 
-    Labels are (n,), predictions (n,) or, of many classes, (n, classes).
+    Labels are (n,), predictions (n,) or, of many classes, (n, classes), of quantiles (n, q, 2).
     """
     if not np.isfinite(refit).all():
         return "its predictions are not all finite"
     # Of many classes all their probabilities together: their mean never moves, how alike they are tells.
     before, after = METRICS[metric](labels, judged, None), METRICS[metric](labels, refit, None)
+    judged, refit = (values_of(each) if are(each) else each for each in (judged, refit))
     judged, refit = judged.ravel(), refit.ravel()
     spread = float(judged.std())
     if spread > 1e-9 * max(1.0, abs(float(judged.mean()))):  # a constant says nothing of its kin

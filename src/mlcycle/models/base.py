@@ -15,6 +15,7 @@ from mlcycle.domain.folds import Plan
 from mlcycle.domain.metrics import Array
 from mlcycle.domain.tasks import Task as TaskObject
 from mlcycle.domain.tasks import task_of
+from mlcycle.errors import InputError
 from mlcycle.models.encoder import Encoder
 
 Task = Literal["classification", "multiclass", "regression"]
@@ -58,6 +59,8 @@ class Job:
     folds: Plan | None = None
     #: Of many classes their names in the order of predictions; labels are positions in it.
     classes: tuple[str, ...] = ()
+    #: Of a number the levels of the quantiles to learn, ascending, .5 among them; none: its expected value.
+    quantiles: tuple[float, ...] = ()
     #: A model that the fit goes on from, which ``start_problem`` found nothing against, and its version.
     start: "Model | None" = None
     started_from: int = 0
@@ -85,6 +88,7 @@ class Card(BaseModel):
     started_from: int = 0  # version of the model that the fit went on from, ``rounds`` counting from there
     member_rounds: dict[str, int] = {}  # the same of an ensemble's members, of which rounds has the most
     classes: list[str] = []  # of many classes their names, in the order of predictions
+    quantiles: list[float] = []  # levels of those that are predicted of a number, ascending, .5 among them
 
     @property
     def kind(self) -> TaskObject:
@@ -115,6 +119,7 @@ class Card(BaseModel):
             started_from=job.started_from if job.start is not None else 0,
             member_rounds=dict(member_rounds or {}),
             classes=list(job.classes),
+            quantiles=list(job.quantiles),
         )
 
 
@@ -127,6 +132,8 @@ class Model(ABC):
     distributed: ClassVar[bool] = False
     #: ``fit`` learns many classes: labels are class numbers, predictions (n, classes) sum to one.
     many_classes: ClassVar[bool] = False
+    #: ``fit`` learns ``job.quantiles`` of a number.
+    learns_quantiles: ClassVar[bool] = False
 
     def __init__(self, card: Card) -> None:
         self.card = card
@@ -157,8 +164,17 @@ class Model(ABC):
 
         Of many classes (n, classes): the probability of each, in the card's order.
 
+        Of a number whose quantiles were learnt it is the median, the very one among ``quantiles``.
+
         Raises InputError where an input column is missing or is not of its kind.
         """
+
+    def quantiles(self, frame: Any) -> Array:
+        """Quantiles (n, q) at the card's levels for a pandas frame, ascending in each row.
+
+        Raises InputError for a model that has learnt none.
+        """
+        raise InputError(f"family {self.card.family} of this model has learnt no quantiles: train it anew")
 
     @abstractmethod
     def write(self, folder: Path) -> None:
@@ -171,5 +187,5 @@ class Model(ABC):
 
 
 def curve_loss(task: Task, labels: Array, predictions: Array) -> float:
-    """The loss that a learning curve shows: log loss, or squared error in the label's unit."""
+    """The loss that a learning curve shows: log loss, squared error, or pinball loss of said quantiles."""
     return task_of(task).curve_loss(labels, predictions)

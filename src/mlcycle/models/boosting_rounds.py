@@ -62,3 +62,41 @@ class Told:
             of = done if ended and self.early else self.last
             self.stop = bool(self.report(round_, of, losses)) or self.stop
             self.rounds = round_
+
+
+class Together:
+    """Rounds of several fits, one after the other, told as one, by the mean of their losses.
+
+    While they run nothing is told and it is only asked whether to stop: the fits after that have one round.
+    """
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self._losses: list[dict[int, dict[str, float]]] = []
+        self._stop = False
+
+    def of(self, at: int, count: int) -> Report:
+        """The reporter of fit ``at`` of ``count``."""
+        self._losses.append({})
+        own = self._losses[-1]
+
+        def told(done: int, of: int, losses: dict[str, float]) -> bool:
+            own[done] = losses
+            self._stop = self._stop or bool(self._report(at * of + done, count * of, {}))
+            return self._stop
+
+        return told
+
+    def tell(self) -> None:
+        """Report every round; a fit that ended earlier counts with its last losses.
+
+        A round that a dead attempt has told of a fit is known no more, and is left out.
+        """
+        if not all(self._losses):
+            return
+        most = max(map(max, self._losses))
+        for at in range(1, most + 1):
+            rounds = [own.get(min(at, max(own))) for own in self._losses]
+            known = [each for each in rounds if each is not None]
+            if len(known) == len(rounds):
+                self._report(at, most, {name: sum(e[name] for e in known) / len(known) for name in known[0]})

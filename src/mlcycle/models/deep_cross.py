@@ -19,10 +19,11 @@ class DeepCross(TorchModel):
 
     Parameters = DeepCrossParams
     missing_apart = False
+    learns_quantiles = True
 
     @staticmethod
-    def network(columns: Columns, params: DeepCrossParams) -> "nn.Module":
-        """Log odds, or the value in units of the labels' spread."""
+    def network(columns: Columns, params: DeepCrossParams, outputs: int = 0) -> "nn.Module":
+        """Log odds, or the value in units of the labels' spread; with ``outputs`` so many of them."""
         from mlcycle.models.deep_cross_net import Network
 
-        return Network(columns.rows, columns.numeric, params)
+        return Network(columns.rows, columns.numeric, params, outputs)

@@ -5,6 +5,7 @@ G. Ke et al., "LightGBM: A Highly Efficient Gradient Boosting Decision Tree", Ne
 """
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -13,11 +14,14 @@ from pydantic import Field
 
 from mlcycle.domain.examples import Rows
 from mlcycle.domain.metrics import Array
+from mlcycle.domain.quantiles import word
 from mlcycle.errors import ConfigError, IntegrityError
 from mlcycle.models.base import Card, Job, Model, Params
+from mlcycle.models.boosting_rounds import Together
 from mlcycle.models.encoder import Encoder
 from mlcycle.models.kept import Kept
 from mlcycle.models.matrix import matrix
+from mlcycle.models.quantile_models import QuantileModel
 
 WEIGHTS: Final = "model.txt"
 #: Trained in stretches of so many rounds, each from the model that the last one left: what a retry reads off
@@ -50,17 +54,18 @@ class LightgbmParams(Params):
     patience: int = Field(20, ge=1)
 
 
-class Lightgbm(Model):
-    """LightGBM's booster; missing numbers are a branch of their own."""
+class Lightgbm(QuantileModel):
+    """LightGBM's booster, or one for each quantile; missing numbers are a branch of their own."""
 
     Parameters = LightgbmParams
     libraries = ("numpy", "pandas", "lightgbm")
     many_classes = True
 
-    def __init__(self, card: Card, text: str) -> None:
+    def __init__(self, card: Card, text: str, *more: str) -> None:
         super().__init__(card)
-        self._text = text
-        self._booster = _library().Booster(model_str=text)
+        self._text, self._texts = text, (text, *more)
+        self._boosters = [_library().Booster(model_str=each) for each in self._texts]
+        self._booster = self._boosters[0]
 
     @classmethod
     def fit(cls, job: Job, params: LightgbmParams, name: str) -> Self:
@@ -72,6 +77,8 @@ class Lightgbm(Model):
         else:  # its trees know categories by these codes
             encoder = start.card.encoder
         before = "" if start is None else start._text
+        if job.quantiles:
+            return cls._of_levels(job, params, encoder, (train, validation), name)
         state = _train(job, params, encoder, (train, validation), before)
         rounds = state.best if params.early_stopping and job.rounds is None else state.done
         grown = 0 if start is None else start._booster.current_iteration()
@@ -79,44 +86,84 @@ class Lightgbm(Model):
         return cls(Card.of(job, name, params, encoder, cls.libraries, rounds), text)
 
     @classmethod
+    def _of_levels(
+        cls, job: Job, params: LightgbmParams, encoder: Encoder, rows: tuple[Rows, Rows], name: str
+    ) -> Self:
+        """A booster for each quantile, each a fit of its own; rounds are reported once all have ended."""
+        together, texts, rounds = Together(job.report), list[str](), dict[str, int]()
+        for at, level in enumerate(job.quantiles):
+            own = replace(
+                job,
+                report=together.of(at, len(job.quantiles)),
+                rounds=job.member_rounds.get(word(level)) or job.rounds,
+            )
+            state = _train(own, params, encoder, rows, "", level)
+            rounds[word(level)] = state.best if params.early_stopping and job.rounds is None else state.done
+            booster = _library().Booster(model_str=state.text)
+            texts.append(booster.model_to_string(num_iteration=rounds[word(level)]))
+        together.tell()
+        card = Card.of(job, name, params, encoder, cls.libraries, max(rounds.values()), rounds)
+        return cls(card, *texts)
+
+    @classmethod
     def start_problem(cls, job: Job, params: LightgbmParams, start: Model) -> str:
         """Nothing: more trees are grown below the model's, by its codes of categories."""
+        if job.quantiles or start.card.quantiles:
+            return "of quantiles each level is a booster of its own: it has no way to go on from them"
         return "" if isinstance(start, cls) else f"it is a {type(start).__name__}"
 
     def predict(self, frame: Any) -> Array:
         """Probability of the positive class, those of all classes, or the value."""
         if not len(frame):
             return self.nothing
+        if self.card.quantiles:
+            return self.median(frame)
         threads = 1 if len(frame) <= ONE_THREAD else 0
         found = self._booster.predict(matrix(self.card.encoder, frame), num_threads=threads)
         return np.asarray(found, dtype=np.float64)
 
+    def raw(self, frame: Any) -> Array:
+        """(n, q), a booster a level."""
+        if not len(frame):
+            return np.empty((0, len(self.card.quantiles)))
+        rows, threads = matrix(self.card.encoder, frame), 1 if len(frame) <= ONE_THREAD else 0
+        said = [each.predict(rows, num_threads=threads) for each in self._boosters]
+        return np.stack([np.asarray(each, dtype=np.float64) for each in said], axis=1)
+
     def write(self, folder: Path) -> None:
-        """Write the trees as text."""
-        (folder / WEIGHTS).write_text(self._text, encoding="utf-8")
+        """Write the trees as text; of quantiles a file for each level."""
+        for file, text in zip(_files(self.card), self._texts, strict=True):
+            (folder / file).write_text(text, encoding="utf-8")
 
     @classmethod
     def read(cls, folder: Path, card: Card) -> Self:
         """Read the trees."""
-        path = folder / WEIGHTS
+        path, texts = folder / WEIGHTS, list[str]()
         try:
-            text = path.read_text(encoding="utf-8")
-            # LightGBM 4.7 reads a text that was cut off as a model with fewer trees, or dies of it.
-            if (
-                not text.startswith("tree\n")
-                or "\nend of trees\n" not in text
-                or "\nend of parameters\n" not in text
-            ):
-                raise ValueError("the text is not whole")
-            model = cls(card, text)
+            for file in _files(card):
+                path = folder / file
+                texts.append(text := path.read_text(encoding="utf-8"))
+                # LightGBM 4.7 reads a text that was cut off as a model with fewer trees, or dies of it.
+                if (
+                    not text.startswith("tree\n")
+                    or "\nend of trees\n" not in text
+                    or "\nend of parameters\n" not in text
+                ):
+                    raise ValueError("the text is not whole")
+            model = cls(card, *texts)
             columns = len(card.categorical) + len(card.numeric)
-            if model._booster.num_feature() != columns:
-                raise ValueError(f"it takes {model._booster.num_feature()} columns, the card has {columns}")
+            for booster in model._boosters:
+                if booster.num_feature() != columns:
+                    raise ValueError(f"it takes {booster.num_feature()} columns, the card has {columns}")
         except ConfigError:
             raise
         except Exception as error:  # noqa: BLE001 - LightGBM has a kind of its own
             raise IntegrityError(f"{path} is not a LightGBM model: {error}") from None
         return model
+
+
+def _files(card: Card) -> list[str]:
+    return [f"quantile_{word(level)}.txt" for level in card.quantiles] or [WEIGHTS]
 
 
 class _State:
@@ -151,15 +198,25 @@ class _State:
 
 
 def _train(
-    job: Job, params: LightgbmParams, encoder: Encoder, rows: tuple[Rows, Rows], before: str
+    job: Job,
+    params: LightgbmParams,
+    encoder: Encoder,
+    rows: tuple[Rows, Rows],
+    before: str,
+    level: float = 0,
 ) -> _State:
-    """The rounds of a fit, grown on the trees of a model's text ``before``, if there are any."""
+    """The rounds of a fit, grown on the trees of a model's text ``before``, if there are any.
+
+    ``level`` is of the quantile that it is to say; 0: none.
+    """
     lightgbm = _library()
     train, validation = rows
     classifies = job.kind.classifies
     many = {"objective": "multiclass", "metric": "multi_logloss", "num_class": len(job.classes)}
     two = {"objective": "binary", "metric": "binary_logloss"}
-    number = {"objective": "regression", "metric": "l2"}
+    number: dict[str, Any] = {"objective": "regression", "metric": "l2"}
+    if level:
+        number = {"objective": "quantile", "metric": "quantile", "alpha": level}
     options = {
         **params.model_dump(exclude={"seed", "num_iterations", "early_stopping", "patience"}),
         **(many if job.kind.many else two if classifies else number),
@@ -187,7 +244,7 @@ def _train(
     facts = f"{params.model_dump_json()} {train.count} {job.rounds}" + (
         f" {job.started_from}" if before else ""
     )
-    kept = Kept(job.checkpoints, "lightgbm", facts)
+    kept = Kept(job.checkpoints, "lightgbm", f"{facts} {level}" if level else facts)
     state = _State.resumed(kept)
 
     def told(env: Any) -> None:

@@ -1,4 +1,4 @@
-"""Linear models, kept as a page of JSON that a person can read: logistic regression, or ridge regression.
+"""Linear models, kept as a page of JSON that a person can read: logistic, ridge or quantile regression.
 
 D. Cox, "The Regression Analysis of Binary Sequences", J. R. Statist. Soc. B 20, 1958; A. Hoerl and
 R. Kennard, "Ridge Regression: Biased Estimation for Nonorthogonal Problems", Technometrics 12, 1970.
@@ -13,9 +13,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mlcycle.domain.metrics import Array
 from mlcycle.errors import IntegrityError
-from mlcycle.models.base import Card, Job, Model, Params, curve_loss
+from mlcycle.models import linear_quantiles
+from mlcycle.models.base import Card, Job, Params, curve_loss
 from mlcycle.models.classes import softmax
 from mlcycle.models.encoder import Encoder
+from mlcycle.models.quantile_models import QuantileModel, said
 
 COEFFICIENTS: Final = "coefficients.json"
 #: The score of a class that no training row has: next to nought, and a number that JSON knows.
@@ -36,7 +38,7 @@ class LinearParams(Params):
 
 
 class _Coefficients(BaseModel):
-    """Of a number, of the log odds of two classes, or of one class's score among many."""
+    """Of a number, of one of its quantiles, of the log odds of two classes, or of one class's score."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -45,10 +47,10 @@ class _Coefficients(BaseModel):
     numbers: list[float]  # of each standardised number, then of each flag that says a number is missing
 
 
-class Linear(Model):
+class Linear(QuantileModel):
     """Intercept, a number for each category, one for each standardised number.
 
-    Each of many classes has its own.
+    Each of many classes has its own, and each quantile (``linear_quantiles``).
     """
 
     Parameters = LinearParams
@@ -57,7 +59,7 @@ class Linear(Model):
 
     def __init__(self, card: Card, coefficients: list[_Coefficients]) -> None:
         super().__init__(card)
-        self._coefficients = coefficients  # one, or one for each of many classes
+        self._coefficients = coefficients  # one, or one for each of many classes or quantiles
 
     @classmethod
     def fit(cls, job: Job, params: LinearParams, name: str) -> Self:
@@ -68,14 +70,20 @@ class Linear(Model):
         train = job.train.whole()
         encoder = Encoder.fit(train.frame, job.categorical, job.numeric, limit=params.limit, rare=params.rare)
         rows = _one_hot(encoder, train.frame)
-        estimator: Any
+        estimator: Any = None
         if job.kind.classifies:
             estimator = LogisticRegression(C=1 / params.l2, max_iter=params.max_iter)
-        else:
+        elif not job.quantiles:
             estimator = Ridge(params.l2, max_iter=params.max_iter, tol=1e-8, solver="sparse_cg")
         with threadpool_limits(limits=job.threads):
-            estimator.fit(rows, train.labels, sample_weight=train.weights)
-        found, intercepts = np.atleast_2d(estimator.coef_), np.atleast_1d(estimator.intercept_)
+            if estimator is None:
+                how: dict[str, Any] = {"l2": params.l2, "max_iter": params.max_iter}
+                found, intercepts = linear_quantiles.fit(
+                    rows, train.labels, train.weights, job.quantiles, **how
+                )
+            else:
+                estimator.fit(rows, train.labels, sample_weight=train.weights)
+                found, intercepts = np.atleast_2d(estimator.coef_), np.atleast_1d(estimator.intercept_)
         if job.kind.many:
             found, intercepts = _of_all(found, intercepts, estimator.classes_, len(job.classes))
         coefficients = [_of_columns(encoder, *pair) for pair in zip(found, intercepts, strict=True)]
@@ -84,7 +92,7 @@ class Linear(Model):
             1,
             1,
             {
-                f"{part}_loss": curve_loss(job.task, seen.labels, model.predict(seen.frame))
+                f"{part}_loss": curve_loss(job.task, seen.labels, said(model, seen.frame, job.quantiles))
                 for part, seen in (("train", train), ("validation", job.validation.whole()))
             },
         )
@@ -92,9 +100,9 @@ class Linear(Model):
 
     def predict(self, frame: Any) -> Array:
         """Probability of the positive class, those of all classes, or the value."""
-        encoder = self.card.encoder
-        codes, numbers = encoder.codes(frame), encoder.standardised(frame).astype(np.float64)
-        scores = [_score(each, codes, numbers) for each in self._coefficients]
+        if self.card.quantiles:
+            return self.median(frame)
+        scores = self._scores(frame)
         if self.card.kind.many:
             return softmax(np.stack(scores, axis=1))
         (found,) = scores
@@ -102,12 +110,24 @@ class Linear(Model):
             found = 0.5 * (1 + np.tanh(found / 2))  # the logistic function, which overflows nowhere
         return np.asarray(found, dtype=np.float64)
 
+    def raw(self, frame: Any) -> Array:
+        """(n, q), coefficients of each level."""
+        return np.stack(self._scores(frame), axis=1)
+
+    def _scores(self, frame: Any) -> list[Array]:
+        """(n,) of each of the coefficients."""
+        encoder = self.card.encoder
+        codes, numbers = encoder.codes(frame), encoder.standardised(frame).astype(np.float64)
+        return [_score(each, codes, numbers) for each in self._coefficients]
+
     def write(self, folder: Path) -> None:
         """Write the coefficients with the names of what they belong to."""
         tables = [_named(self.card.encoder, each) for each in self._coefficients]
         table: Any = tables[0]
         if self.card.kind.many:
             table = {"classes": dict(zip(self.card.classes, tables, strict=True))}
+        if self.card.quantiles:
+            table = {"quantiles": dict(zip(map(str, self.card.quantiles), tables, strict=True))}
         (folder / COEFFICIENTS).write_text(json.dumps(table, indent=0), encoding="utf-8")
 
     @classmethod
@@ -118,7 +138,10 @@ class Linear(Model):
             table = json.loads(path.read_text(encoding="utf-8"))
             if card.kind.many and list(table["classes"]) != card.classes:
                 raise ValueError("its classes are not the card's")
-            tables = list(table["classes"].values()) if card.kind.many else [table]
+            if card.quantiles and list(table["quantiles"]) != list(map(str, card.quantiles)):
+                raise ValueError("its quantiles are not the card's")
+            several = "classes" if card.kind.many else "quantiles" if card.quantiles else ""
+            tables = list(table[several].values()) if several else [table]
             found = [_parsed(each, card.encoder) for each in tables]
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]

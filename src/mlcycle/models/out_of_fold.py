@@ -19,6 +19,7 @@ from mlcycle.domain.folds import Fold, Forward, Plan
 from mlcycle.domain.metrics import Array
 from mlcycle.models.base import Job, Params
 from mlcycle.models.kept import Kept
+from mlcycle.models.quantile_models import said as said_by
 from mlcycle.models.registry import family
 
 #: Where neither project nor family says otherwise: five blocks, each predicted from the rows before it.
@@ -29,7 +30,7 @@ ALONG_TIME: Final = Plan(Forward(5))
 class OutOfFold:
     """``folds``, and ``predictions`` of all rows; NaN for rows that no fold predicts.
 
-    (n,), or (n, classes) of many classes.
+    (n,), or (n, classes) of many classes, or (n, q, 2) of quantiles.
     """
 
     folds: list[Fold]
@@ -65,7 +66,8 @@ def out_of_fold(job: Job, params: Params, name: str, stem: str = "fold") -> OutO
     """
     rows = job.train.whole()
     folds = (job.folds or ALONG_TIME).of(rows, classes=job.kind.classifies)
-    shape = (rows.count, len(job.classes)) if job.kind.many else (rows.count,)
+    shape: tuple[int, ...] = (rows.count, len(job.classes)) if job.kind.many else (rows.count,)
+    shape = (rows.count, len(job.quantiles), 2) if job.quantiles else shape
     predictions, stopped = np.full(shape, np.nan), False
 
     def asks(done: int, of: int, _: dict[str, float]) -> bool:
@@ -79,7 +81,7 @@ def out_of_fold(job: Job, params: Params, name: str, stem: str = "fold") -> OutO
         said = _read(known.file, (len(fold.test), *shape[1:]))
         if said is None:
             own = within(replace(job, train=at(rows, fold.train), report=asks, start=None), f"fit-{stem}-{i}")
-            said = family(name).fit(own, params, name).predict(rows.frame.iloc[fold.test])
+            said = said_by(family(name).fit(own, params, name), rows.frame.iloc[fold.test], job.quantiles)
             if not stopped:  # else it is not what a retry would have said
                 known.keep_now(partial(_write, said=said))
         predictions[fold.test] = said
@@ -89,7 +91,8 @@ def out_of_fold(job: Job, params: Params, name: str, stem: str = "fold") -> OutO
 def _facts(job: Job, params: Params, name: str, fold: Fold, count: int) -> str:
     # Rows by their positions: a work's rows are those of one snapshot.
     dealt = hashlib.sha256(fold.train.tobytes() + b"|" + fold.test.tobytes()).hexdigest()
-    return f"{name} {params.model_dump_json()} {job.rounds} {dict(job.member_rounds)} {count} {dealt}"
+    levels = f" {job.quantiles}" if job.quantiles else ""
+    return f"{name} {params.model_dump_json()} {job.rounds} {dict(job.member_rounds)} {count} {dealt}{levels}"
 
 
 def within(job: Job, name: str) -> Job:

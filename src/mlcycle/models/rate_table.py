@@ -1,9 +1,12 @@
 """The heuristic: the mean label of rows that look alike, drawn towards the mean of all where they are few.
 
+Of quantiles it is those of the labels of rows that look alike, drawn to those of all in the same way.
+
 It is what people do without learning, written down: a table that fits in a page of JSON.
 """
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -11,10 +14,12 @@ import numpy as np
 from pydantic import Field
 
 from mlcycle.domain.metrics import Array
+from mlcycle.domain.quantiles import of_labels
 from mlcycle.errors import ConfigError, IntegrityError
-from mlcycle.models.base import Card, Job, Model, Params, curve_loss
+from mlcycle.models.base import Card, Job, Params, curve_loss
 from mlcycle.models.classes import one_hot
 from mlcycle.models.encoder import Encoder
+from mlcycle.models.quantile_models import QuantileModel, said
 
 RATES = "rates.json"
 
@@ -26,10 +31,10 @@ class RateTableParams(Params):
     smoothing: float = Field(20.0, ge=0)
 
 
-class RateTable(Model):
+class RateTable(QuantileModel):
     """Mean label by the values of some columns. A combination never seen gets the mean of all.
 
-    Of many classes it is each one's share.
+    Of many classes it is each one's share, of quantiles each one's value.
     """
 
     Parameters = RateTableParams
@@ -61,7 +66,11 @@ class RateTable(Model):
         sums = np.stack([np.bincount(groups, weights=each * stands) for each in means.T], axis=1)
         counts = np.bincount(groups, stands)[:, None]
         rates = (sums + params.smoothing * default) / (counts + params.smoothing)
-        if not job.kind.many:
+        if job.quantiles:
+            default = of_labels(train.labels, job.quantiles, train.weights)
+            own = _by_group(train.labels, groups, stands, job.quantiles)
+            rates = (counts * own + params.smoothing * default) / (counts + params.smoothing)
+        elif not job.kind.many:
             default, rates = default[0], rates[:, 0]
         card = Card.of(job, name, params, encoder, cls.libraries)
         model = cls(card, default.tolist(), keys.tolist(), rates.tolist())
@@ -69,7 +78,7 @@ class RateTable(Model):
             1,
             1,
             {
-                f"{part}_loss": curve_loss(job.task, rows.labels, model.predict(rows.frame))
+                f"{part}_loss": curve_loss(job.task, rows.labels, said(model, rows.frame, job.quantiles))
                 for part, rows in (("train", train), ("validation", job.validation.whole()))
             },
         )
@@ -77,6 +86,13 @@ class RateTable(Model):
 
     def predict(self, frame: Any) -> Array:
         """Look each row's combination up."""
+        return self.median(frame) if self.card.quantiles else self._looked_up(frame)
+
+    def raw(self, frame: Any) -> Array:
+        """(n, q)."""
+        return self._looked_up(frame)
+
+    def _looked_up(self, frame: Any) -> Array:
         flat = self._flat(self.card.encoder.codes(frame))
         at = np.minimum(np.searchsorted(self._sorted, flat), max(len(self._sorted) - 1, 0))
         found = np.where(self._sorted[at] == flat, self._order[at], -1)
@@ -107,9 +123,12 @@ class RateTable(Model):
                 for key, _ in table["rates"]
             ]
             default, rates = table["default"], [rate for _, rate in table["rates"]]
-            shape = (len(rates) + 1, *((len(card.classes),) if card.kind.many else ()))
+            shape = (
+                len(rates) + 1,
+                *(() if (width := len(card.classes) or len(card.quantiles)) == 0 else (width,)),
+            )
             if np.array([*rates, default], dtype=np.float64).shape != shape:
-                raise ValueError("its rates are not of the card's classes")
+                raise ValueError("its rates are not of the card's classes or quantiles")
             return cls(card, default, keys, rates)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise IntegrityError(f"{folder / RATES} is not a rate table: {error}") from None
@@ -118,3 +137,20 @@ class RateTable(Model):
         """One number for each combination of codes (n, by)."""
         shape = [len(known) + 1 for known in self.card.encoder.categories.values()]
         return np.ravel_multi_index(tuple(codes.T), shape) if len(codes) else np.zeros(0, np.int64)
+
+
+def _by_group(labels: Array, groups: Any, weights: Array, levels: Sequence[float]) -> Array:
+    """(groups, q) quantiles of the labels (n,) of each group: sorted once, each found by its share of weight.
+
+    The same as ``domain.quantiles.of_labels`` says of each group alone.
+    """
+    order = np.lexsort((labels, groups))
+    ranked, there = labels[order], groups[order]
+    starts = np.flatnonzero(np.append(True, there[1:] != there[:-1]))
+    ends = np.append(starts[1:], len(there))
+    found = np.empty((len(starts), len(levels)))
+    for at, (start, end) in enumerate(zip(starts, ends, strict=True)):
+        reached = np.cumsum(weights[order[start:end]])
+        wanted = np.array(levels) * reached[-1] * (1 - 1e-12)
+        found[at] = ranked[start:end][np.searchsorted(reached, wanted)]
+    return found

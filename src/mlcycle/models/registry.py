@@ -5,7 +5,7 @@ A new family is one module with a class. A package of a person's own says in its
 """
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.metadata import entry_points
 from typing import Any, Final
@@ -37,6 +37,15 @@ FAMILIES: dict[str, str] = {
 MANY_CLASSES: Final = frozenset(
     FAMILIES[name]
     for name in ("rate_table", "hist_gradient_boosting", "linear", "random_forest", "lightgbm", "mlp")
+)
+
+#: Those of ours that learn quantiles of a number.
+QUANTILES: Final = frozenset(
+    FAMILIES[name]
+    for name in (
+        *("rate_table", "linear", "hist_gradient_boosting", "lightgbm"),
+        *("mlp", "wide_and_deep", "deep_cross", "dlrm"),
+    )
 )
 
 
@@ -78,8 +87,11 @@ def parse_params(name: str, given: Mapping[str, Any]) -> Params:
         raise ConfigError(f"model family {name!r}: {'; '.join(problems)}") from None
 
 
-def check_task(name: str, task: str) -> None:
-    """Raise ConfigError where a family cannot learn the task."""
+def check_task(name: str, task: str, quantiles: Sequence[float] = ()) -> None:
+    """Raise ConfigError where a family cannot learn the task, or not these quantiles of it."""
+    if quantiles and not family(name).learns_quantiles:
+        able = ", ".join(each for each, where in FAMILIES.items() if where in QUANTILES)
+        raise ConfigError(f"model family {name!r} does not learn quantiles: of ours {able} do")
     if task_of(task).many and not family(name).many_classes:
         able = ", ".join(each for each, where in FAMILIES.items() if where in MANY_CLASSES)
         raise ConfigError(f"model family {name!r} does not learn many classes: of ours {able} do")

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 from mlcycle.errors import InputError, IntegrityError
 from mlcycle.models.base import Card, Model
 from mlcycle.models.calibrated import Calibrated, is_calibrated
+from mlcycle.models.conformal import Conformal, is_conformal
 from mlcycle.models.registry import families, family
 
 CARD = "model.json"
@@ -44,6 +45,8 @@ def load(directory: Path) -> Model:
         raise IntegrityError(f"{path} is not a model's card: {where}: {first['msg']}") from None
     if card.family not in families():
         raise IntegrityError(f"{path} names model family {card.family!r}: there are {', '.join(families())}")
+    if is_conformal(directory):
+        return Conformal.read(directory, card)
     if is_calibrated(directory):
         return Calibrated.read(directory, card)
     return family(card.family).read(directory, card)

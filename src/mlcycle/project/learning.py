@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from mlcycle.domain.durations import Duration, Span
+from mlcycle.domain.quantile_levels import problem
 from mlcycle.domain.tasks import task_of
 from mlcycle.project.cross_validation import CrossValidation
 from mlcycle.project.part import Name, Part
@@ -40,7 +41,8 @@ class Label(Part):
     Classes are 1 and 0: of a number ``at_least`` makes 1 from it upwards, of a text ``positive`` names
     the class that is 1, a boolean is one already. A row without a value, or with NaN, has no label and
     is left out, counted. Of many classes ``classes`` names them all, texts or integers; their order is that
-    of predictions, so that a new class is written at the end.
+    of predictions, so that a new class is written at the end. ``quantiles`` of a number are levels, .5 among
+    them, that are predicted together; the median is the point forecast then.
     """
 
     name: Name
@@ -50,6 +52,7 @@ class Label(Part):
     at_least: Annotated[float, Field(allow_inf_nan=False)] | None = None
     positive: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     classes: Annotated[list[ClassName], Field(max_length=200)] = []
+    quantiles: list[Annotated[float, Field(allow_inf_nan=False)]] = []
     ahead: Duration = timedelta(0)
     delay: Duration
 
@@ -75,6 +78,16 @@ class Label(Part):
                 raise ValueError(f"{name} {does} a class; a {self.task} label {has}")
         return self
 
+    @model_validator(mode="after")
+    def _quantiles_are_of_a_number(self) -> Self:
+        if not self.quantiles:
+            return self
+        if self.task != "regression":
+            raise ValueError(f"quantiles are those of a number; a {self.task} label has none")
+        if why := problem(self.quantiles):
+            raise ValueError(why)
+        return self
+
     @property
     def watched(self) -> str:
         """The task as which what was served is watched: of many classes, whether the chosen one came true."""
@@ -84,9 +97,11 @@ class Label(Part):
     def definition(self) -> str:
         """What a label is made of, its name apart, as JSON; where this changes, labels are made anew.
 
-        What only many classes have is left out elsewhere, so that labels of before it was there stay.
+        What only many classes have is left out elsewhere, so that labels of before it was there stay; which
+        quantiles of it are predicted makes no other label.
         """
-        return self.model_dump_json(exclude={"name"} if self.classes else {"name", "classes"})
+        apart = {"name", "quantiles"}
+        return self.model_dump_json(exclude=apart if self.classes else {*apart, "classes"})
 
     def check_type(self, kind: str) -> None:
         """Raise ValueError where a column of this type cannot be this label."""

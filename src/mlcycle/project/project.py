@@ -179,7 +179,18 @@ class Project(Part):
     @model_validator(mode="after")
     def _only_probabilities_are_calibrated(self) -> Self:
         for name, candidate in self.candidates.items():
-            if candidate.calibrate and self.label.task != "classification":
+            if candidate.calibrate == "conformal":
+                if not self.label.quantiles:
+                    raise ValueError(
+                        f"candidate {name!r}: calibrate: conformal is of quantiles: say label.quantiles, or "
+                        "remove it"
+                    )
+            elif candidate.calibrate and self.label.quantiles:
+                raise ValueError(
+                    f"candidate {name!r}: calibrate: {candidate.calibrate} is of a class's probability: of "
+                    "quantiles say conformal, or remove it"
+                )
+            elif candidate.calibrate and self.label.task != "classification":
                 raise ValueError(
                     f"candidate {name!r}: calibrate: {candidate.calibrate} is of a class's probability, and "
                     f"a {self.label.task} label has none: remove it"

@@ -47,12 +47,13 @@ class Candidate(Part):
     ``window`` if one is given; else, and where it does not fit, each training begins anew on all rows.
 
     ``calibrate``: a curve that its probabilities go through wherever they are used, fitted on the earlier
-    half of the validation rows and kept only where the later half says that it is surely better.
+    half of the validation rows and kept only where the later half says that it is surely better. Of quantiles
+    it is ``conformal``: shifts, kept where quantiles hold their shares better with them.
     """
 
     family: Name
     params: dict[Name, JsonValue] = {}
-    calibrate: Literal["platt", "isotonic", "auto"] | None = None
+    calibrate: Literal["platt", "isotonic", "auto", "conformal"] | None = None
     resources: Resources = Resources()
     search: Search | None = None
     export: Export = Export()
@@ -88,6 +89,7 @@ PartName = Literal[
     "baselines",
     "threshold",
     "calibration",
+    "quantiles",
     "abstention",
     "residuals",
     "slices",

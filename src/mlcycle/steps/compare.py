@@ -22,6 +22,7 @@ from mlcycle.domain.gate import Test, decide
 from mlcycle.domain.interval import MIN_BLOCKS
 from mlcycle.domain.metrics import Array, business_value, check_metric
 from mlcycle.domain.paired import paired_blocks
+from mlcycle.domain.quantiles import point
 from mlcycle.domain.slices import compare_slices
 from mlcycle.domain.tasks import task_of
 from mlcycle.domain.value import constants, worth
@@ -72,7 +73,7 @@ class Known:
 def run(context: StepContext) -> Outcome:
     """Compare. The verdict is an answer, not a failure: the step is ok either way."""
     project = context.project
-    check_metric(project.evaluation.metric, project.label.task)
+    check_metric(project.evaluation.metric, project.label.task, project.label.quantiles)
     with context.warehouse.transaction() as cursor:
         known = _known(context, cursor)
     challenger, manifest = known.challenger, known.manifest
@@ -105,9 +106,9 @@ def run(context: StepContext) -> Outcome:
     metric, least = project.evaluation.metric, project.gate.min_slice_rows
     slices = compare_slices(metric, labels, rivals[0].predictions, new, texts, least, blocks)
     guarded = guarding.measured(
-        *(context, holdout, labels, new, blocks),
+        *(context, holdout, labels, point(new), blocks),
         learnt=seen,
-        before=rivals[0].predictions if rivals[0].seq else None,
+        before=point(rivals[0].predictions) if rivals[0].seq else None,
         challenger=lambda: opened(context, challenger, holdout),
         champion=lambda: opened(context, known.judged, holdout, manifest) if known.judged else None,
         evaluation=lambda: _evaluation(context, challenger),
@@ -191,7 +192,8 @@ def _rivals(
     if known.heuristic is not None:
         name = f"{HEURISTIC} {context.project.evaluation.heuristic}"
         rivals.append(Rival(name, None, 0, _predict(context, known.heuristic, holdout)))
-    zero = task_of(context.project.label.task).without_model(seen, len(holdout))
+    label = context.project.label
+    zero = task_of(label.task).without_model(seen, len(holdout), quantiles=label.quantiles)
     rivals.append(Rival(ZERO_RULE, None, 0, zero))
     if champion is None:  # the zero rule is what is in place
         rivals.insert(0, rivals.pop())

@@ -14,6 +14,7 @@ import numpy as np
 from mlcycle.adapters.tracking.server import Tracking
 from mlcycle.domain.folds import Fold, Plan
 from mlcycle.domain.metrics import measure
+from mlcycle.domain.quantiles import are, levels_of, point, values_of, word
 from mlcycle.project import Project
 from mlcycle.project.cross_validation import CrossValidation
 from mlcycle.steps.context import StepContext
@@ -115,16 +116,23 @@ def spread(folds: list[dict[str, Any]]) -> dict[str, float]:
 
 
 def _table(rows: "Rows", found: "OutOfFold") -> bytes:
-    """Parquet: ``row``, ``fold``, ``label``, ``prediction``, or ``class_0`` and so on of many classes."""
+    """Parquet: ``row``, ``fold``, ``label``, ``prediction``, or ``class_0`` and so on of many classes.
+
+    Of quantiles ``quantile_10`` and so on beside the prediction, which is their median.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     at = np.concatenate([fold.test for fold in found.folds])
     names = [fold.name for fold in found.folds for _ in fold.test]
     said = found.predictions[at]
-    columns = (
-        {"prediction": said} if said.ndim == 1 else {f"class_{i}": each for i, each in enumerate(said.T)}
-    )
+    if are(said):
+        names_of = (f"quantile_{word(level)}" for level in levels_of(said))
+        columns = {"prediction": point(said), **dict(zip(names_of, values_of(said).T, strict=True))}
+    elif said.ndim == 1:
+        columns = {"prediction": said}
+    else:
+        columns = {f"class_{i}": each for i, each in enumerate(said.T)}
     table = pa.table({"row": at, "fold": names, "label": rows.labels[at], **columns})
     stream = io.BytesIO()
     pq.write_table(table.sort_by("row"), stream)

@@ -53,7 +53,7 @@ def run(context: StepContext) -> Outcome:
     """Evaluate the candidates of one training."""
     project = context.project
     metric, task = project.evaluation.metric, project.label.task
-    check_metric(metric, task)
+    check_metric(metric, task, project.label.quantiles)
     output = context.handover("dataset").outputs.get("manifest")
     if output is None:
         raise InputError("step 'dataset' handed over no manifest: run it again")
@@ -64,7 +64,7 @@ def run(context: StepContext) -> Outcome:
     labels = labels_of(holdout, "holdout", task)
     train = read_split(context.artifacts, manifest, "train", label_columns(project), context.scratch)
     learnt = labels_of(train, "train", task)
-    zero = task_of(task).without_model(learnt, len(labels), weights_of(train))
+    zero = _zero_rule(context, learnt, len(labels), train)
     earlier = read_split(context.artifacts, manifest, "validation", columns, context.scratch)
     known = labels_of(earlier, "validation", task)
     rows = Rows(holdout, labels, weights_of(holdout)), Rows(earlier, known, weights_of(earlier))
@@ -75,9 +75,7 @@ def run(context: StepContext) -> Outcome:
             {},
             zero,
             *_measure(context, holdout, labels, zero),
-            METRICS[metric](
-                known, task_of(task).without_model(learnt, len(known), weights_of(train)), weights_of(earlier)
-            ),
+            METRICS[metric](known, _zero_rule(context, learnt, len(known), train), weights_of(earlier)),
         ),
         *(_measured(context, each, rows) for each in candidates),
     ]
@@ -108,6 +106,11 @@ def run(context: StepContext) -> Outcome:
             )
         publication.outcome = outcome
     return outcome
+
+
+def _zero_rule(context: StepContext, learnt: Array, rows: int, train: "pd.DataFrame") -> Array:
+    label = context.project.label
+    return task_of(label.task).without_model(learnt, rows, weights_of(train), label.quantiles)
 
 
 def _outcome(
@@ -168,6 +171,7 @@ def _on_validation(metric: str, one: Measured) -> float:
 def _candidate(context: StepContext, entry: Handover, rows: tuple[Rows, Rows]) -> Candidate:
     """A candidate's answers on holdout and validation."""
     from mlcycle import models
+    from mlcycle.models.quantile_models import said
 
     values: dict[str, Any] = dict(entry.values)
     name, (holdout, earlier) = str(values["candidate"]), rows
@@ -176,8 +180,9 @@ def _candidate(context: StepContext, entry: Handover, rows: tuple[Rows, Rows]) -
     fetch_model(context.settings, values["model_uri"], values["manifest"], folder)
     model = models.load(folder)
     began = time.perf_counter()
-    predictions = model.predict(holdout.frame)
-    seconds, before = time.perf_counter() - began, model.predict(earlier.frame)
+    levels = context.project.label.quantiles
+    predictions = said(model, holdout.frame, levels)
+    seconds, before = time.perf_counter() - began, said(model, earlier.frame, levels)
     check_rows(earlier.labels, before)
     return Candidate(name, values, model, folder, predictions, before, seconds)
 

@@ -13,6 +13,7 @@ from mlcycle.domain.evaluation.document import Document
 from mlcycle.domain.evaluation.subject import Subject
 from mlcycle.domain.examples import Rows
 from mlcycle.domain.metrics import Array
+from mlcycle.domain.quantiles import are, point
 from mlcycle.domain.spending import Prices, Used, cost
 from mlcycle.domain.tasks import task_of
 from mlcycle.errors import MlcycleError
@@ -84,9 +85,10 @@ class Bench:
 
     def _subject(self, candidate: Candidate) -> Subject:
         from mlcycle.models.calibrated import calibrator_of
+        from mlcycle.models.conformal import shifts_of
 
         project, card = self.context.project, candidate.model.card
-        block = project.gate.block
+        block, curve = project.gate.block, calibrator_of(candidate.model)
         return Subject(
             task=task_of(project.label.task),
             payoff=project.value,
@@ -94,18 +96,20 @@ class Bench:
             categorical=card.categorical,
             numeric=card.numeric,
             holdout=self.holdout,
-            predictions=candidate.predictions,
+            predictions=point(candidate.predictions),
+            said=candidate.predictions if are(candidate.predictions) else None,
             blocks=blocks_of(self.holdout.frame["event_time"], block),
             validation=self.validation,
-            before=candidate.before,
+            before=point(candidate.before),
             learnt=self.learnt,
             predict=candidate.model.predict,
-            others=self._beside(candidate),
+            others={key: (name, point(said)) for key, (name, said) in self._beside(candidate).items()},
+            said_by_others={key: said for key, (_, said) in self._beside(candidate).items() if are(said)},
             train=self._train,
             refit=lambda share: self._refit(candidate, share),
             cost=self._cost(candidate),
             earlier_blocks=blocks_of(self.validation.frame["event_time"], block),
-            served_curve=curve.method if (curve := calibrator_of(candidate.model)) else "",
+            served_curve="conformal" if shifts_of(candidate.model) else curve.method if curve else "",
         )
 
     def _beside(self, candidate: Candidate) -> dict[str, tuple[str, Array]]:
@@ -128,6 +132,8 @@ class Bench:
         from mlcycle.models import family, parse_params
         from mlcycle.models.base import Job
         from mlcycle.models.calibrated import calibrator_of
+        from mlcycle.models.conformal import Conformal, shifts_of
+        from mlcycle.models.quantile_models import said as said_by
 
         own, settings = self.context.project.candidates[candidate.name], self.context.settings
         self.context.progress(f"learning curve: {candidate.name} on {share:.0%} of the rows")
@@ -141,10 +147,13 @@ class Bench:
             validation=watched,
             threads=settings.threads or len(os.sched_getaffinity(0)),
             classes=tuple(self.context.project.label.classes),
+            quantiles=tuple(self.context.project.label.quantiles),
             report=lambda done, of, losses: self.context.superseded() if done == of else False,
         )
         fitted = family(own.family).fit(job, parse_params(own.family, own.params), own.family)
-        said, curve = fitted.predict(self.holdout.frame), calibrator_of(candidate.model)
+        if (shifts := shifts_of(candidate.model)) is not None:
+            fitted = Conformal(fitted, shifts)
+        said, curve = said_by(fitted, self.holdout.frame, job.quantiles), calibrator_of(candidate.model)
         return said if curve is None else curve(said)
 
     def _cost(self, candidate: Candidate) -> dict[str, float]:

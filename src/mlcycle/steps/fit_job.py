@@ -48,6 +48,7 @@ def job_of(
         checkpoints=folder,
         folds=plan_of(context.project),
         classes=tuple(context.project.label.classes),
+        quantiles=tuple(context.project.label.quantiles),
     )
 
 

@@ -91,14 +91,15 @@ class FitRun:
     def keep(self, model: "Model", validation: "Rows", seconds: float, export: Export) -> dict[str, Any]:
         """Log how the fit went and the model itself; returns what identifies it."""
         from mlcycle.models import save
+        from mlcycle.models.quantile_models import said
 
         project, tracking, run_id = self.context.project, self.tracking, self.run_id
         self.flush()
-        predictions = model.predict(validation.frame)
+        predictions = said(model, validation.frame, model.card.quantiles)
         metrics = measure(project.label.task, validation.labels, predictions, validation.weights)
         measured = [(f"validation_{key}", value, 0) for key, value in metrics.items()]
         tracking.log(run_id, metrics=[*measured, ("fit_seconds", seconds, 0)])
-        unit = task_of(project.label.task).loss_words
+        unit = "pinball loss" if model.card.quantiles else task_of(project.label.task).loss_words
         tracking.log_file(run_id, "plots/learning_curve.png", plots.learning_curve(self.curve, unit))
         page = plots.fit_quality(project.label.task, validation.labels, predictions, "Validation")
         tracking.log_file(run_id, "plots/validation.png", page)

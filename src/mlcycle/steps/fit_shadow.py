@@ -48,6 +48,7 @@ def run(context: StepContext) -> Outcome:
 def _beside(context: StepContext, champion: champions.Champion, output: Output) -> Outcome:
     project, manifest = context.project, read_manifest(context.artifacts, output)
     from mlcycle.models.calibrated import calibrator_of
+    from mlcycle.models.conformal import shifts_of
 
     model = _model(context, champion)
     card = model.card
@@ -83,7 +84,9 @@ def _beside(context: StepContext, champion: champions.Champion, output: Output) 
 
     data = (manifest, output.uri)
     both = (examples(learns), examples(watched))
-    return fitted(context, champion.candidate, data, both, publish, card, calibrator_of(model))
+    return fitted(
+        context, champion.candidate, data, both, publish, card, shifts_of(model) or calibrator_of(model)
+    )
 
 
 def _model(context: StepContext, champion: champions.Champion) -> "Model":

@@ -15,6 +15,7 @@ from mlcycle.adapters.checkpoints import folder_of
 from mlcycle.domain.dataset import DatasetManifest
 from mlcycle.project import Candidate
 from mlcycle.steps.calibrating import calibrated
+from mlcycle.steps.conformalising import conformal
 from mlcycle.steps.context import Outcome, StepContext
 from mlcycle.steps.cross_validated import cross_validated
 from mlcycle.steps.fit_gang import tell_the_others
@@ -24,6 +25,7 @@ from mlcycle.steps.warm_start import begun
 
 if TYPE_CHECKING:
     from mlcycle.domain.evaluation.calibrator import Calibrator
+    from mlcycle.domain.evaluation.conformal import Shifts
     from mlcycle.domain.examples import Examples
     from mlcycle.models.base import Card, Job, Model, Params, Report
 
@@ -37,7 +39,7 @@ def fitted(
     examples: "tuple[Examples, Examples]",
     finish: "Finish",
     as_long_as: "Card | None" = None,
-    curve: "Calibrator | None" = None,
+    curve: "Calibrator | Shifts | None" = None,
 ) -> Outcome:
     """Fit a candidate and log it; ``finish`` publishes what came of it.
 
@@ -49,8 +51,8 @@ def fitted(
         finish: takes what identifies the model, and the model; returns the outcome it has published.
         as_long_as: of an earlier fit, whose number of rounds is taken where it tells one. Without it the fit
             is also cross-validated, where the project says how.
-        curve: of the earlier fit, which the model's probabilities go through as well. Without ``as_long_as``
-            it is fitted where the candidate asks for it.
+        curve: of the earlier fit, which the model's probabilities go through as well, or its quantiles'
+            shifts. Without ``as_long_as`` it is fitted where the candidate asks for it.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # idle threads of shared cores sleep, not spin
     from mlcycle.models import check_processes, parse_params
@@ -59,7 +61,7 @@ def fitted(
     project, candidate = context.project, context.project.candidates[name]
     params = parse_params(candidate.family, candidate.params)
     check_processes(candidate.family, candidate.resources.processes)
-    check_task(candidate.family, project.label.task)
+    check_task(candidate.family, project.label.task, project.label.quantiles)
     folder = folder_of(context.settings, work_id(context))
     run = FitRun.begin(context, name, candidate, data[0])
     try:
@@ -102,21 +104,29 @@ def _fit(
     params: "Params",
     examples: "tuple[Examples, Examples]",
     first: bool,
-    curve: "Calibrator | None",
+    curve: "Calibrator | Shifts | None",
 ) -> "tuple[dict[str, Any], Model]":
     """The model, with its curve where it has one, and what identifies it; ``first`` where no earlier fit is
     repeated.
     """
+    from mlcycle.domain.evaluation.conformal import Shifts
     from mlcycle.models import family
     from mlcycle.models.calibrated import Calibrated
+    from mlcycle.models.conformal import Conformal
 
     context, (train, validation), began = run.context, examples, time.perf_counter()
     own = model = family(candidate.family).fit(job, params, candidate.family)
     seconds, told = time.perf_counter() - began, dict[str, Any]()
-    if curve is not None:
+    asked = candidate.calibrate if first else None
+    if isinstance(curve, Shifts):
+        if own.card.quantiles == curve.levels:  # else the project asks for others since
+            model = Conformal(own, curve)
+    elif curve is not None:
         model = Calibrated(own, curve)
-    elif first and candidate.calibrate:
-        model, told = calibrated(context, run, own, validation.whole(), candidate.calibrate)
+    elif asked == "conformal":
+        model, told = conformal(context, run.tracking, run.run_id, own, validation.whole())
+    elif asked:
+        model, told = calibrated(context, run, own, validation.whole(), asked)
     values = {**run.keep(model, validation.whole(), seconds, candidate.export), **told}
     if first and job.start is None and context.project.split.cross_validation is not None:
         found = cross_validated(context, run.tracking, run.run_id, job, own, params, train.whole())

@@ -58,6 +58,7 @@ class _Bench:
         from how many rows.
         """
         from mlcycle.models.out_of_fold import at
+        from mlcycle.models.quantile_models import said
 
         times = self.train.frame[TIME]
         last = self.end - age
@@ -71,7 +72,7 @@ class _Bench:
         work = f"freshness-{self.context.request.work}-{name}"
         both = (at(self.train, rows), self.later)
         model = fit_alone(self.context, self.candidate, both, lambda *_: False, work)
-        return model.predict(self.later.frame), len(rows)
+        return said(model, self.later.frame, self.context.project.label.quantiles), len(rows)
 
 
 def report(context: StepContext, name: str) -> tuple[dict[str, Any], dict[str, Output]]:

@@ -135,6 +135,7 @@ def _metrics(found: Sequence[Measurement]) -> dict[str, float]:
             values[item.monitor] = max(item.value, values.get(item.monitor, item.value))
         if item.monitor == "performance" and "now" in item.details:
             values[item.details["metric"]] = item.details["now"]
+            values.update(item.details.get("coverage", {}))
     return values
 
 

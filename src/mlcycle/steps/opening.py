@@ -39,11 +39,17 @@ class Opened:
         return sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file())
 
     classes: int = 0  # of the project, where there are many
+    quantiles: tuple[float, ...] = ()  # levels of the project, where it has any
 
     @property
     def predictions(self) -> Array:
-        """What it says of the rows, (n,), or (n, classes): nought of a class that was named later."""
-        said = self.model.predict(self.rows)
+        """What it says of the rows, (n,), or (n, classes): nought of a class that was named later.
+
+        Where the project has quantiles, those at its levels (n, q, 2), whatever the model's own are.
+        """
+        from mlcycle.models.quantile_models import said as said_by
+
+        said = said_by(self.model, self.rows, self.quantiles)
         return np.pad(said, ((0, 0), (0, self.classes - said.shape[1]))) if self.classes else said
 
 
@@ -68,7 +74,8 @@ def opened(
     inputs = [*model.card.categorical, *model.card.numeric]
     if manifest is not None and not set(inputs) <= set(holdout.columns):
         holdout = _as_read_by(context, model, holdout, manifest.splits["holdout"])
-    return Opened(folder, model, holdout, len(context.project.label.classes))
+    label = context.project.label
+    return Opened(folder, model, holdout, len(label.classes), tuple(label.quantiles))
 
 
 def check_classes(project: "Project", card: "Card") -> None:

@@ -54,6 +54,8 @@ def _why(verdict: str, judged: models.ModelVersion) -> str:
 def _again(context: StepContext, judged: models.ModelVersion, manifest: DatasetManifest) -> Outcome:
     from mlcycle.models import load
     from mlcycle.models.calibrated import calibrator_of
+    from mlcycle.models.conformal import shifts_of
+    from mlcycle.models.quantile_models import said as said_by
 
     project = context.project
     columns, task = columns_of(project), project.label.task
@@ -68,8 +70,9 @@ def _again(context: StepContext, judged: models.ModelVersion, manifest: DatasetM
     def publish(values: dict[str, Any], model: "Model") -> Outcome:
         holdout = read_split(context.artifacts, manifest, "holdout", columns, context.scratch)
         labels = labels_of(holdout, "holdout", task)
-        metric, said = project.evaluation.metric, model.predict(holdout)
-        problem = unlike(metric, labels, before.predict(holdout), said)
+        metric, levels = project.evaluation.metric, project.label.quantiles
+        said = said_by(model, holdout, levels)
+        problem = unlike(metric, labels, said_by(before, holdout, levels), said)
         if problem:
             return _as_judged(context, judged, problem)
         seen = METRICS[metric](labels, said, None)
@@ -78,7 +81,15 @@ def _again(context: StepContext, judged: models.ModelVersion, manifest: DatasetM
     uri = f"{context.artifacts.uri(f'datasets/{project.name}/{manifest.digest}/manifest.json')}"
     both, data = (whole, watched), (manifest, uri)
     # The judged model's curve: of the rows that could fit another one the refit has learnt all.
-    return fitted(context, judged.candidate, data, both, publish, before.card, calibrator_of(before))
+    return fitted(
+        context,
+        judged.candidate,
+        data,
+        both,
+        publish,
+        before.card,
+        shifts_of(before) or calibrator_of(before),
+    )
 
 
 def _as_judged(context: StepContext, judged: models.ModelVersion, problem: str) -> Outcome:

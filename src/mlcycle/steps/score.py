@@ -14,10 +14,12 @@ from mlcycle.adapters.datasets.point_in_time import joined_rows
 from mlcycle.adapters.tracking import model_cache
 from mlcycle.adapters.warehouse import predictions, served
 from mlcycle.adapters.warehouse.of_classes import OfClasses
+from mlcycle.adapters.warehouse.of_quantiles import OfQuantiles
 from mlcycle.contract import Status
 from mlcycle.domain import exploration
 from mlcycle.domain.exploration import Decisions
 from mlcycle.domain.partitions import Partition
+from mlcycle.domain.quantiles import point
 from mlcycle.errors import IntegrityError
 from mlcycle.ledger import champion as champions
 from mlcycle.ledger.batches import published_keys
@@ -60,7 +62,7 @@ def run(context: StepContext) -> Outcome:
     ):
         for partition in chunk["partition"].unique().to_pylist():
             table = _of_partition(chunk, partition)
-            predicted, of_classes = _predict(model, table, project)
+            predicted, of_classes, of_quantiles = _predict(model, table, project)
             filled.add(partition)
             rows, total = rows + len(predicted), total + float(predicted.sum())
             for view, absent in _absent(table, project.features).items():
@@ -75,6 +77,7 @@ def run(context: StepContext) -> Outcome:
                     *(table, predicted, scorer),
                     decisions=decisions,
                     of_classes=of_classes,
+                    of_quantiles=of_quantiles,
                 )
                 publication.outputs.update(rows=len(predicted), reason=reason)
             if reason in ("live", "backfill"):  # what people act on; a later scoring is never in force
@@ -102,22 +105,29 @@ def _of_partition(chunk: "pa.Table", partition: str) -> "pa.Table":
 
 def _predict(
     model: "Model", rows: "pa.Table", project: Project
-) -> tuple[NDArray[np.float64], OfClasses | None]:
-    """Predictions of the rows (n,); of many classes the chosen one's probability, and those of each.
+) -> tuple[NDArray[np.float64], OfClasses | None, OfQuantiles | None]:
+    """Predictions of the rows (n,); of many classes the chosen one's probability, and those of each; of
+    quantiles their median, and those that the model has learnt.
 
     Raises IntegrityError where the model gives anything but numbers.
     """
-    predicted = np.asarray(model.predict(rows.select(project.inputs.all).to_pandas()), dtype=np.float64)
+    from mlcycle.models.quantile_models import said
+
+    levels = model.card.quantiles
+    frame = rows.select(project.inputs.all).to_pandas()
+    predicted = np.asarray(said(model, frame, levels), dtype=np.float64)
     bad = int(np.count_nonzero(~np.isfinite(predicted)))
-    classes = (len(model.card.classes),) if model.card.kind.many else ()
-    if predicted.shape != (rows.num_rows, *classes) or bad:
+    shape = (len(model.card.classes),) if model.card.kind.many else (len(levels), 2) if levels else ()
+    if predicted.shape != (rows.num_rows, *shape) or bad:
         raise IntegrityError(
             f"the champion gave {predicted.shape} predictions, {bad} of them no finite number, "
             f"for {rows.num_rows} rows: roll back to an earlier champion"
         )
-    if not classes:
-        return predicted, None
-    return predicted.max(axis=1, initial=0.0), OfClasses(model.card.classes, predicted)
+    if levels:
+        return point(predicted), None, OfQuantiles(predicted)
+    if not shape:
+        return predicted, None, None
+    return predicted.max(axis=1, initial=0.0), OfClasses(model.card.classes, predicted), None
 
 
 def _decided(

@@ -26,7 +26,7 @@ from mlcycle.steps.opening import blocks_of, opened
 def run(context: StepContext) -> Outcome:
     """Compare. That the shadow is no better is an answer, not a failure: the step is ok either way."""
     project, shadow = context.project, _trained(context)
-    check_metric(project.evaluation.metric, project.label.task)
+    check_metric(project.evaluation.metric, project.label.task, project.label.quantiles)
     output = context.handover("dataset").outputs.get("manifest")
     if output is None:
         raise InputError("step 'dataset' handed over no manifest: run it again")
@@ -56,7 +56,9 @@ def run(context: StepContext) -> Outcome:
         )
     labels = labels_of(rows, "holdout", project.label.task)
     context.progress(f"shadow and champion number {champion.seq} predict {len(labels)} rows")
-    new = _model(context, shadow).predict(rows)
+    from mlcycle.models.quantile_models import said
+
+    new = said(_model(context, shadow), rows, project.label.quantiles)
     old = opened(context, champion, rows, manifest).predictions
     paired = paired_blocks(project.evaluation.metric, labels, old, new, blocks)
     return _judged(context, shadow, paired, len(labels), manifest)

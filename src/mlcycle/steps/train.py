@@ -27,7 +27,7 @@ def run(context: StepContext) -> Outcome:
     """Train the candidate that the request names."""
     name, candidate = _candidate(context)
     project = context.project
-    check_metric(project.evaluation.metric, project.label.task)
+    check_metric(project.evaluation.metric, project.label.task, project.label.quantiles)
     from mlcycle.models import check_processes, parse_params
 
     parse_params(candidate.family, candidate.params)  # what is wrong is said before rows are read

@@ -95,5 +95,7 @@ def _newest(rows: "Rows", size: int) -> "Rows":
 
 
 def _measured(context: StepContext, model: "Model", rows: "Rows") -> dict[str, float]:
-    task = context.project.label.task
-    return measure(task, rows.labels, model.predict(rows.frame), rows.weights)
+    from mlcycle.models.quantile_models import said
+
+    label = context.project.label
+    return measure(label.task, rows.labels, said(model, rows.frame, label.quantiles), rows.weights)

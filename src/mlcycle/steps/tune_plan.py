@@ -111,7 +111,7 @@ def _plan(context: StepContext, name: str, wanted: Search, output: Output) -> tu
 
     project, candidate = context.project, context.project.candidates[name]
     metric = project.evaluation.metric
-    check_metric(metric, project.label.task)
+    check_metric(metric, project.label.task, project.label.quantiles)
     check_processes(candidate.family, candidate.resources.processes)
     params = parse_params(candidate.family, candidate.params)
     try:

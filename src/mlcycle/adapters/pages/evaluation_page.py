@@ -41,7 +41,8 @@ def render(
     metric, task = project.evaluation.metric, project.label.task
     bounds = manifest.splits["holdout"]
     zero = measured[0]
-    names = list(best.metrics)
+    # Of quantiles each level's own would be a score of columns: the model's page has them.
+    names = [name for name in best.metrics if not name.startswith(("pinball_", "below_", "interval_score_"))]
     table = [
         [
             one.name,
@@ -56,7 +57,7 @@ def render(
         f"{best.name} has the best {metric} on the validation rows, which come before the holdout and decide "
         "alone: what is judged on the holdout was not chosen on it.",
         f"On the holdout it has {best.metrics[metric]:.4f}, against {zero.metrics[metric]:.4f} "
-        "of the zero rule (the training mean for every row)"
+        f"of the zero rule (the training {'quantiles' if project.label.quantiles else 'mean'} for every row)"
         + (f" and {heuristic.metrics[metric]:.4f} of the heuristic {heuristic.name}." if heuristic else "."),
         pages.gained(best.worth, project.value.currency),
     ]

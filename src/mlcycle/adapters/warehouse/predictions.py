@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
+from mlcycle.adapters.warehouse import of_quantiles as quantiles_in
 from mlcycle.adapters.warehouse.arrow import read_table
 from mlcycle.adapters.warehouse.keys import entity_key, quoted
 from mlcycle.adapters.warehouse.of_classes import AS_TEXT, OfClasses, parsed
@@ -58,6 +59,7 @@ def serve(
     scorer: Scorer,
     decisions: Decisions | None = None,
     of_classes: OfClasses | None = None,
+    of_quantiles: quantiles_in.OfQuantiles | None = None,
 ) -> str:
     """Append a partition's predictions and make them current; returns why, empty where nothing changed.
 
@@ -75,6 +77,7 @@ def serve(
         scorer: who predicted.
         decisions: what was decided of the rows; None: the threshold decides.
         of_classes: what was said of each of many classes; ``predictions`` are the chosen ones' probabilities.
+        of_quantiles: what was said of quantiles; ``predictions`` are their medians.
     """
     cursor.execute(
         "select pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"predictions:{project}/{partition.key}",)
@@ -85,7 +88,8 @@ def serve(
         (project, partition.key),
     )
     before = cursor.fetchone()
-    table = _table(rows, predictions, decisions, of_classes)
+    table = _table(rows, predictions, decisions, of_classes, of_quantiles)
+    levels = of_quantiles.levels if of_quantiles is not None and table.num_rows else None
     if before is None and not table.num_rows:
         return ""
     if before is not None and before[2] == table.num_rows:
@@ -100,11 +104,12 @@ def serve(
     )
     cursor.execute(
         """insert into serving.scoring
-               (project, partition, starts, ends, champion_seq, version, reason, rows, work, token)
-           values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s) returning scoring_id""",
+               (project, partition, starts, ends, champion_seq, version, reason, rows, work, token, levels)
+           values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s::double precision[])
+           returning scoring_id""",
         (
             *(project, partition.key, partition.start, partition.end, scorer.seq, scorer.version),
-            *(reason, table.num_rows, scorer.work, scorer.token),
+            *(reason, table.num_rows, scorer.work, scorer.token, levels),
         ),
     )
     (number,) = cursor.fetchone() or (0,)
@@ -129,7 +134,11 @@ def _reason(
 
 
 def _table(
-    rows: "pa.Table", predictions: Array, decisions: Decisions | None, of_classes: OfClasses | None
+    rows: "pa.Table",
+    predictions: Array,
+    decisions: Decisions | None,
+    of_classes: OfClasses | None,
+    of_quantiles: quantiles_in.OfQuantiles | None,
 ) -> "pa.Table":
     import pyarrow as pa
 
@@ -140,6 +149,9 @@ def _table(
     chosen, said = pa.nulls(count, pa.string()), pa.nulls(count, pa.string())
     if of_classes is not None:
         chosen, said = pa.array(of_classes.chosen, pa.string()), pa.array(of_classes.texts, pa.string())
+    quantiles = pa.nulls(count, pa.string())
+    if of_quantiles is not None:
+        quantiles = pa.array(of_quantiles.texts, pa.string())
     return pa.table(
         {
             "event_time": rows["event_time"].cast(pa.timestamp("us", tz="UTC")),
@@ -149,6 +161,7 @@ def _table(
             "propensity": propensity,
             "class": chosen,
             "probabilities": said,
+            "quantiles": quantiles,
         }
     )
 
@@ -166,19 +179,22 @@ def _read(cursor: Cursor, project: str, partition: Partition, scoring: int) -> "
             ("propensity", pa.float64()),
             ("class", pa.string()),
             ("probabilities", pa.string()),
+            ("quantiles", pa.string()),
         ]
     )
     query = sql.SQL(
         f"""select event_time, entity_key, prediction, acted, propensity, class,
-                  {AS_TEXT.format(name="p")} from serving.prediction_log p
+                  {AS_TEXT.format(name="p")}, {quantiles_in.AS_TEXT.format(name="p")}
+           from serving.prediction_log p
            where project = %(project)s and event_time >= %(start)s and event_time < %(end)s
              and scoring_id = %(scoring)s order by event_time, entity_key collate "C" """
     )
     params = {"project": project, "start": partition.start, "end": partition.end, "scoring": scoring}
     found = read_table(cursor, query, params, schema)
-    if (said := parsed(found["probabilities"])) is not None:  # numbers as Python writes them, to compare
-        texts = pa.array(OfClasses((), said).texts, pa.string())
-        found = found.set_column(found.num_columns - 1, "probabilities", texts)
+    for name in ("probabilities", "quantiles"):
+        if (said := parsed(found[name])) is not None:  # numbers as Python writes them, to compare
+            texts = pa.array(OfClasses((), said).texts, pa.string())
+            found = found.set_column(found.column_names.index(name), name, texts)
     return found
 
 
@@ -223,6 +239,7 @@ class Scored:
     acted: Array | None = None  # None: nothing was drawn of any row
     propensities: Array | None = None
     probabilities: Array | None = None  # None: there are not many classes
+    quantiles: Array | None = None  # (n, q, 2); None: a number alone was said
 
     def __len__(self) -> int:
         return len(self.predictions)
@@ -239,14 +256,17 @@ class Scored:
             None if each is None else each[rows] for each in (self.acted, self.propensities)
         )
         said = None if self.probabilities is None else self.probabilities[rows]
+        quantiles = None if self.quantiles is None else self.quantiles[rows]
         return Scored(
             *(self.predictions[rows], self.labels[rows], self.versions[rows], self.times[rows], columns),
-            *(acted, propensities, said),
+            *(acted, propensities, said, quantiles),
         )
 
     @property
     def said(self) -> Array:
-        """What the model said, as metrics take it: (n,), or (n, classes)."""
+        """What the model said, as metrics take it: (n,), or (n, classes), or (n, q, 2)."""
+        if self.quantiles is not None:
+            return self.quantiles
         return self.predictions if self.probabilities is None else self.probabilities
 
     def of_choice(self) -> "Scored":
@@ -302,7 +322,7 @@ def scored(
     fields = [("prediction", pa.float64()), ("label", pa.float64())]
     fields += [("version", pa.int64()), ("time", pa.float64())]
     fields += [("acted", pa.float64()), ("propensity", pa.float64())]
-    texts = [("probabilities", pa.string())]
+    texts = [(name, pa.string()) for name in ("probabilities", "quantiles", "levels")]
     names = [f"beside{at}" for at in range(len(beside[1]) if beside else 0)]
     found = read_table(
         cursor,
@@ -310,10 +330,11 @@ def scored(
             f"""select served.prediction, l.label, served.version,
                   extract(epoch from served.event_time)::double precision,
                   served.acted::int::double precision, served.propensity,
-                  {AS_TEXT.format(name="served")} {wanted}
+                  {AS_TEXT.format(name="served")}, {quantiles_in.AS_TEXT.format(name="served")},
+                  {quantiles_in.LEVELS_AS_TEXT.format(name="served")} {wanted}
            from (select distinct on (p.event_time, p.entity_key)
                         p.event_time, p.entity_key, p.prediction, s.version, p.acted, p.propensity,
-                        p.probabilities
+                        p.probabilities, p.quantiles, s.levels
                  from serving.prediction_log p
                  join serving.scoring s on s.project = p.project and s.scoring_id = p.scoring_id
                  where p.project = %(project)s and p.event_time >= %(start)s and p.event_time < %(end)s
@@ -344,7 +365,10 @@ def scored(
     drawn, said = np.isfinite(propensities).any(), parsed(found["probabilities"])
     return Scored(
         *(predictions, labels, versions.astype(np.int64), times, columns),
-        *((acted, propensities, said) if drawn else (None, None, said)),
+        acted=acted if drawn else None,
+        propensities=propensities if drawn else None,
+        probabilities=said,
+        quantiles=quantiles_in.parsed(found["quantiles"], found["levels"], predictions),
     )
 
 

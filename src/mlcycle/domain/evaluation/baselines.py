@@ -3,13 +3,15 @@
 import numpy as np
 
 from mlcycle.domain import own_metrics
-from mlcycle.domain.evaluation import of_classes, of_many, of_numbers
+from mlcycle.domain.evaluation import of_classes, of_many, of_numbers, of_quantiles
 from mlcycle.domain.evaluation.bootstrap import codes_of, ratio, sums
 from mlcycle.domain.evaluation.bootstrap import figures as interval_figures
 from mlcycle.domain.evaluation.figure import SURE, Figure, plain
 from mlcycle.domain.evaluation.subject import Subject
 from mlcycle.domain.metrics import METRICS, Array, NotMeasured
 from mlcycle.domain.paired import paired_blocks
+from mlcycle.domain.quantile_metrics import CHOICES
+from mlcycle.domain.quantiles import at_levels, intervals, levels_of
 from mlcycle.errors import InputError
 
 SEED = 20130103
@@ -31,6 +33,11 @@ def figures(subject: Subject) -> dict[str, object]:
         found = of_numbers.of_rows(
             subject.labels, subject.predictions, subject.blocks, subject.holdout.weights
         )
+        if subject.said is not None:  # of the quantiles themselves, not of a number in their place
+            found = {name: each for name, each in found.items() if not name.startswith("pinball")}
+            found |= of_quantiles.of_rows(
+                subject.labels, subject.said, subject.blocks, subject.holdout.weights
+            )
     return {name: plain(figure) for name, figure in {**found, **_own(subject)}.items()}
 
 
@@ -56,11 +63,15 @@ def at_random(subject: Subject) -> Array:
 def beside(subject: Subject) -> dict[str, object]:
     """The model against each of them on the same rows: metrics, and the gain in the project's metric."""
     others = {"random": ("at random", at_random(subject)), **subject.others}
-    metric, found = subject.wishes.metric, {}
+    metric, found, asked = subject.wishes.metric, {}, list(subject.task.metrics)
+    if subject.said is not None:
+        levels = levels_of(subject.said)
+        asked += [name for name in CHOICES if name == "pinball" or intervals(levels)]
     for key, (name, predictions) in others.items():
+        if subject.said is not None:  # a number stands for all quantiles
+            predictions = subject.said_by_others.get(key, at_levels(predictions, levels.tolist()))
         readings = {
-            each: METRICS[each](subject.labels, predictions, subject.holdout.weights)
-            for each in subject.task.metrics
+            each: METRICS[each](subject.labels, predictions, subject.holdout.weights) for each in asked
         }
         values = {each: None if isinstance(value, NotMeasured) else value for each, value in readings.items()}
         found[key] = {"name": name, "metrics": values, "gain": plain(_gain(subject, metric, predictions))}
@@ -69,7 +80,7 @@ def beside(subject: Subject) -> dict[str, object]:
 
 def _gain(subject: Subject, metric: str, other: Array) -> Figure:
     try:
-        paired = paired_blocks(metric, subject.labels, other, subject.predictions, subject.blocks)
+        paired = paired_blocks(metric, subject.labels, other, subject.judged, subject.blocks)
     except InputError as error:
         return Figure(None, why=error.message)
     if paired.spread is None:

@@ -24,7 +24,7 @@ def run(subject: Subject) -> dict[str, Any]:
         readings = subject.task.readings(subject.labels, answers, subject.holdout.weights)
         gain = _gain(subject, metric, answers)
         points.append({"share": share, "metric": readings[metric], "all_rows_better_by": gain})
-    whole = subject.task.readings(subject.labels, subject.predictions, subject.holdout.weights)[metric]
+    whole = subject.task.readings(subject.labels, subject.judged, subject.holdout.weights)[metric]
     points.append({"share": 1.0, "metric": whole, "all_rows_better_by": None})
     for point in points:
         if not isinstance(point["metric"], float):

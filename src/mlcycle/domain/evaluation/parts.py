@@ -12,6 +12,7 @@ from mlcycle.domain.evaluation import (
     groups,
     importance,
     learning_curve,
+    of_quantiles,
     recalibration,
     residuals,
     shapley,
@@ -49,6 +50,10 @@ def _of_numbers(subject: Subject) -> str:
     return "" if not subject.task.probabilities else "a probability is answered, no number"
 
 
+def _of_quantiles(subject: Subject) -> str:
+    return "" if subject.said is not None else "label.quantiles names none"
+
+
 def _groups_declared(subject: Subject) -> str:
     if why := _one_answer(subject):
         return why
@@ -65,6 +70,7 @@ PARTS: Final[dict[str, Part]] = {
     "baselines": Part(baselines.beside),
     "threshold": Part(threshold.run, _of_classes),
     "calibration": Part(recalibration.run, _of_classes),
+    "quantiles": Part(of_quantiles.run, _of_quantiles),
     "abstention": Part(abstention.run, _of_classes),
     "residuals": Part(residuals.run, _of_numbers),
     "slices": Part(weak_slices.run),

@@ -52,6 +52,9 @@ class Subject:
         cost: what is known of it: seconds, rows, money.
         earlier_blocks: (m,) of time, of the validation's rows.
         served_curve: the calibration that the model's answers go through; empty where there is none.
+        said: (n, q, 2) the model's quantiles of the holdout, where the project has any; ``predictions`` are
+            their medians, and what ``predict`` and ``others`` say is a point forecast.
+        said_by_others: quantiles by the key of ``others``.
     """
 
     task: Task
@@ -72,6 +75,13 @@ class Subject:
     cost: Mapping[str, float] = field(default_factory=dict)
     earlier_blocks: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     served_curve: str = ""
+    said: Array | None = None
+    said_by_others: Mapping[str, Array] = field(default_factory=dict)
+
+    @property
+    def judged(self) -> Array:
+        """What the project's metric takes: the quantiles that were said, else the predictions."""
+        return self.predictions if self.said is None else self.said
 
     @property
     def labels(self) -> Array:

@@ -1,7 +1,7 @@
 """What every task answers."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from mlcycle.errors import ConfigError, InputError
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 class Task(ABC):
     """A kind of label. Objects hold no state; arrays are float64 of one length.
 
-    Predictions are (n,), but of many classes, where they are (n, classes).
+    Predictions are (n,), but of many classes, where they are (n, classes), and of quantiles, (n, q, 2).
     """
 
     name: ClassVar[str]  # in project files
@@ -29,8 +29,8 @@ class Task(ABC):
     constant_words: ClassVar[str]  # what labels have where there is nothing to learn
     fit_title: ClassVar[str]  # of the plot that shows predictions beside labels
 
-    def check_metric(self, metric: str) -> None:
-        """Raise ConfigError where the metric does not measure the task."""
+    def check_metric(self, metric: str, quantiles: Sequence[float] = ()) -> None:
+        """Raise ConfigError where the metric does not measure the task; ``quantiles``: the label's levels."""
         from mlcycle.domain import own_metrics
         from mlcycle.domain.metrics import METRICS
 
@@ -87,8 +87,17 @@ class Task(ABC):
         ``learnt`` (n,), n > 0, are the training's labels.
         """
 
-    def without_model(self, learnt: "Array", rows: int, weights: "Array | None" = None) -> "Array":
-        """The zero rule, ``rows`` predictions: the mean of the training's labels (m,), m > 0."""
+    def without_model(
+        self,
+        learnt: "Array",
+        rows: int,
+        weights: "Array | None" = None,
+        quantiles: Sequence[float] = (),
+    ) -> "Array":
+        """The zero rule, ``rows`` predictions: the mean of the training's labels (m,), m > 0.
+
+        ``quantiles`` are the levels that a number's project asks for, of which it says those instead.
+        """
         import numpy as np
 
         return np.full(rows, np.average(learnt, weights=weights))

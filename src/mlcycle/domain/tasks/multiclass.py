@@ -1,6 +1,6 @@
 """Many classes; a prediction is the probability of each, in the order of the project's ``label.classes``."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from mlcycle.domain.tasks.base import Task
@@ -36,7 +36,13 @@ class Multiclass(Task):
                 "not name: add it at the end of the list"
             )
 
-    def without_model(self, learnt: "Array", rows: int, weights: "Array | None" = None) -> "Array":
+    def without_model(
+        self,
+        learnt: "Array",
+        rows: int,
+        weights: "Array | None" = None,
+        quantiles: Sequence[float] = (),
+    ) -> "Array":
         """(rows, classes) the training's shares."""
         import numpy as np
 

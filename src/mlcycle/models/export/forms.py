@@ -49,6 +49,8 @@ class Onnx:
 
 
 def _check(model: Model) -> None:
+    if model.card.quantiles:
+        raise NotConverted("models of quantiles are not converted")
     if isinstance(model, Calibrated):
         raise NotConverted("its calibration curve is not converted: leave calibrate or export out")
     if model.card.kind.many:

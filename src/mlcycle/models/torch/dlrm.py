@@ -28,10 +28,11 @@ class DLRM(TorchModel):
     """A vector for each category and one for all numbers; their products and the numbers go into an MLP."""
 
     Parameters = DLRMParams
+    learns_quantiles = True
 
     @staticmethod
-    def network(columns: Columns, params: DLRMParams) -> "nn.Module":
-        """Log odds, or the value in units of the labels' spread."""
+    def network(columns: Columns, params: DLRMParams, outputs: int = 0) -> "nn.Module":
+        """Log odds, or the value in units of the labels' spread; with ``outputs`` so many of them."""
         import torch
         from torch import Tensor, nn
 
@@ -48,7 +49,7 @@ class DLRM(TorchModel):
                 self.register_buffer("pairs", left * vectors + right, persistent=False)
                 before = width + len(self.pairs)
                 self.hidden = Hidden(before, params.layers, params.dropout)
-                self.head = nn.Linear(self.hidden.width, 1)
+                self.head = nn.Linear(self.hidden.width, outputs or 1)
 
             def forward(self, codes: Tensor, numbers: Tensor) -> Tensor:
                 dense = self.bottom(numbers)
@@ -56,6 +57,7 @@ class DLRM(TorchModel):
                 every = every.reshape(-1, vectors, width)
                 products = torch.bmm(every, every.transpose(1, 2)).flatten(1)
                 met = products.index_select(1, self.pairs)
-                return self.head(self.hidden(torch.cat([dense, met], dim=1)))[:, 0]
+                out = self.head(self.hidden(torch.cat([dense, met], dim=1)))
+                return out if outputs else out[:, 0]
 
         return Network()

@@ -12,6 +12,7 @@ import numpy as np
 from mlcycle.domain.metrics import Array
 from mlcycle.errors import IntegrityError
 from mlcycle.models.base import Card, Job, Model
+from mlcycle.models.quantile_models import QuantileModel
 from mlcycle.models.torch.columns import Columns
 from mlcycle.models.torch.params import TrainingParams
 
@@ -22,12 +23,13 @@ WEIGHTS: Final = "model.onnx"
 CHUNK: Final = 1 << 16  # rows predicted at a time: memory stays bounded
 
 
-class TorchModel(Model):
+class TorchModel(QuantileModel):
     """A network as an ONNX graph from codes and standardised numbers to predictions."""
 
     Parameters = TrainingParams
     libraries = ("numpy", "pandas", "onnxruntime")
     distributed = True
+    learns_quantiles = False  # a family whose network takes a number of outputs says that it does
     #: A missing category has a row of its own beside that of rare and never seen ones.
     missing_apart: ClassVar[bool] = True
 
@@ -49,14 +51,15 @@ class TorchModel(Model):
     def network(columns: Columns, params: Any) -> "nn.Module":
         """A new network: codes (n, categorical) and numbers (n, numeric) to log odds (n,), or to the value in
         units of the labels' spread. Its last layer is ``head``, a linear one: it begins at the labels' mean.
-        Where the family learns ``many_classes``, how many comes third: then it says (n, classes) scores.
+        Where the family learns ``many_classes``, how many comes third: then it says (n, classes) scores;
+        where it ``learns_quantiles`` their number, and it says (n, quantiles) values.
         """
 
     @classmethod
-    def build(cls, columns: Columns, params: Any, classes: int) -> "nn.Module":
-        """The ``network``, for so many classes; 0 of other tasks."""
+    def build(cls, columns: Columns, params: Any, outputs: int) -> "nn.Module":
+        """The ``network``, for so many classes or quantiles; 0 of other tasks."""
         made: Any = cls.network
-        return made(columns, params, classes) if classes else made(columns, params)
+        return made(columns, params, outputs) if outputs else made(columns, params)
 
     @classmethod
     def fit(cls, job: Job, params: TrainingParams, name: str) -> Self:
@@ -66,7 +69,7 @@ class TorchModel(Model):
         fitted = fit(cls, job, params, name)
         card = Card.of(job, name, params, fitted.encoder, (*cls.libraries, "torch"), fitted.epoch)
         model = cls(card, fitted.graph)
-        worst = float(np.max(np.abs(model.predict(fitted.sample) - fitted.said)))
+        worst = float(np.max(np.abs(model.outputs(fitted.sample) - fitted.said)))
         if not worst <= 1e-4 * max(1.0, float(np.max(np.abs(fitted.said)))):
             raise IntegrityError(f"the exported network differs from the trained one by {worst:g}")
         model.trained = fitted.trained
@@ -83,7 +86,16 @@ class TorchModel(Model):
 
     def predict(self, frame: Any) -> Array:
         """Probability of the positive class, those of all classes, or the value."""
-        found = np.empty((len(frame), *self.nothing.shape[1:]), dtype=np.float64)
+        return self.median(frame) if self.card.quantiles else self.outputs(frame)
+
+    def raw(self, frame: Any) -> Array:
+        """(n, q), sorted in the graph already."""
+        return self.outputs(frame)
+
+    def outputs(self, frame: Any) -> Array:
+        """What the graph says: (n,), or (n, classes) or (n, q)."""
+        width = (len(self.card.quantiles),) if self.card.quantiles else self.nothing.shape[1:]
+        found = np.empty((len(frame), *width), dtype=np.float64)
         wanted = {item.name for item in self._session.get_inputs()}
         for start in range(0, len(frame), CHUNK):
             rows = frame.iloc[start : start + CHUNK]

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from mlcycle.domain.examples import Examples, Rows
 from mlcycle.domain.metrics import Array
+from mlcycle.domain.quantiles import of_labels
 from mlcycle.models.base import Job
 from mlcycle.models.encoder import Encoder
 from mlcycle.models.torch.columns import Columns
@@ -47,7 +48,10 @@ class Fitted:
 
 
 class Predictor(nn.Module):  # type: ignore[misc]
-    """The network with its last step: a probability or those of all classes, or the label in its own unit."""
+    """The network with its last step: a probability or those of all classes, or the label in its own unit.
+
+    Quantiles are sorted: crossed ones come no farther from the true ones by it (``domain.quantiles``).
+    """
 
     def __init__(self, network: nn.Module, goal: Goal) -> None:
         super().__init__()
@@ -58,6 +62,8 @@ class Predictor(nn.Module):  # type: ignore[misc]
         out = self.network(codes, numbers)
         if self.goal.classes:
             return torch.softmax(out, dim=1)
+        if count := len(self.goal.quantiles):
+            out = torch.topk(out, count, dim=1, largest=False, sorted=True).values
         return torch.sigmoid(out) if self.goal.probability else out * self.goal.scale + self.goal.mean
 
 
@@ -80,7 +86,7 @@ def fit(family: "type[TorchModel]", job: Job, params: TrainingParams, name: str)
         train = _rows(learnt, job.train.count, columns, goal, params, gang)
         validation = _rows(later, job.validation.count, columns, goal, params, gang)
         torch.manual_seed(params.seed)
-        network = family.build(columns, params, goal.classes)
+        network = family.build(columns, params, goal.outputs)
         with torch.no_grad():  # begin at the mean of the labels, so that no epoch is spent on finding it
             network.head.bias.copy_(_start(goal, found, learnt))
         if isinstance(job.start, family):
@@ -118,11 +124,16 @@ def _parts(examples: Examples) -> Iterable[Rows]:
 def _goal(job: Job, found: Scan) -> Goal:
     if job.kind.many:
         return Goal(True, classes=len(job.classes))
-    return Goal(True) if job.kind.classifies else Goal(False, found.mean, found.scale)
+    if job.kind.classifies:
+        return Goal(True)
+    return Goal(False, found.mean, found.scale, quantiles=job.quantiles)
 
 
 def _start(goal: Goal, found: Scan, learnt: Iterable[Rows]) -> Tensor:
     """(outputs,) what the network says before it has learnt anything of the inputs."""
+    if goal.quantiles:
+        found_at = of_labels(_some_labels(learnt, found.rows), goal.quantiles)
+        return torch.from_numpy((found_at - goal.mean) / goal.scale).float()
     if not goal.probability:
         return torch.zeros(1)
     if goal.classes:
@@ -132,6 +143,12 @@ def _start(goal: Goal, found: Scan, learnt: Iterable[Rows]) -> Tensor:
         return torch.log(counts / counts.sum()).float()
     positive = found.mean * found.rows
     return torch.tensor([math.log((positive + 1) / (found.rows - positive + 1))])
+
+
+def _some_labels(learnt: Iterable[Rows], count: int) -> Array:
+    """At most ``WHOLE`` labels, evenly: where quantiles begin need be known no better."""
+    step = -(-count // WHOLE)
+    return np.concatenate([part.labels[::step] for part in learnt])
 
 
 def _rows(

@@ -30,16 +30,26 @@ LOOKED_AT: Final = 1 << 16  # validation rows at a time
 class Goal:
     """What the network is to say: the log odds of a class, or a label in units of ``scale`` from ``mean``.
 
-    Of many ``classes`` a score for each of them.
+    Of many ``classes`` a score for each of them, of ``quantiles`` the label's at each level.
     """
 
     probability: bool
     mean: float = 0.0
     scale: float = 1.0
     classes: int = 0
+    quantiles: tuple[float, ...] = ()
+
+    @property
+    def outputs(self) -> int:
+        """Columns that the network says; 0: none, it says (n,)."""
+        return self.classes or len(self.quantiles)
 
     def losses(self, said: Tensor, labels: Tensor) -> Tensor:
-        """Cross entropy or squared error of each row (n,)."""
+        """Cross entropy, squared error, or the mean pinball loss of the quantiles of each row (n,)."""
+        if self.quantiles:
+            levels = torch.tensor(self.quantiles, dtype=said.dtype, device=said.device)
+            short = labels[:, None] - said
+            return torch.maximum(levels * short, (levels - 1) * short).mean(dim=1)
         if self.classes:
             return functional.cross_entropy(said, labels.long(), reduction="none")
         if self.probability:
@@ -48,8 +58,8 @@ class Goal:
 
     @property
     def unit(self) -> float:
-        """By which a loss is multiplied to be in the label's own unit."""
-        return self.scale * self.scale
+        """By which a loss is multiplied to be in the label's own unit, squared but of quantiles."""
+        return self.scale if self.quantiles else self.scale * self.scale
 
 
 @dataclass
@@ -219,7 +229,8 @@ class Training:
     def _facts(self, rows: Resident | Streamed) -> str:
         params = self.params.model_dump_json(exclude={"checkpoint_minutes"})
         where = f"{self.gang.device.type} {self.gang.size} {type(rows).__name__}"
-        return f"{params} {where} {rows.count} {self.job.rounds}"
+        levels = f" {self.goal.quantiles}" if self.goal.quantiles else ""
+        return f"{params} {where} {rows.count} {self.job.rounds}{levels}"
 
 
 def _seconds(minutes: float | None) -> float | None:

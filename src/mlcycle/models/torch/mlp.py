@@ -28,10 +28,13 @@ class MLP(TorchModel):
 
     Parameters = MLPParams
     many_classes = True
+    learns_quantiles = True
 
     @staticmethod
-    def network(columns: Columns, params: MLPParams, classes: int = 0) -> "nn.Module":
-        """Log odds, or the value in units of the labels' spread; of many ``classes`` a score each."""
+    def network(columns: Columns, params: MLPParams, outputs: int = 0) -> "nn.Module":
+        """Log odds, or the value in units of the labels' spread; of many classes a score each,
+        of quantiles a value each: so many ``outputs``.
+        """
         import torch
         from torch import Tensor, nn
 
@@ -44,11 +47,11 @@ class MLP(TorchModel):
                 self.embeddings = Embeddings(columns.rows, widths)
                 before = self.embeddings.width + columns.numeric
                 self.hidden = Hidden(before, params.layers, params.dropout)
-                self.head = nn.Linear(self.hidden.width, classes or 1)
+                self.head = nn.Linear(self.hidden.width, outputs or 1)
 
             def forward(self, codes: Tensor, numbers: Tensor) -> Tensor:
                 given = torch.cat([self.embeddings(codes), numbers], dim=1)
                 out = self.head(self.hidden(given))
-                return out if classes else out[:, 0]
+                return out if outputs else out[:, 0]
 
         return Network()

@@ -32,7 +32,7 @@ def problem(family: "type[TorchModel]", job: Job, params: TrainingParams, start:
     if not job.kind.classifies:
         return "the unit that a network's numbers are in is not kept with it"
     columns = Columns(start.card.encoder, family.missing_apart)
-    wanted = family.build(columns, params, len(job.classes)).state_dict()
+    wanted = family.build(columns, params, len(job.classes) or len(job.quantiles)).state_dict()
     there = weights(start.graph)
     for name, value in wanted.items():
         if name not in there:

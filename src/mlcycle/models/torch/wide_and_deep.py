@@ -37,10 +37,14 @@ class WideAndDeep(TorchModel):
     """The sum of a linear model on categories and crosses, and of an MLP on embeddings and numbers."""
 
     Parameters = WideAndDeepParams
+    learns_quantiles = True
 
     @staticmethod
-    def network(columns: Columns, params: WideAndDeepParams) -> "nn.Module":
-        """Log odds, or the value in units of the labels' spread. Raises ConfigError for an unknown column."""
+    def network(columns: Columns, params: WideAndDeepParams, outputs: int = 0) -> "nn.Module":
+        """Log odds, or the value in units of the labels' spread; with ``outputs`` so many of them.
+
+        Raises ConfigError for an unknown column.
+        """
         import torch
         from torch import Tensor, nn
 
@@ -57,8 +61,8 @@ class WideAndDeep(TorchModel):
                 self.embeddings = Embeddings(columns.rows, widths)
                 before = self.embeddings.width + columns.numeric
                 self.hidden = Hidden(before, params.layers, params.dropout)
-                self.head = nn.Linear(self.hidden.width, 1)
-                self.wide = nn.ModuleList(nn.Embedding(n, 1) for n in (*columns.rows, *crosses))
+                self.head = nn.Linear(self.hidden.width, outputs or 1)
+                self.wide = nn.ModuleList(nn.Embedding(n, outputs or 1) for n in (*columns.rows, *crosses))
                 for table in self.wide:
                     nn.init.zeros_(table.weight)
 
@@ -67,7 +71,7 @@ class WideAndDeep(TorchModel):
                 said = self.head(deep)
                 for table, chosen in zip(self.wide, self.chosen(codes.long()), strict=True):
                     said = said + table(chosen)
-                return said[:, 0]
+                return said if outputs else said[:, 0]
 
             def chosen(self, codes: Tensor) -> list[Tensor]:
                 found = [codes[:, i] for i in range(len(columns.rows))]

@@ -15,6 +15,7 @@ from mlcycle.domain import decline, skill
 from mlcycle.domain.metrics import METRICS, NotMeasured
 from mlcycle.domain.monitors import Measurement
 from mlcycle.domain.partitions import Partition
+from mlcycle.domain.quantile_metrics import row_figures
 
 MEMORY = timedelta(days=365)  # of what was served
 FILLED = 8  # windows before this one that are read where nobody noted them
@@ -99,7 +100,12 @@ class Performance(Monitor):
         if isinstance(now, NotMeasured):
             return {}
         last = window.labelled[1].key
-        return {"metric": metric, "now": now, "last": last, "rows": int(np.count_nonzero(rows.known))}
+        found = {"metric": metric, "now": now, "last": last, "rows": int(np.count_nonzero(rows.known))}
+        if rows.quantiles is None:
+            return found
+        figures = row_figures(rows.labels[rows.known], rows.quantiles[rows.known])
+        held = {name: float(each.mean()) for name, each in figures.items() if name.startswith("coverage")}
+        return {**found, "coverage": held}
 
 
 def _quiet(now: int, before: int, without: str) -> str:

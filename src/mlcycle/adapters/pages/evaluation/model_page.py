@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mlcycle.adapters.pages import html as pages
-from mlcycle.adapters.pages.evaluation import rows_sections, score_sections
+from mlcycle.adapters.pages.evaluation import quantile_section, rows_sections, score_sections
 from mlcycle.adapters.pages.evaluation.words import figure, interval, named, number
 from mlcycle.domain.evaluation.document import Document
 
@@ -15,6 +15,7 @@ SECTIONS: dict[str, Sections] = {
     "baselines": score_sections.baselines,
     "threshold": score_sections.threshold,
     "calibration": score_sections.calibration,
+    "quantiles": quantile_section.quantiles,
     "abstention": score_sections.abstention,
     "residuals": score_sections.residuals,
     "slices": rows_sections.slices,

@@ -27,7 +27,11 @@ def figures(document: Document, found: Found) -> list[Section]:
 
 def baselines(document: Document, found: Found) -> list[Section]:
     """The model beside others on the same rows."""
-    metrics, own = task_of(document.task).metrics, document.found("figures")
+    own = document.found("figures")
+    told = next(iter(found["others"].values()))["metrics"]
+    metrics = [
+        name for name in (*task_of(document.task).metrics, "pinball", "interval_score") if name in told
+    ]
     rows = [[document.candidate, *(number(own[name]["value"]) for name in metrics), ""]]
     gains = []
     for other in found["others"].values():

@@ -17,16 +17,34 @@ NAMES = {
     "mae": "mean absolute error",
     "r2": "R²",
     "bias": "bias (prediction less label)",
-    "pinball_10": "pinball loss at .1",
-    "pinball_90": "pinball loss at .9",
+    "pinball": "mean pinball loss",
+    "interval_score": "mean interval score",
     "ece": "calibration error",
+}
+
+#: Figures of quantiles, whose names end with a level or with an interval's share.
+QUANTILE_NAMES = {
+    "pinball": "pinball loss at {}",
+    "below": "share of labels not above the quantile at {}",
+    "coverage": "share of labels within the interval of {}",
+    "width": "width of the interval of {}",
+    "interval_score": "interval score of {}",
 }
 
 
 def named(key: str, k: int | None = None) -> str:
     """A key of the document for people; ``k`` is how many rows those at k are of."""
-    words = NAMES.get(key, key.replace("_", " "))
+    words = NAMES.get(key) or _of_quantile(key) or key.replace("_", " ")
     return words if k is None else words.replace("at k", f"at {k:,}")
+
+
+def _of_quantile(key: str) -> str:
+    """``pinball_2_5`` and its kin by level or share; empty for any other key."""
+    for stem, words in QUANTILE_NAMES.items():
+        rest = key.removeprefix(f"{stem}_").replace("_", ".")
+        if key.startswith(f"{stem}_") and rest.replace(".", "", 1).isdecimal():
+            return words.format(f"{float(rest) / 100:.6g}".lstrip("0"))
+    return ""
 
 
 def number(value: Any) -> str:
