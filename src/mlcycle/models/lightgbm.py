@@ -1,17 +1,19 @@
 """Gradient-boosted trees by LightGBM, kept in its own text format.
 
 G. Ke et al., "LightGBM: A Highly Efficient Gradient Boosting Decision Tree", NeurIPS 2017. Needs the extra
-``lightgbm`` where a model is trained, and where it predicts.
+``lightgbm`` where a model is trained, and where it predicts. A ranking is learnt by lists: C. Burges, "From
+RankNet to LambdaRank to LambdaMART: An Overview", MSR-TR-2010-82, or by XE-NDCG (S. Bruch, 2021).
 """
 
 import json
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Literal, Self
 
 import numpy as np
 from pydantic import Field
 
 from mlcycle.domain.examples import Rows
+from mlcycle.domain.listed import together
 from mlcycle.domain.metrics import Array
 from mlcycle.errors import ConfigError, IntegrityError
 from mlcycle.models.base import Card, Job, Model, Params
@@ -30,7 +32,8 @@ class LightgbmParams(Params):
     """Parameters of LightGBM under their own names.
 
     ``early_stopping`` stops once the loss on the later validation rows has not improved for ``patience``
-    rounds, and keeps the trees up to the best.
+    rounds, and keeps the trees up to the best. ``objective`` is of a ranking alone: by lists, or
+    ``regression`` of each row's grade.
     """
 
     learning_rate: float = Field(0.1, gt=0, le=1)
@@ -46,6 +49,7 @@ class LightgbmParams(Params):
     max_bin: int = Field(255, ge=2, le=65_535)
     cat_smooth: float = Field(10.0, ge=0)
     cat_l2: float = Field(10.0, ge=0)
+    objective: Literal["lambdarank", "rank_xendcg", "regression"] = "lambdarank"  # of a ranking alone
     early_stopping: bool = False
     patience: int = Field(20, ge=1)
 
@@ -160,9 +164,12 @@ def _train(
     many = {"objective": "multiclass", "metric": "multi_logloss", "num_class": len(job.classes)}
     two = {"objective": "binary", "metric": "binary_logloss"}
     number = {"objective": "regression", "metric": "l2"}
+    by_lists = job.kind.lists and params.objective != "regression"
+    own = {"seed", "num_iterations", "early_stopping", "patience", "objective"}
     options = {
-        **params.model_dump(exclude={"seed", "num_iterations", "early_stopping", "patience"}),
+        **params.model_dump(exclude=own),
         **(many if job.kind.many else two if classifies else number),
+        **(_of_lists(params.objective, rows) if by_lists else {}),
         "num_threads": job.threads,
         "deterministic": True,
         "force_row_wise": True,
@@ -171,10 +178,17 @@ def _train(
     codes = list(range(len(job.categorical)))
 
     def data(given: Rows, reference: Any = None) -> Any:
+        values, sizes = matrix(encoder, given.frame), None
+        labels, weights = np.asarray(given.labels), given.weights
+        if by_lists:  # the rows of a list must lie together
+            order, sizes = together(given.labels)
+            values, labels = values[order], labels[order]
+            weights = None if weights is None else weights[order]
         return lightgbm.Dataset(
-            matrix(encoder, given.frame),
-            given.labels,
-            weight=given.weights,
+            values,
+            labels,
+            weight=weights,
+            group=sizes,
             categorical_feature=codes,
             reference=reference,
             free_raw_data=False,
@@ -191,7 +205,8 @@ def _train(
     state = _State.resumed(kept)
 
     def told(env: Any) -> None:
-        losses = {part: value for part, _, value, _ in env.evaluation_result_list}
+        # NDCG is the better the higher, a loss the lower.
+        losses = {part: 1 - value if by_lists else value for part, _, value, _ in env.evaluation_result_list}
         state.later.append(losses["validation"])
         named = {f"{part}_loss": value for part, value in losses.items()}
         ended = stops and state.done - state.best >= params.patience
@@ -215,6 +230,17 @@ def _train(
         if not state.stopped:
             kept.keep(state.write)
     return state
+
+
+def _of_lists(objective: str, rows: tuple[Rows, Rows]) -> dict[str, Any]:
+    """A list-wise objective that gains what our NDCG gains: a row's grade, not a power of it."""
+    grades = int(max(given.labels.max() for given in rows)) + 1
+    return {
+        "objective": objective,
+        "metric": "ndcg",
+        "eval_at": [10],
+        "label_gain": list(range(grades)),
+    }
 
 
 def _library() -> Any:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from mlcycle.domain.ranking_names import PARTS
+
 NAMES = {
     "roc_auc": "ROC-AUC",
     "pr_auc": "PR-AUC",
@@ -20,6 +22,12 @@ NAMES = {
     "pinball_10": "pinball loss at .1",
     "pinball_90": "pinball loss at .9",
     "ece": "calibration error",
+    **{
+        name: f"{'mean reciprocal rank' if measure == 'mrr' else measure.upper() if measure != 'recall' else measure}"
+        f" at {k}"
+        for name, (measure, k) in PARTS.items()
+    },
+    "lists_without_relevant": "lists without a relevant row, left out",
 }
 
 
