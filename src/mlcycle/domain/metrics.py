@@ -2,9 +2,9 @@
 
 Labels and predictions are float64 arrays of one length; a classification label is 0 or 1 and its
 prediction the probability of 1. Of many classes a label is the class's number and predictions are
-(n, classes). Of a ranking labels carry each row's list (``domain.listed``). Every metric takes optional row weights, and none of them looks at time
-or at the model. A metric that is not defined on some rows is :class:`NotMeasured` with the reason, never
-NaN: JSON and the ledger know no NaN.
+(n, classes). Of a ranking labels carry each row's list (``domain.listed``). Every metric takes optional row
+weights, and none of them looks at time or at the model. A metric that is not defined on some rows is
+:class:`NotMeasured` with the reason, never NaN: JSON and the ledger know no NaN.
 """
 
 from collections.abc import Callable

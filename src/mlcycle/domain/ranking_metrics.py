@@ -1,6 +1,6 @@
 """Metrics of an order within lists, each a mean over lists: NDCG, MAP, recall and MRR at a cut-off.
 
-A row is relevant where its label is above nought; gains are the labels themselves, as scikit-learn takes them.
+A row is relevant where its label is above nought; gains are the labels themselves, as in scikit-learn.
 A list without a relevant row has no right order: it is left out, and counted. Rows of one score could come
 in any order, so that each list's value is its mean over all orders of its ties (F. McSherry and M. Najork,
 "Computing information retrieval performance measures efficiently in the presence of tied scores", ECIR

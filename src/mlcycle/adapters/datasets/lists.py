@@ -27,13 +27,13 @@ def list_numbers(rows: "pa.Table", columns: Sequence[str]) -> "pa.Array":
 
     found = np.zeros(rows.num_rows, dtype=np.uint64)
     for name in columns:
-        values = rows[name].combine_chunks()
-        if values.null_count:
+        values = pc.cast(rows[name].combine_chunks(), pa.string())
+        if missing := values.null_count + (pc.sum(pc.equal(values, "")).as_py() or 0):
             raise InputError(
-                f"{values.null_count} of {len(values)} rows have no value of label.group {name!r}: a row is "
+                f"{missing} of {len(values)} rows have no value of label.group {name!r}: a row is "
                 "of one list, so leave out those that are of none"
             )
-        coded = pc.cast(values, pa.string()).dictionary_encode()
+        coded = values.dictionary_encode()
         hashes = [
             int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
             for text in coded.dictionary.to_pylist()

@@ -1,4 +1,4 @@
-"""An order of rows within lists; a label is how relevant a row is, a prediction the score it is ordered by."""
+"""An order of rows within lists; a label says how relevant a row is, a prediction is its score."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -41,8 +41,8 @@ class Ranking(Task):
         odd = (labels < 0) | (labels > MOST_GRADE) | (labels != np.floor(labels))
         if bad := int(np.count_nonzero(odd)):
             raise InputError(
-                f"{bad} of {len(labels)} labels in the {split} split are no grades of relevance: integers from "
-                f"0 to {MOST_GRADE} are expected"
+                f"{bad} of {len(labels)} labels in the {split} split are no grades of relevance: integers "
+                f"from 0 to {MOST_GRADE} are expected"
             )
 
     def readings(

@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from mlcycle.domain.ranking_names import PARTS
-
 NAMES = {
     "roc_auc": "ROC-AUC",
     "pr_auc": "PR-AUC",
@@ -22,18 +20,16 @@ NAMES = {
     "pinball_10": "pinball loss at .1",
     "pinball_90": "pinball loss at .9",
     "ece": "calibration error",
-    **{
-        name: f"{'mean reciprocal rank' if measure == 'mrr' else measure.upper() if measure != 'recall' else measure}"
-        f" at {k}"
-        for name, (measure, k) in PARTS.items()
-    },
     "lists_without_relevant": "lists without a relevant row, left out",
 }
+OF_LISTS = {"ndcg": "NDCG", "map": "MAP", "mrr": "mean reciprocal rank"}
 
 
 def named(key: str, k: int | None = None) -> str:
     """A key of the document for people; ``k`` is how many rows those at k are of."""
     words = NAMES.get(key, key.replace("_", " "))
+    for short, of_lists in OF_LISTS.items():
+        words = words.replace(short, of_lists) if key.startswith(f"{short}_at_") else words
     return words if k is None else words.replace("at k", f"at {k:,}")
 
 
