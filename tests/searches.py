@@ -92,6 +92,8 @@ def day(number: int) -> tuple[bytes, bytes]:
         for at in range(SHOWN):
             key = f"o{number:02}-{search:02}-{at}"
             shown = f"2013-01-{number:02}T{search % 24:02}:{search // 24:02}:00Z"
-            offers.append(f"{key},{shown},s{number:02}-{search:02},i{item[at]},{price[at]:.2f},{match[at]:.4f}")
+            offers.append(
+                f"{key},{shown},s{number:02}-{search:02},i{item[at]},{price[at]:.2f},{match[at]:.4f}"
+            )
             likes.append(f"{key},{shown},{grades[at]}")
     return tuple("\n".join(lines).encode() + b"\n" for lines in (offers, likes))  # type: ignore[return-value]

@@ -30,6 +30,8 @@ class TorchModel(Model):
     distributed = True
     #: A missing category has a row of its own beside that of rare and never seen ones.
     missing_apart: ClassVar[bool] = True
+    #: The network says the loss of each row itself (n,); what answers for rows is its ``served()``.
+    own_loss: ClassVar[bool] = False
 
     def __init__(self, card: Card, graph: bytes) -> None:
         import onnxruntime
@@ -57,6 +59,15 @@ class TorchModel(Model):
         """The ``network``, for so many classes; 0 of other tasks."""
         made: Any = cls.network
         return made(columns, params, classes) if classes else made(columns, params)
+
+    @classmethod
+    def furnish(cls, network: Any, columns: Columns, learnt: Any) -> None:
+        """Give a new network what it needs to know of the training's rows beyond their columns: nothing."""
+
+    @classmethod
+    def finish(cls, network: Any, columns: Columns, job: Job) -> dict[str, float]:
+        """Figures that are told once of the trained network, which may be changed here: none."""
+        return {}
 
     @classmethod
     def fit(cls, job: Job, params: TrainingParams, name: str) -> Self:
