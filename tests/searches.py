@@ -9,10 +9,14 @@ from mlcycle.project.file import load_named
 from tests.conftest import ROOT
 
 SEARCHES, SHOWN = 30, 8  # a day's searches, and offers in each
-ITEMS = 40
+ITEMS, SHOPPERS = 40, 12
 CANDIDATES = {
     "by_item": {"family": "rate_table", "params": {"by": ["item"], "smoothing": 20}},
     "line": {"family": "linear", "params": {}},
+    "towers": {
+        "family": "two_tower",
+        "params": {"query": ["shopper"], "item": ["item"], "epochs": 8, "learning_rate": 0.02, "width": 8},
+    },
     "trees": {
         "family": "lightgbm",
         "params": {"num_iterations": 40, "num_leaves": 7, "learning_rate": 0.1, "min_data_in_leaf": 30},
@@ -39,6 +43,7 @@ def project(**changes: Any) -> Project:
                         "offer": "text",
                         "shown": "timestamp",
                         "search": "text",
+                        "shopper": "text",
                         "item": "text",
                         "price": "double",
                         "match": "double",
@@ -62,7 +67,7 @@ def project(**changes: Any) -> Project:
             "group": ["search"],
             "delay": "1 day",
         },
-        inputs={"categorical": ["item"], "numeric": ["price", "match"]},
+        inputs={"categorical": ["item", "shopper"], "numeric": ["price", "match"]},
         split={"holdout": "10 days", "validation": "4 days", "history": "60 days", "min_rows": 500},
         candidates=CANDIDATES,
         evaluation={"metric": "ndcg_at_10", "heuristic": "by_item", "slices": ["item"], "k": 3},
@@ -76,15 +81,22 @@ def project(**changes: Any) -> Project:
 def day(number: int) -> tuple[bytes, bytes]:
     """What is delivered of the January day: offers, and how they were liked.
 
-    Who buys what depends on the item, its price against the others of the list, and how it matches; how
-    readily anything is bought on the search alone, which says nothing of the order within it.
+    Who buys what depends on the item, how the shopper likes it, its price against the others of the list, and
+    how it matches; how readily anything is bought on the search alone, which says nothing of the order.
     """
     draw = np.random.default_rng([23, number])
-    offers, likes = ["offer,shown,search,item,price,match"], ["offer,shown,grade"]
+    offers, likes = ["offer,shown,search,shopper,item,price,match"], ["offer,shown,grade"]
     for search in range(SEARCHES):
-        item = draw.choice(ITEMS, SHOWN, replace=False)
+        item, shopper = draw.choice(ITEMS, SHOWN, replace=False), draw.integers(SHOPPERS)
         price, match = draw.gamma(3.0, 10.0, SHOWN), draw.random(SHOWN)
-        liking = 0.8 * np.sin(item) + 3 * match - 0.03 * price + draw.gumbel(size=SHOWN) + draw.normal()
+        liking = (
+            0.8 * np.sin(item)
+            + np.cos(item * shopper)
+            + 3 * match
+            - 0.03 * price
+            + draw.gumbel(size=SHOWN)
+            + draw.normal()
+        )
         grades = np.zeros(SHOWN, dtype=int)
         best = np.argsort(-liking)
         grades[best[0]] = 2 * (liking[best[0]] > 2)
@@ -92,8 +104,7 @@ def day(number: int) -> tuple[bytes, bytes]:
         for at in range(SHOWN):
             key = f"o{number:02}-{search:02}-{at}"
             shown = f"2013-01-{number:02}T{search % 24:02}:{search // 24:02}:00Z"
-            offers.append(
-                f"{key},{shown},s{number:02}-{search:02},i{item[at]},{price[at]:.2f},{match[at]:.4f}"
-            )
+            who = f"s{number:02}-{search:02},h{shopper}"
+            offers.append(f"{key},{shown},{who},i{item[at]},{price[at]:.2f},{match[at]:.4f}")
             likes.append(f"{key},{shown},{grades[at]}")
     return tuple("\n".join(lines).encode() + b"\n" for lines in (offers, likes))  # type: ignore[return-value]

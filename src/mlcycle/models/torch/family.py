@@ -11,7 +11,7 @@ import numpy as np
 
 from mlcycle.domain.metrics import Array
 from mlcycle.errors import IntegrityError
-from mlcycle.models.base import Card, Job, Model
+from mlcycle.models.base import Card, Job, Model, Params
 from mlcycle.models.torch.columns import Columns
 from mlcycle.models.torch.params import TrainingParams
 
@@ -25,7 +25,7 @@ CHUNK: Final = 1 << 16  # rows predicted at a time: memory stays bounded
 class TorchModel(Model):
     """A network as an ONNX graph from codes and standardised numbers to predictions."""
 
-    Parameters = TrainingParams
+    Parameters: ClassVar[type[Params]] = TrainingParams
     libraries = ("numpy", "pandas", "onnxruntime")
     distributed = True
     #: A missing category has a row of its own beside that of rare and never seen ones.

@@ -39,7 +39,10 @@ def recalls(network: Towers, columns: Columns, liked: Examples, k: int = FIRST) 
 def fit_line(network: Towers, columns: Columns, rows: Examples) -> None:
     """Let the sigmoid of the score be the share of ones: Platt's line on these rows, liked or not."""
     network.eval()
-    score, scores, labels = network.served(), list[np.ndarray](), list[np.ndarray]()  # type: ignore[type-arg]
+    with torch.no_grad():  # the loop sets it to the share of ones, which among liked rows is all
+        network.head.weight.fill_(1.0)
+        network.head.bias.fill_(0.0)
+    score, scores, labels = network.served(), list[np.ndarray](), list[np.ndarray]()
     with torch.no_grad():
         for part in rows.parts():
             codes, numbers = torch.from_numpy(columns.codes(part.frame)), columns.numbers(part.frame)

@@ -97,7 +97,7 @@ class TwoTower(TorchModel):
     own_loss: ClassVar[bool] = True
 
     @classmethod
-    def fit(cls, job: Job, params: TwoTowerParams, name: str) -> Self:
+    def fit(cls, job: Job, params: Any, name: str) -> Self:
         """Fit on the rows that were liked. Raises ConfigError for columns that are no inputs."""
         for column in [*params.query, *params.item]:
             if column not in [*job.categorical, *job.numeric]:
@@ -110,7 +110,7 @@ class TwoTower(TorchModel):
         return super().fit(replace(job, train=both[0], validation=both[1]), params, name)
 
     @classmethod
-    def start_problem(cls, job: Job, params: TwoTowerParams, start: Any) -> str:
+    def start_problem(cls, job: Job, params: Any, start: Any) -> str:
         """It cannot: the items that it is taught against are those of its own training."""
         return "the items of its training are not kept with it"
 
