@@ -15,7 +15,7 @@ from pydantic import Field
 from mlcycle.domain.examples import Rows
 from mlcycle.domain.listed import together
 from mlcycle.domain.metrics import Array
-from mlcycle.errors import ConfigError, IntegrityError
+from mlcycle.errors import ConfigError, InputError, IntegrityError
 from mlcycle.models.base import Card, Job, Model, Params
 from mlcycle.models.encoder import Encoder
 from mlcycle.models.kept import Kept
@@ -25,6 +25,7 @@ WEIGHTS: Final = "model.txt"
 #: Trained in stretches of so many rounds, each from the model that the last one left: what a retry reads off
 #: a checkpoint is then what an undisturbed fit goes on from, to the last digit.
 ROUNDS: Final = 50
+LONGEST: Final = 10_000  # LightGBM's own limit on a list
 ONE_THREAD: Final = 4096  # rows up to which more threads only wait for each other
 
 
@@ -182,6 +183,11 @@ def _train(
         labels, weights = np.asarray(given.labels), given.weights
         if by_lists:  # the rows of a list must lie together
             order, sizes = together(given.labels)
+            if sizes.max() > LONGEST:
+                raise InputError(
+                    f"a list has {sizes.max()} rows, and LightGBM learns lists of {LONGEST} at the most: let "
+                    "label.group make shorter ones, or say objective: regression"
+                )
             values, labels = values[order], labels[order]
             weights = None if weights is None else weights[order]
         return lightgbm.Dataset(

@@ -98,7 +98,10 @@ class FitRun:
         metrics = measure(project.label.task, validation.labels, predictions, validation.weights)
         measured = [(f"validation_{key}", value, 0) for key, value in metrics.items()]
         tracking.log(run_id, metrics=[*measured, ("fit_seconds", seconds, 0)])
-        unit = task_of(project.label.task).loss_words
+        kind = task_of(project.label.task)
+        unit = (
+            "loss" if kind.lists else kind.loss_words
+        )  # a ranking's is the family's own: by lists or by rows
         tracking.log_file(run_id, "plots/learning_curve.png", plots.learning_curve(self.curve, unit))
         page = plots.fit_quality(project.label.task, validation.labels, predictions, "Validation")
         tracking.log_file(run_id, "plots/validation.png", page)

@@ -11,6 +11,7 @@ from mlcycle import models
 from mlcycle.domain.examples import Rows
 from mlcycle.domain.listed import ListedLabels
 from mlcycle.domain.metrics import METRICS
+from mlcycle.errors import InputError
 from mlcycle.models.base import Job, Model
 
 
@@ -67,6 +68,18 @@ def test_it_orders_later_lists_better_than_any_order(family: str, params: dict[s
     assert isinstance(alike, float)
     assert ndcg(model) > alike + (0.02 if family == "rate_table" else 0.1)
     assert model.card.task == "ranking"
+
+
+def test_a_list_too_long_for_lightgbm_is_one_line() -> None:
+    count = 10_001
+    frame = pd.DataFrame(
+        {"shop": ["a"] * count, **dict.fromkeys(("match", "price", "level"), np.zeros(count))}
+    )
+    long = Rows(frame, ListedLabels(np.arange(count) % 2, np.zeros(count, dtype=np.int64)))
+    with pytest.raises(
+        InputError, match="a list has 10001 rows, and LightGBM learns lists of 10000 at the most"
+    ):
+        fitted("lightgbm", replace(job(), train=long), **SMALL)
 
 
 def test_lists_teach_what_rows_alone_hide() -> None:
