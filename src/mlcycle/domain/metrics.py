@@ -2,9 +2,10 @@
 
 Labels and predictions are float64 arrays of one length; a classification label is 0 or 1 and its
 prediction the probability of 1. Of many classes a label is the class's number and predictions are
-(n, classes); said quantiles are (n, q, 2), and what measures a number measures their median. Every metric
-takes optional row weights, and none of them looks at time or at the model. A metric that is not defined on
-some rows is :class:`NotMeasured` with the reason, never NaN: JSON and the ledger know no NaN.
+(n, classes); said quantiles are (n, q, 2), and what measures a number measures their median. Of a ranking
+labels carry each row's list (``domain.listed``). Every metric takes optional row weights, and none of them
+looks at time or at the model. A metric that is not defined on some rows is :class:`NotMeasured` with the
+reason, never NaN: JSON and the ledger know no NaN.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,10 +15,12 @@ from typing import Final, Protocol, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from mlcycle.domain import ranking_metrics
 from mlcycle.domain.class_metrics import f1_influence, macro_f1, of_label, present, row_error
 from mlcycle.domain.own_metrics import own_metric
 from mlcycle.domain.quantile_metrics import row_interval_score, row_pinball
 from mlcycle.domain.quantiles import are, point
+from mlcycle.domain.ranking_names import PARTS as OF_LISTS
 from mlcycle.domain.tasks import task_of
 from mlcycle.errors import InputError
 
@@ -154,6 +157,16 @@ def _wherever_defined(metric: Metric) -> Metric:
     return read
 
 
+def _of_lists(measure: str, k: int) -> Metric:
+    """A metric of a ranking, not measured where no list has a relevant row."""
+
+    def read(labels: Array, predictions: Array, weights: Array | None = None) -> Reading:
+        value = ranking_metrics.measure(measure, k, labels, predictions, weights)
+        return NotMeasured(ranking_metrics.NOTHING_RELEVANT) if value is None else value
+
+    return read
+
+
 class _Metrics(dict[str, Metric]):
     """Ours, and whatever an installed package brings; ConfigError for a name that nobody does."""
 
@@ -186,6 +199,7 @@ METRICS: Final = _Metrics(
         "accuracy": accuracy,
         "macro_f1": macro_f1,
         "macro_roc_auc": macro_roc_auc,
+        **{name: _of_lists(*part) for name, part in OF_LISTS.items()},
     }.items()
 )
 #: The loss of a row, for the metrics that are means over rows (``rmse``: the root of one).
@@ -200,7 +214,7 @@ ROW_LOSSES: Final = _RowLosses(
         "accuracy": row_error,
     }
 )
-HIGHER: Final = frozenset({"roc_auc", "accuracy", "macro_f1", "macro_roc_auc"})
+HIGHER: Final = frozenset({"roc_auc", "accuracy", "macro_f1", "macro_roc_auc", *OF_LISTS})
 
 
 def more_is_better(metric: str) -> bool:
@@ -222,6 +236,9 @@ def influence(metric: str, labels: Array, predictions: Array) -> Array | NotMeas
         return f1_influence(labels, predictions)
     if metric == "macro_roc_auc":
         return _macro_auc_influence(labels, predictions)
+    if metric in OF_LISTS:
+        moved = ranking_metrics.influence(*OF_LISTS[metric], labels, predictions)
+        return NotMeasured(ranking_metrics.NOTHING_RELEVANT) if moved is None else moved
     losses = ROW_LOSSES[metric](labels, predictions)
     mean = losses.mean()
     found: Array = mean - losses if more_is_better(metric) else losses - mean

@@ -18,7 +18,7 @@ from mlcycle.domain.tasks import task_of
 from mlcycle.errors import InputError
 from mlcycle.models.encoder import Encoder
 
-Task = Literal["classification", "multiclass", "regression"]
+Task = Literal["classification", "multiclass", "ranking", "regression"]
 
 #: Called after each round of a fit: round (from 1), rounds in all, figures by name, of which those that end
 #: in ``_loss`` are drawn as its curve. True says stop: the fit ends with the best it has. Without any figure

@@ -1,21 +1,23 @@
 """Gradient-boosted trees by LightGBM, kept in its own text format.
 
 G. Ke et al., "LightGBM: A Highly Efficient Gradient Boosting Decision Tree", NeurIPS 2017. Needs the extra
-``lightgbm`` where a model is trained, and where it predicts.
+``lightgbm`` where a model is trained, and where it predicts. A ranking is learnt by lists: C. Burges, "From
+RankNet to LambdaRank to LambdaMART: An Overview", MSR-TR-2010-82, or by XE-NDCG (S. Bruch, 2021).
 """
 
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Literal, Self
 
 import numpy as np
 from pydantic import Field
 
 from mlcycle.domain.examples import Rows
+from mlcycle.domain.listed import together
 from mlcycle.domain.metrics import Array
 from mlcycle.domain.quantiles import word
-from mlcycle.errors import ConfigError, IntegrityError
+from mlcycle.errors import ConfigError, InputError, IntegrityError
 from mlcycle.models.base import Card, Job, Model, Params
 from mlcycle.models.boosting_rounds import Together
 from mlcycle.models.encoder import Encoder
@@ -27,6 +29,7 @@ WEIGHTS: Final = "model.txt"
 #: Trained in stretches of so many rounds, each from the model that the last one left: what a retry reads off
 #: a checkpoint is then what an undisturbed fit goes on from, to the last digit.
 ROUNDS: Final = 50
+LONGEST: Final = 10_000  # LightGBM's own limit on a list
 ONE_THREAD: Final = 4096  # rows up to which more threads only wait for each other
 
 
@@ -34,7 +37,8 @@ class LightgbmParams(Params):
     """Parameters of LightGBM under their own names.
 
     ``early_stopping`` stops once the loss on the later validation rows has not improved for ``patience``
-    rounds, and keeps the trees up to the best.
+    rounds, and keeps the trees up to the best. ``objective`` is of a ranking alone: by lists, or
+    ``regression`` of each row's grade.
     """
 
     learning_rate: float = Field(0.1, gt=0, le=1)
@@ -50,6 +54,7 @@ class LightgbmParams(Params):
     max_bin: int = Field(255, ge=2, le=65_535)
     cat_smooth: float = Field(10.0, ge=0)
     cat_l2: float = Field(10.0, ge=0)
+    objective: Literal["lambdarank", "rank_xendcg", "regression"] = "lambdarank"  # of a ranking alone
     early_stopping: bool = False
     patience: int = Field(20, ge=1)
 
@@ -217,9 +222,12 @@ def _train(
     number: dict[str, Any] = {"objective": "regression", "metric": "l2"}
     if level:
         number = {"objective": "quantile", "metric": "quantile", "alpha": level}
+    by_lists = job.kind.lists and params.objective != "regression"
+    own = {"seed", "num_iterations", "early_stopping", "patience", "objective"}
     options = {
-        **params.model_dump(exclude={"seed", "num_iterations", "early_stopping", "patience"}),
+        **params.model_dump(exclude=own),
         **(many if job.kind.many else two if classifies else number),
+        **(_of_lists(params.objective, rows) if by_lists else {}),
         "num_threads": job.threads,
         "deterministic": True,
         "force_row_wise": True,
@@ -228,10 +236,22 @@ def _train(
     codes = list(range(len(job.categorical)))
 
     def data(given: Rows, reference: Any = None) -> Any:
+        values, sizes = matrix(encoder, given.frame), None
+        labels, weights = np.asarray(given.labels), given.weights
+        if by_lists:  # the rows of a list must lie together
+            order, sizes = together(given.labels)
+            if sizes.max() > LONGEST:
+                raise InputError(
+                    f"a list has {sizes.max()} rows, and LightGBM learns lists of {LONGEST} at the most: let "
+                    "label.group make shorter ones, or say objective: regression"
+                )
+            values, labels = values[order], labels[order]
+            weights = None if weights is None else weights[order]
         return lightgbm.Dataset(
-            matrix(encoder, given.frame),
-            given.labels,
-            weight=given.weights,
+            values,
+            labels,
+            weight=weights,
+            group=sizes,
             categorical_feature=codes,
             reference=reference,
             free_raw_data=False,
@@ -248,7 +268,8 @@ def _train(
     state = _State.resumed(kept)
 
     def told(env: Any) -> None:
-        losses = {part: value for part, _, value, _ in env.evaluation_result_list}
+        # NDCG is the better the higher, a loss the lower.
+        losses = {part: 1 - value if by_lists else value for part, _, value, _ in env.evaluation_result_list}
         state.later.append(losses["validation"])
         named = {f"{part}_loss": value for part, value in losses.items()}
         ended = stops and state.done - state.best >= params.patience
@@ -272,6 +293,17 @@ def _train(
         if not state.stopped:
             kept.keep(state.write)
     return state
+
+
+def _of_lists(objective: str, rows: tuple[Rows, Rows]) -> dict[str, Any]:
+    """A list-wise objective that gains what our NDCG gains: a row's grade, not a power of it."""
+    grades = int(max(given.labels.max() for given in rows)) + 1
+    return {
+        "objective": objective,
+        "metric": "ndcg",
+        "eval_at": [10],
+        "label_gain": list(range(grades)),
+    }
 
 
 def _library() -> Any:

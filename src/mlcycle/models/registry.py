@@ -32,6 +32,7 @@ FAMILIES: dict[str, str] = {
     "mlp": "mlcycle.models.torch.mlp:MLP",
     "wide_and_deep": "mlcycle.models.torch.wide_and_deep:WideAndDeep",
     "dlrm": "mlcycle.models.torch.dlrm:DLRM",
+    "two_tower": "mlcycle.models.torch.two_tower:TwoTower",
 }
 #: Those of ours that learn many classes, said without importing them.
 MANY_CLASSES: Final = frozenset(

@@ -43,16 +43,20 @@ class Label(Part):
     is left out, counted. Of many classes ``classes`` names them all, texts or integers; their order is that
     of predictions, so that a new class is written at the end. ``quantiles`` of a number are levels, .5 among
     them, that are predicted together; the median is the point forecast then.
+
+    Of a ranking ``group`` names columns: rows that agree in all of them are one list (a query's, a
+    session's). Its labels are grades of relevance, integers from 0 on.
     """
 
     name: Name
-    task: Literal["classification", "multiclass", "regression"]
+    task: Literal["classification", "multiclass", "ranking", "regression"]
     table: Name
     column: Name
     at_least: Annotated[float, Field(allow_inf_nan=False)] | None = None
     positive: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     classes: Annotated[list[ClassName], Field(max_length=200)] = []
     quantiles: list[Annotated[float, Field(allow_inf_nan=False)]] = []
+    group: list[Name] = []
     ahead: Duration = timedelta(0)
     delay: Duration
 
@@ -66,6 +70,15 @@ class Label(Part):
             raise ValueError("a multiclass label needs classes, three at the least: list them all")
         if twice := sorted({each for each in self.classes if self.classes.count(each) > 1}):
             raise ValueError(f"classes names {twice[0]!r} twice")
+        return self
+
+    @model_validator(mode="after")
+    def _group_fits_task(self) -> Self:
+        ranks = task_of(self.task).lists
+        if ranks and not self.group:
+            raise ValueError("a ranking needs label.group: the columns whose values make rows one list")
+        if self.group and not ranks:
+            raise ValueError(f"group is of a ranking; this label is a {self.task}: remove it")
         return self
 
     @model_validator(mode="after")
@@ -98,9 +111,9 @@ class Label(Part):
         """What a label is made of, its name apart, as JSON; where this changes, labels are made anew.
 
         What only many classes have is left out elsewhere, so that labels of before it was there stay; which
-        quantiles of it are predicted makes no other label.
+        quantiles of it are predicted makes no other label, nor do the lists of a ranking.
         """
-        apart = {"name", "quantiles"}
+        apart = {"name", "quantiles", "group"}
         return self.model_dump_json(exclude=apart if self.classes else {*apart, "classes"})
 
     def check_type(self, kind: str) -> None:

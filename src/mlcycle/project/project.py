@@ -94,9 +94,15 @@ class Project(Part):
         fairness = self.gate.guardrails.fairness
         if fairness and fairness.rate != "mean_error" and not task_of(self.label.task).probabilities:
             raise ValueError(f"gate.guardrails.fairness.rate {fairness.rate} is of classes: say mean_error")
-        if task_of(self.label.task).many and (fairness or self.gate.guardrails.calibration):
-            named = "fairness" if fairness else "calibration"
-            raise ValueError(f"gate.guardrails.{named} does not know many classes yet: leave it out")
+        task = task_of(self.label.task)
+        if (task.many or task.lists) and (fairness or self.gate.guardrails.calibration):
+            named, kind = (
+                "fairness" if fairness else "calibration",
+                "rankings" if task.lists else "many classes",
+            )
+            raise ValueError(f"gate.guardrails.{named} does not know {kind} yet: leave it out")
+        if task.lists and (priced := self.value.amounts):
+            raise ValueError(f"value.{priced[0]} has no meaning in a ranking: an order has no price yet")
         if self.retrain.budget_money and self.value.prices is None:
             raise ValueError(
                 "retrain.budget_money needs a price list: say value.prices, or budget_hours alone"
@@ -201,6 +207,8 @@ class Project(Part):
         """Where the file names a column that is nowhere."""
         if column == self.training.weight:
             return "training.weight"
+        if column in self.label.group:
+            return "label.group"
         known = {*self.inputs.all, *self.evaluation.slices, *self.evaluation.groups, *self.split.groups}
         folds = self.split.cross_validation
         if folds and column == folds.group and column not in known:
@@ -215,7 +223,7 @@ class Project(Part):
     @property
     def dataset_columns(self) -> list[str]:
         """Columns of a dataset: inputs, then slices, columns of fairness and groups that are no inputs."""
-        measured = [*self.evaluation.slices, *self.evaluation.groups]
+        measured = [*self.label.group, *self.evaluation.slices, *self.evaluation.groups]
         measured += [self.training.weight] if self.training.weight else []
         beside = [*measured, *self.gate.guardrails.columns, *self.split.groups]
         if self.split.cross_validation and self.split.cross_validation.group:

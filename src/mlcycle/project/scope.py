@@ -55,6 +55,13 @@ class Value(Part):
     prices: PriceList | None = None
 
     @property
+    def amounts(self) -> list[str]:
+        """Names of the amounts that are not nought."""
+        sums = ("true_positive", "false_positive", "true_negative", "false_negative")
+        every = (*sums, "per_unit_error", "right_class", "wrong_class")
+        return [name for name in every if getattr(self, name)]
+
+    @property
     def weighs(self) -> bool:
         """Whether labelled rows stand for others: labels depend on decisions of which a share is drawn."""
         return bool(self.label_needs) and self.explore is not None

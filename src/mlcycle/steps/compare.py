@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlcycle.adapters.datasets.training_data import labels_of, read_split
+from mlcycle.adapters.datasets.training_data import labels_of, measured_columns, read_split
 from mlcycle.adapters.pages import comparison_page
 from mlcycle.adapters.pages.comparison_page import Compared, Rival
 from mlcycle.adapters.tracking.server import Tracking
@@ -80,7 +80,7 @@ def run(context: StepContext) -> Outcome:
     if known.judged is not None and challenger.version == known.judged.version:
         return Outcome(Status.SKIPPED, f"version {challenger.version} is the champion already")
     beside = [*project.evaluation.slices, *project.gate.guardrails.columns]
-    columns = [*project.inputs.all, *beside, "entity_key", "event_time", "label"]
+    columns = [*project.inputs.all, *beside, "entity_key", "event_time", *measured_columns(project)]
     holdout = read_split(context.artifacts, manifest, "holdout", columns, context.scratch)
     holdout = holdout[holdout["event_time"] >= known.since].reset_index(drop=True)
     blocks = blocks_of(holdout["event_time"], project.gate.block)

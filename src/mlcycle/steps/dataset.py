@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlcycle.adapters.datasets import snapshots
 from mlcycle.adapters.datasets.leak_checks import checks_of
+from mlcycle.adapters.datasets.lists import LIST, list_numbers
 from mlcycle.adapters.datasets.point_in_time import counts, equivalent_sql, joined_rows
 from mlcycle.adapters.datasets.training_data import WEIGHT
 from mlcycle.adapters.features import replay
@@ -57,7 +58,7 @@ def run(context: StepContext) -> Outcome:
             for column in project.split.groups:
                 groups.add(name, column, part[column].unique().to_pylist())
             checks.add(name, part)
-            snapshot.add(name, _weighted(context, part))
+            snapshot.add(name, _listed(project, _weighted(context, part)))
         for key, missing in facts["unlabelled"].items():
             moment = Partition.parse(key, project.unit).start
             for name, window in bounds.items():  # none has what lies in an embargo
@@ -125,6 +126,12 @@ def _weighted(context: StepContext, part: "pa.Table") -> "pa.Table":
     with context.warehouse.transaction() as cursor:
         weights = row_weights(cursor, context.project, part, undrawn=1.0)
     return part if weights is None else part.append_column(WEIGHT, pa.array(weights))
+
+
+def _listed(project: Project, part: "pa.Table") -> "pa.Table":
+    """With the list that each row is of, in a ranking."""
+    columns = project.label.group
+    return part.append_column(LIST, list_numbers(part, columns)) if columns else part
 
 
 def _enough(

@@ -99,7 +99,9 @@ class FitRun:
         metrics = measure(project.label.task, validation.labels, predictions, validation.weights)
         measured = [(f"validation_{key}", value, 0) for key, value in metrics.items()]
         tracking.log(run_id, metrics=[*measured, ("fit_seconds", seconds, 0)])
-        unit = "pinball loss" if model.card.quantiles else task_of(project.label.task).loss_words
+        kind = task_of(project.label.task)
+        # A ranking's loss is the family's own: by lists or by rows.
+        unit = "pinball loss" if model.card.quantiles else "loss" if kind.lists else kind.loss_words
         tracking.log_file(run_id, "plots/learning_curve.png", plots.learning_curve(self.curve, unit))
         page = plots.fit_quality(project.label.task, validation.labels, predictions, "Validation")
         tracking.log_file(run_id, "plots/validation.png", page)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mlcycle.adapters.datasets.training_data import labels_of, read_manifest, read_split
+from mlcycle.adapters.datasets.training_data import labels_of, measured_columns, read_manifest, read_split
 from mlcycle.adapters.tracking.server import Tracking, fetch_model
 from mlcycle.contract import Status
 from mlcycle.domain.dataset import DatasetManifest
@@ -40,7 +40,7 @@ def run(context: StepContext) -> Outcome:
             )
         learnt = datasets.manifest(cursor, project.name, champion.dataset_digest)
     since = max(manifest.splits["holdout"].start, *(each.end for each in learnt.splits.values()))
-    columns = [*project.inputs.all, "entity_key", "event_time", "label"]
+    columns = [*project.inputs.all, "entity_key", "event_time", *measured_columns(project)]
     rows = read_split(context.artifacts, manifest, "holdout", columns, context.scratch)
     rows = rows[rows["event_time"] >= since].reset_index(drop=True)
     blocks = blocks_of(rows["event_time"], project.gate.block)

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mlcycle.adapters.artifacts.store import ArtifactStore
+from mlcycle.adapters.datasets.lists import LIST
 from mlcycle.contract import Output
 from mlcycle.domain.dataset import DatasetManifest, Split, parse_manifest
 from mlcycle.domain.examples import Rows
 from mlcycle.domain.folds.plan import TIME
+from mlcycle.domain.listed import ListedLabels
 from mlcycle.domain.metrics import Array
 from mlcycle.domain.tasks import task_of
 from mlcycle.errors import InputError
@@ -148,8 +150,13 @@ def columns_of(project: Project) -> list[str]:
 
 
 def label_columns(project: Project) -> list[str]:
-    """The label, and for how many rows each stands where labels depend on decisions."""
-    return ["label", *([WEIGHT] if project.value.weighs else [])]
+    """The label with its list in a ranking, and for how many rows each stands where labels need decisions."""
+    return [*measured_columns(project), *([WEIGHT] if project.value.weighs else [])]
+
+
+def measured_columns(project: Project) -> list[str]:
+    """What :func:`labels_of` reads: the label, and in a ranking its list."""
+    return ["label", *([LIST] if project.label.group else [])]
 
 
 def weights_of(frame: "pd.DataFrame", mean: float | None = None) -> Array | None:
@@ -167,7 +174,10 @@ def weights_of(frame: "pd.DataFrame", mean: float | None = None) -> Array | None
 
 
 def labels_of(frame: "pd.DataFrame", split: str, task: str) -> Array:
-    """The labels of a split as float64. Raises InputError for a label that is no label of the task."""
+    """The labels of a split as float64, with their lists where the frame has those.
+
+    Raises InputError for a label that is no label of the task.
+    """
     labels: Array = frame["label"].to_numpy(dtype=np.float64)
     task_of(task).check_labels(labels, split)
-    return labels
+    return ListedLabels(labels, frame[LIST].to_numpy(np.int64)) if LIST in frame else labels

@@ -19,6 +19,8 @@ ONE_NUMBER: Final = frozenset(
     {"adwin", "brought", "ddm", "eddm", "earnings", "estimate", "kswin", "linear_four_rates"}
     | {"margin_density", "page_hinkley", "process_control", "recommendations", "served_again", "value", "why"}
 )
+#: Those that set a score against its row's label; of a ranking only its lists have an order to judge.
+ONE_ROW: Final = ONE_NUMBER | {"performance"}
 
 
 @dataclass(frozen=True)
@@ -60,9 +62,10 @@ def watching(project: Project) -> list[Watcher]:
         monitor, said = kind(name), asked.get(name, Watched())
         if name not in asked and not monitor.always:
             continue
-        if task_of(project.label.task).many and name in ONE_NUMBER:
+        if name in _unable(project):
             if name in asked and said.enabled:
-                raise ConfigError(f"monitor {name!r} does not know many classes yet: leave it out")
+                kind_of = "rankings" if task_of(project.label.task).lists else "many classes"
+                raise ConfigError(f"monitor {name!r} does not know {kind_of} yet: leave it out")
             continue
         if said.severity == "page" and not monitor.pages:
             raise ConfigError(f"monitor {name!r} never pages: let its severity be warn or info")
@@ -73,6 +76,14 @@ def watching(project: Project) -> list[Watcher]:
                 raise ConfigError(f"monitor {name!r}: {why}")
             watchers.append(Watcher(name, monitor(params), said.severity, retrain))
     return sorted(watchers, key=lambda watcher: (watcher.monitor.order, watcher.name))
+
+
+def _unable(project: Project) -> frozenset[str]:
+    """Monitors that do not know the project's task."""
+    task = task_of(project.label.task)
+    if task.lists:
+        return ONE_ROW
+    return ONE_NUMBER if task.many else frozenset()
 
 
 def _params(name: str, monitor: type[Monitor], said: Watched) -> object:

@@ -14,6 +14,7 @@ BEFORE = {
     "median": "answering with the training median",
     "mean": "answering with the training mean",
     "commonest": "answering with the commonest class",
+    "any_order": "any order",
     "heuristic": "the heuristic",
     "threshold": "the threshold alone, without the share that is drawn",
 }
@@ -21,6 +22,8 @@ BEFORE = {
 
 def gained(worth: Worth, currency: str) -> str:
     """What acting on predictions gained over acting as before, as a sentence."""
+    if worth.usual == "any_order":
+        return "An order of rows has no price, so that nothing is told of money."
     gains = ", ".join(f"{amount:+,.0f} over {BEFORE[name]}" for name, amount in worth.gains.items())
     return (
         f"Acting on it gains, in {currency} on these {worth.rows:,} rows: {gains}. On the training data "

@@ -3,7 +3,7 @@
 import numpy as np
 
 from mlcycle.domain import own_metrics
-from mlcycle.domain.evaluation import of_classes, of_many, of_numbers, of_quantiles
+from mlcycle.domain.evaluation import of_classes, of_lists, of_many, of_numbers, of_quantiles
 from mlcycle.domain.evaluation.bootstrap import codes_of, ratio, sums
 from mlcycle.domain.evaluation.bootstrap import figures as interval_figures
 from mlcycle.domain.evaluation.figure import SURE, Figure, plain
@@ -29,6 +29,9 @@ def figures(subject: Subject) -> dict[str, object]:
         )
     elif subject.task.many:
         found = of_many.of_rows(subject.labels, subject.predictions, subject.blocks, subject.holdout.weights)
+    elif subject.task.lists:
+        asked = (subject.labels, subject.predictions, subject.blocks)
+        found = of_lists.of_rows(*asked, subject.wishes.k, subject.holdout.weights)
     else:
         found = of_numbers.of_rows(
             subject.labels, subject.predictions, subject.blocks, subject.holdout.weights
@@ -70,9 +73,12 @@ def beside(subject: Subject) -> dict[str, object]:
     for key, (name, predictions) in others.items():
         if subject.said is not None:  # a number stands for all quantiles
             predictions = subject.said_by_others.get(key, at_levels(predictions, levels.tolist()))
-        readings = {
-            each: METRICS[each](subject.labels, predictions, subject.holdout.weights) for each in asked
-        }
+            every = {
+                each: METRICS[each](subject.labels, predictions, subject.holdout.weights) for each in asked
+            }
+        else:
+            every = subject.task.readings(subject.labels, predictions, subject.holdout.weights)
+        readings = {each: every[each] for each in asked}
         values = {each: None if isinstance(value, NotMeasured) else value for each, value in readings.items()}
         found[key] = {"name": name, "metrics": values, "gain": plain(_gain(subject, metric, predictions))}
     return {"metric": metric, "others": found}

@@ -24,7 +24,7 @@ CELLS = 512
 UNIT = (0.0, 1.0)
 LIMITS = {
     **dict.fromkeys(("roc_auc", "pr_auc", "brier", "precision", "recall", "f1", "accuracy"), UNIT),
-    **dict.fromkeys(("selection_rate", "precision_at_k"), UNIT),
+    **dict.fromkeys(("selection_rate", "precision_at_k", "average_precision_at_k"), UNIT),
     "log_loss": (0.0, float("inf")),
 }
 
@@ -56,6 +56,9 @@ def of_rows(
         **of_means(labels, predictions, stands, codes, count),
         **of_outcomes(confusion(labels, predictions, threshold, stands, codes, count)),
     }
+    if k <= ranking.MOST_DRAWN:
+        name = "average_precision_at_k"
+        statistics[name] = ranking.average_precision_drawn(labels, predictions, k, codes, count)
     once = np.ones((1, count))
     values: dict[str, Reading] = {
         name: METRICS[name](labels, predictions, weights) for name in ("roc_auc", "log_loss", "brier")

@@ -41,6 +41,8 @@ def _of_classes(subject: Subject) -> str:
 
 
 def _one_answer(subject: Subject) -> str:
+    if subject.task.lists:
+        return "a score orders the rows of a list, and has no unit of its own"
     return "probabilities of many classes are answered, not one number" if subject.task.many else ""
 
 

@@ -4,10 +4,16 @@ Rows are taken in falling order of prediction. Ties count as one step of the cur
 the rows that tie at the k-th place each stands for its share.
 """
 
+from collections.abc import Callable
+from typing import Final
+
 import numpy as np
+from numpy.typing import NDArray
 
 from mlcycle.domain.metrics import ONE_CLASS, Array, NotMeasured, Reading
 
+MOST_DRAWN: Final = 20_000  # first rows whose average precision is drawn again for an interval
+CELLS_HELD: Final = 1 << 22  # of draws by rows, at a time
 NO_POSITIVE = NotMeasured("the rows hold no positive")
 
 
@@ -74,3 +80,39 @@ def average_precision_at(labels: Array, predictions: Array, k: int) -> Reading:
     found = positive[np.argsort(-predictions, kind="stable")[:k]].astype(np.float64)
     precision = np.cumsum(found) / np.arange(1, len(found) + 1)
     return float((precision * found).sum() / min(k, int(positive.sum())))
+
+
+def average_precision_drawn(
+    labels: Array, predictions: Array, k: int, codes: NDArray[np.int64], blocks: int
+) -> Callable[[Array], Array]:
+    """AP@k as a function of how often each block counts, (draws, blocks) -> (draws,).
+
+    The first rows are the same share of those that count. A row that counts several times stands at as many
+    places, of which all have the precision of the middle one. NaN where no positive counts.
+    """
+    positive = (labels > 0.5).astype(np.float64)
+    order = np.argsort(-predictions, kind="stable")
+    hit, block = positive[order], codes[order]
+    there, share = np.bincount(codes, positive, blocks), k / len(hit)
+    size = np.bincount(codes, minlength=blocks) * min(share, 1.0)
+
+    def some(weights: Array) -> Array:
+        rows = min(2 * k, len(hit))
+        first = (weights @ size)[:, None]
+        while rows < len(hit) and (weights[:, block[:rows]].sum(axis=1) < first[:, 0]).any():
+            rows = min(2 * rows, len(hit))
+        drawn = weights[:, block[:rows]]
+        before = np.cumsum(drawn, axis=1) - drawn
+        drawn = np.clip(first - before, 0.0, drawn)
+        found = drawn * hit[:rows]
+        right, middle = np.cumsum(found, axis=1) - found, (drawn + 1) / 2
+        most = np.minimum(weights @ there, first[:, 0])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            area: Array = (found * (right + middle) / (before + middle)).sum(axis=1) / most
+        return area
+
+    def statistic(weights: Array) -> Array:
+        step = max(1, CELLS_HELD // min(len(hit), 8 * k))
+        return np.concatenate([some(weights[at : at + step]) for at in range(0, len(weights), step)])
+
+    return statistic

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlcycle.domain.examples import Rows
+from mlcycle.domain.listed import lists_of
 from mlcycle.domain.metrics import Array, Payoff
 from mlcycle.domain.tasks import Task
 
@@ -89,10 +90,19 @@ class Subject:
         return self.holdout.labels
 
     def rows(self, most: int) -> NDArray[np.int64]:
-        """Positions of at most so many rows of the holdout, drawn with a seed, in order."""
+        """Positions of at most so many rows of the holdout, drawn with a seed, in order.
+
+        Of a ranking whole lists, and at least one: a part of a list is another list.
+        """
         count = len(self.predictions)
         if count <= most:
             return np.arange(count)
+        if self.task.lists:
+            numbers, codes = np.unique(lists_of(self.labels), return_inverse=True)
+            drawn = np.random.default_rng(SEED).permutation(len(numbers))
+            size = np.cumsum(np.bincount(codes)[drawn])
+            kept = drawn[: max(1, int(np.searchsorted(size, most, side="right")))]
+            return np.flatnonzero(np.isin(codes, kept))
         return np.sort(np.random.default_rng(SEED).choice(count, most, replace=False))
 
     @cached_property

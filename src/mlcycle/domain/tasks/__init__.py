@@ -9,10 +9,13 @@ from typing import Final
 from mlcycle.domain.tasks.base import Task
 from mlcycle.domain.tasks.binary import Binary
 from mlcycle.domain.tasks.multiclass import Multiclass
+from mlcycle.domain.tasks.ranking import Ranking
 from mlcycle.domain.tasks.regression import Regression
 from mlcycle.errors import ConfigError
 
-TASKS: Final[dict[str, Task]] = {task.name: task for task in (Binary(), Multiclass(), Regression())}
+TASKS: Final[dict[str, Task]] = {
+    task.name: task for task in (Binary(), Multiclass(), Ranking(), Regression())
+}
 
 
 def task_of(name: str) -> Task:

@@ -25,6 +25,7 @@ class Task(ABC):
     probabilities: ClassVar[bool]
     classifies: ClassVar[bool]  # labels are numbers of classes: trees split by them, folds spread them
     many: ClassVar[bool] = False  # predictions are (n, classes), not (n,)
+    lists: ClassVar[bool] = False  # rows are ordered within lists, which labels carry (``domain.listed``)
     label_types: ClassVar[tuple[str, ...]]  # columns that can be the label
     constant_words: ClassVar[str]  # what labels have where there is nothing to learn
     fit_title: ClassVar[str]  # of the plot that shows predictions beside labels

@@ -11,7 +11,7 @@ import numpy as np
 
 from mlcycle.domain.metrics import Array
 from mlcycle.errors import IntegrityError
-from mlcycle.models.base import Card, Job, Model
+from mlcycle.models.base import Card, Job, Model, Params
 from mlcycle.models.quantile_models import QuantileModel
 from mlcycle.models.torch.columns import Columns
 from mlcycle.models.torch.params import TrainingParams
@@ -26,12 +26,14 @@ CHUNK: Final = 1 << 16  # rows predicted at a time: memory stays bounded
 class TorchModel(QuantileModel):
     """A network as an ONNX graph from codes and standardised numbers to predictions."""
 
-    Parameters = TrainingParams
+    Parameters: ClassVar[type[Params]] = TrainingParams
     libraries = ("numpy", "pandas", "onnxruntime")
     distributed = True
     learns_quantiles = False  # a family whose network takes a number of outputs says that it does
     #: A missing category has a row of its own beside that of rare and never seen ones.
     missing_apart: ClassVar[bool] = True
+    #: The network says the loss of each row itself (n,); what answers for rows is its ``served()``.
+    own_loss: ClassVar[bool] = False
 
     def __init__(self, card: Card, graph: bytes) -> None:
         import onnxruntime
@@ -60,6 +62,15 @@ class TorchModel(QuantileModel):
         """The ``network``, for so many classes or quantiles; 0 of other tasks."""
         made: Any = cls.network
         return made(columns, params, outputs) if outputs else made(columns, params)
+
+    @classmethod
+    def furnish(cls, network: Any, columns: Columns, learnt: Any) -> None:
+        """Give a new network what it needs to know of the training's rows beyond their columns: nothing."""
+
+    @classmethod
+    def finish(cls, network: Any, columns: Columns, job: Job) -> dict[str, float]:
+        """Figures that are told once of the trained network, which may be changed here: none."""
+        return {}
 
     @classmethod
     def fit(cls, job: Job, params: TrainingParams, name: str) -> Self:

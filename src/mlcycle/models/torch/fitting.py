@@ -5,7 +5,7 @@ import math
 import os
 import warnings
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -82,17 +82,22 @@ def fit(family: "type[TorchModel]", job: Job, params: TrainingParams, name: str)
         # A start's weights are of its own codes: a category that it does not know counts as never seen.
         encoder = found.encoder if job.start is None else job.start.card.encoder
         columns = Columns(encoder, family.missing_apart)
-        goal = _goal(job, found)
+        goal = replace(_goal(job, found), own=family.own_loss)
         train = _rows(learnt, job.train.count, columns, goal, params, gang)
         validation = _rows(later, job.validation.count, columns, goal, params, gang)
         torch.manual_seed(params.seed)
         network = family.build(columns, params, goal.outputs)
+        family.furnish(network, columns, learnt)
         with torch.no_grad():  # begin at the mean of the labels, so that no epoch is spent on finding it
             network.head.bias.copy_(_start(goal, found, learnt))
         if isinstance(job.start, family):
             network.load_state_dict(weights(job.start.graph))
         best = Training(network.to(gang.device), goal, params, job, gang, name).run(train, validation)
-    predictor = Predictor(network.cpu(), goal).eval()
+        told = family.finish(network.cpu(), columns, job)
+        if told and gang.leads:
+            job.report(best.epoch, best.epoch, told)
+    answers = network.served() if family.own_loss else network
+    predictor = Predictor(answers.cpu(), goal).eval()
     first = next(iter(later)).frame.iloc[:SAMPLE]
     sample = torch.from_numpy(columns.codes(first)), torch.from_numpy(columns.numbers(first))
     with torch.no_grad():

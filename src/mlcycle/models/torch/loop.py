@@ -38,6 +38,7 @@ class Goal:
     scale: float = 1.0
     classes: int = 0
     quantiles: tuple[float, ...] = ()
+    own: bool = False  # the network says its losses itself
 
     @property
     def outputs(self) -> int:
@@ -46,6 +47,8 @@ class Goal:
 
     def losses(self, said: Tensor, labels: Tensor) -> Tensor:
         """Cross entropy, squared error, or the mean pinball loss of the quantiles of each row (n,)."""
+        if self.own:
+            return said
         if self.quantiles:
             levels = torch.tensor(self.quantiles, dtype=said.dtype, device=said.device)
             short = labels[:, None] - said
@@ -59,6 +62,8 @@ class Goal:
     @property
     def unit(self) -> float:
         """By which a loss is multiplied to be in the label's own unit, squared but of quantiles."""
+        if self.own:
+            return 1.0
         return self.scale if self.quantiles else self.scale * self.scale
 
 

@@ -36,9 +36,8 @@ def test_figures_of_classes_equal_scikit_learn(weights: np.ndarray | None) -> No
     }
     assert {name: found[name].value for name in expected} == pytest.approx(expected)
     for name, figure in found.items():
-        if name != "average_precision_at_k":
-            assert figure.low is not None, name
-            assert figure.low < figure.value < figure.high, name  # type: ignore[operator]
+        assert figure.low is not None, name
+        assert figure.low < figure.value < figure.high, name  # type: ignore[operator]
 
 
 @EACH
@@ -105,6 +104,25 @@ def test_the_first_rows_by_hand() -> None:
     assert ranking.precision_at(labels, np.zeros(5), 2) == pytest.approx(3 / 5)  # ties share the places
     assert ranking.average_precision_at(labels, said, 4) == pytest.approx((1 + 2 / 3 + 3 / 4) / 3)
     assert isinstance(ranking.average_precision_at(np.zeros(3), np.zeros(3), 2), NotMeasured)
+
+
+def test_average_precision_at_k_of_drawn_days_is_that_of_their_rows() -> None:
+    draw = np.random.default_rng(5)
+    said = draw.permutation(600) / 600
+    labels = (draw.random(600) < said).astype(float)
+    statistic = ranking.average_precision_drawn(labels, said, 40, DAYS, 12)
+    assert statistic(np.ones((1, 12)))[0] == pytest.approx(ranking.average_precision_at(labels, said, 40))
+    kept = np.append(np.zeros(6), np.ones(6))
+    rows = DAYS >= 6
+    half = ranking.average_precision_at(labels[rows], said[rows], round(40 * rows.mean()))
+    assert statistic(kept[None])[0] == pytest.approx(half)
+    twice = statistic(np.full((1, 12), 2.0))[0]  # each row beside its double: at 80 the same to the middle
+    assert twice == pytest.approx(
+        ranking.average_precision_at(np.repeat(labels, 2), np.repeat(said, 2), 80), abs=5e-3
+    )
+    assert np.isnan(ranking.average_precision_drawn(np.zeros(600), said, 40, DAYS, 12)(kept[None])).all()
+    never = of_classes.of_rows(labels, said, DAYS, threshold=0.5, k=ranking.MOST_DRAWN + 1)
+    assert never["average_precision_at_k"].why == "an interval is not made for it"
 
 
 def test_one_class_says_what_is_not_measured_and_measures_the_rest() -> None:

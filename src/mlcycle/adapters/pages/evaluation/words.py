@@ -20,7 +20,9 @@ NAMES = {
     "pinball": "mean pinball loss",
     "interval_score": "mean interval score",
     "ece": "calibration error",
+    "lists_without_relevant": "lists without a relevant row, left out",
 }
+OF_LISTS = {"ndcg": "NDCG", "map": "MAP", "mrr": "mean reciprocal rank"}
 
 #: Figures of quantiles, whose names end with a level or with an interval's share.
 QUANTILE_NAMES = {
@@ -35,6 +37,8 @@ QUANTILE_NAMES = {
 def named(key: str, k: int | None = None) -> str:
     """A key of the document for people; ``k`` is how many rows those at k are of."""
     words = NAMES.get(key) or _of_quantile(key) or key.replace("_", " ")
+    for short, of_lists in OF_LISTS.items():
+        words = words.replace(short, of_lists) if key.startswith(f"{short}_at_") else words
     return words if k is None else words.replace("at k", f"at {k:,}")
 
 
