@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 from mlcycle.adapters.checkpoints import folder_of
 from mlcycle.domain.dataset import DatasetManifest
 from mlcycle.project import Candidate
-from mlcycle.steps.calibrating import calibrated
+from mlcycle.steps.calibrating import calibrated, foretold
 from mlcycle.steps.context import Outcome, StepContext
-from mlcycle.steps.cross_validated import cross_validated
+from mlcycle.steps.cross_validated import cross_validated, over_folds
 from mlcycle.steps.fit_gang import tell_the_others
 from mlcycle.steps.fit_job import job_of, work_id
 from mlcycle.steps.fit_run import FitRun
@@ -113,13 +113,18 @@ def _fit(
     context, (train, validation), began = run.context, examples, time.perf_counter()
     own = model = family(candidate.family).fit(job, params, candidate.family)
     seconds, told = time.perf_counter() - began, dict[str, Any]()
+    of_folds = None
+    if first and job.start is None and context.project.split.cross_validation is not None:
+        context.progress(f"{candidate.family}: cross-validation")
+        of_folds = over_folds(job, own, params), train.whole()
     if curve is not None:
         model = Calibrated(own, curve)
     elif first and candidate.calibrate:
-        model, told = calibrated(context, run, own, validation.whole(), candidate.calibrate)
+        known = None if of_folds is None else foretold(*of_folds)
+        model, told = calibrated(context, run, own, validation.whole(), candidate.calibrate, known)
     values = {**run.keep(model, validation.whole(), seconds, candidate.export), **told}
-    if first and job.start is None and context.project.split.cross_validation is not None:
-        found = cross_validated(context, run.tracking, run.run_id, job, own, params, train.whole())
+    if of_folds is not None:
+        found = cross_validated(context, run.tracking, run.run_id, *of_folds)
         values |= {"cross_validation": found.document}
         values["metrics"] |= found.metrics
     return values, model
