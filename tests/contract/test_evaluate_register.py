@@ -144,6 +144,35 @@ def test_a_gate_limits_any_figure_of_the_evaluation(trained: Trained, dataset: H
     assert any("figure figures.recall" in str(reason) for reason in compared.values["reasons"])  # type: ignore[union-attr]
 
 
+def test_what_people_said_stands_beside_the_candidates(
+    platform: Platform, mlflow_url: str, tmp_path: Path
+) -> None:
+    document = flights_project().document()
+    entity = document["source"]["tables"][document["entity"]["table"]]
+    entity["columns"]["desk"] = "double"
+    document["evaluation"]["human"] = "desk"
+    trained = Trained(platform, Project.model_validate(document), mlflow_url)
+    rows = flights()
+    # The desk knows two of three flights, and calls every one late that leaves after 17:00.
+    rows["desk"] = np.where(np.arange(len(rows)) % 3 == 0, np.nan, (rows["hour"] >= 17).astype(float))
+    dataset = trained.snapshot(rows, JANUARY)
+    trained.register(dataset, "table", "boosting")
+    run_id = trained.rows("select run_id from ledger.model_version where project = %s")[0][0]
+    tracking = Tracking(trained.settings(), trained.project.name)
+    folder = Path(tracking.client.download_artifacts(str(run_id), "evaluation", str(tmp_path)))
+    told = parse((folder / "evaluation.json").read_bytes()).found("baselines")["others"]["human"]
+
+    start, end = JANUARY["holdout"]
+    judged = rows[(rows.event_time >= f"{start}T00:00Z") & (rows.event_time < f"{end}T00:00Z")]
+    answered = judged.dropna(subset="desk")
+    assert told["rows"] == len(answered) < len(judged)
+    expected = log_loss(answered["label"].to_numpy(), answered["desk"].to_numpy())
+    assert told["metrics"]["log_loss"] == pytest.approx(expected)
+    assert told["gain"]["value"] == pytest.approx(expected - told["model"]["log_loss"])
+    page = (folder / "page.html").read_text()
+    assert f"people (desk), on {len(answered):,} of {len(judged):,} rows" in page
+
+
 def test_the_champion_stands_beside_the_next_candidates(trained: Trained, dataset: Handover) -> None:
     trained.register(dataset, "table", "boosting")
     with Warehouse(trained.settings("promote")).transaction() as cursor:  # past the gate
