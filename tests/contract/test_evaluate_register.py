@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mlcycle.adapters import energy
 from mlcycle.adapters.tracking.model_files import manifest_digest
 from mlcycle.adapters.tracking.server import Tracking, fetch_model
 from mlcycle.adapters.warehouse.connection import Warehouse
@@ -171,6 +172,36 @@ def test_what_people_said_stands_beside_the_candidates(
     assert told["gain"]["value"] == pytest.approx(expected - told["model"]["log_loss"])
     page = (folder / "page.html").read_text()
     assert f"people (desk), on {len(answered):,} of {len(judged):,} rows" in page
+
+
+@pytest.mark.parametrize("counted", [True, False], ids=["counted", "no counter"])
+def test_the_energy_of_a_fit_is_told_or_why_not(
+    trained: Trained, dataset: Handover, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, counted: bool
+) -> None:
+    root = tmp_path / "powercap"
+    monkeypatch.setattr(energy, "POWERCAP", root)
+    if counted:  # a package that draws nothing
+        (root / "intel-rapl:0").mkdir(parents=True)
+        for name, text in (
+            ("name", "package-0"),
+            ("max_energy_range_uj", "262143328850"),
+            ("energy_uj", "7"),
+        ):
+            (root / "intel-rapl:0" / name).write_text(text)
+    trained.register(dataset, "table")
+    run_id = str(trained.rows("select run_id from ledger.model_version where project = %s")[0][0])
+    tracking = Tracking(trained.settings(), trained.project.name)
+    folder = Path(tracking.client.download_artifacts(run_id, "evaluation", str(tmp_path)))
+    found = parse((folder / "evaluation.json").read_bytes()).found("cost")["fit_joules"]
+    logged = tracking.client.get_run(run_id).data
+    if counted:
+        assert found == logged.metrics["fit_joules"] == 0
+        return
+    why = f"not readable here: the system has no {root}"
+    assert found == {"value": None, "low": None, "high": None, "why": why}
+    assert logged.tags["mlcycle.energy"] == why
+    assert why in (folder / "page.html").read_text()
+    assert "fit joules: not readable here" in (folder / "model_card.md").read_text()
 
 
 def test_the_champion_stands_beside_the_next_candidates(trained: Trained, dataset: Handover) -> None:

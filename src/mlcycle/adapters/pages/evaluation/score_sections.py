@@ -4,7 +4,7 @@ from typing import Any
 
 from mlcycle.adapters.pages import plots
 from mlcycle.adapters.pages.evaluation import drawn
-from mlcycle.adapters.pages.evaluation.words import figure, interval, money, named, number, share
+from mlcycle.adapters.pages.evaluation.words import figure, interval, known, money, named, number, share
 from mlcycle.adapters.pages.html import Section
 from mlcycle.domain.evaluation.document import Document
 from mlcycle.domain.tasks import task_of
@@ -142,7 +142,7 @@ def learning_curve(document: Document, found: Found) -> list[Section]:
 
 def cost(document: Document, found: Found) -> list[Section]:
     """Seconds, size, money."""
-    rows = [[key.replace("_", " "), number(value)] for key, value in found.items()]
+    rows = [[key.replace("_", " "), known(value)] for key, value in found.items()]
     money_is = f" Money in {document.currency} by value.prices." if "fit_money" in found else ""
     return [
         Section(
