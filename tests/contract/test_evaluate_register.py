@@ -155,7 +155,7 @@ def test_what_people_said_stands_beside_the_candidates(
     trained = Trained(platform, Project.model_validate(document), mlflow_url)
     rows = flights()
     # The desk knows two of three flights, and calls every one late that leaves after 17:00.
-    rows["desk"] = np.where(np.arange(len(rows)) % 3 == 0, np.nan, (rows["hour"] >= 17).astype(float))
+    rows["desk"] = np.where(np.arange(len(rows)) % 3 == 0, np.nan, (rows["sched_hour"] >= 17).astype(float))
     dataset = trained.snapshot(rows, JANUARY)
     trained.register(dataset, "table", "boosting")
     run_id = trained.rows("select run_id from ledger.model_version where project = %s")[0][0]
