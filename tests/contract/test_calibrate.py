@@ -4,11 +4,13 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from mlcycle import models
 from mlcycle.adapters.tracking.server import Tracking, fetch_model
 from mlcycle.contract import Result
+from mlcycle.domain.evaluation.calibrator import platt
 from mlcycle.domain.metrics import log_loss
 from mlcycle.models.calibrated import Calibrated
 from mlcycle.steps import refit
@@ -63,6 +65,28 @@ def test_the_curve_is_part_of_the_model_wherever_it_is_used(trained: Trained, tm
     document = json.loads(trained.artifacts.get(evaluated.outputs["evaluation"]))
     assert document["parts"]["figures"]["found"]["log_loss"]["value"] == pytest.approx(with_curve)
     assert document["parts"]["calibration"]["found"]["served"] == model.calibrator.method
+
+
+def test_with_folds_the_curve_is_learnt_from_what_they_say_of_the_training_rows(
+    platform: Platform, mlflow_url: str, tmp_path: Path
+) -> None:
+    document = flights_project().document()
+    learnt_by_heart = {"max_iter": 40, "learning_rate": 0.3, "max_leaf_nodes": 127, "min_samples_leaf": 5}
+    document["candidates"]["boosting"] |= {"params": learnt_by_heart, "calibrate": "platt"}
+    document["split"]["cross_validation"] = {"policy": "time_series", "folds": 3}
+    trained = Trained(platform, type(flights_project()).model_validate(document), mlflow_url)
+    result = trained.ok(trained.train(trained.snapshot(flights(), BOUNDS), "boosting"))
+    assert result.values["calibration"] == "platt"
+    tracking, run_id = Tracking(trained.settings(), trained.project.name), str(result.values["run_id"])
+    fetch = tracking.client.download_artifacts
+    said = pd.read_parquet(fetch(run_id, "cross_validation/out_of_fold.parquet", str(tmp_path)))
+    expected = platt(said["label"].to_numpy(), said["prediction"].to_numpy())
+    model = opened(trained, result, tmp_path / "model")
+    assert model.calibrator.slope == pytest.approx(expected.slope, rel=1e-6)
+    assert model.calibrator.intercept == pytest.approx(expected.intercept, rel=1e-6)
+    told = json.loads(Path(fetch(run_id, "calibration.json", str(tmp_path))).read_text())
+    assert told["learnt_from"] == "out_of_fold"
+    assert told["rows_fitted"] == len(said)
 
 
 def test_a_refit_goes_through_the_curve_of_what_was_judged(

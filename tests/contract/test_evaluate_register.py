@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mlcycle.adapters import energy
 from mlcycle.adapters.tracking.model_files import manifest_digest
 from mlcycle.adapters.tracking.server import Tracking, fetch_model
 from mlcycle.adapters.warehouse.connection import Warehouse
@@ -142,6 +143,65 @@ def test_a_gate_limits_any_figure_of_the_evaluation(trained: Trained, dataset: H
     }
     assert compared.values["verdict"] == "refuse"
     assert any("figure figures.recall" in str(reason) for reason in compared.values["reasons"])  # type: ignore[union-attr]
+
+
+def test_what_people_said_stands_beside_the_candidates(
+    platform: Platform, mlflow_url: str, tmp_path: Path
+) -> None:
+    document = flights_project().document()
+    entity = document["source"]["tables"][document["entity"]["table"]]
+    entity["columns"]["desk"] = "double"
+    document["evaluation"]["human"] = "desk"
+    trained = Trained(platform, Project.model_validate(document), mlflow_url)
+    rows = flights()
+    # The desk knows two of three flights, and calls every one late that leaves after 17:00.
+    rows["desk"] = np.where(np.arange(len(rows)) % 3 == 0, np.nan, (rows["sched_hour"] >= 17).astype(float))
+    dataset = trained.snapshot(rows, JANUARY)
+    trained.register(dataset, "table", "boosting")
+    run_id = trained.rows("select run_id from ledger.model_version where project = %s")[0][0]
+    tracking = Tracking(trained.settings(), trained.project.name)
+    folder = Path(tracking.client.download_artifacts(str(run_id), "evaluation", str(tmp_path)))
+    told = parse((folder / "evaluation.json").read_bytes()).found("baselines")["others"]["human"]
+
+    start, end = JANUARY["holdout"]
+    judged = rows[(rows.event_time >= f"{start}T00:00Z") & (rows.event_time < f"{end}T00:00Z")]
+    answered = judged.dropna(subset="desk")
+    assert told["rows"] == len(answered) < len(judged)
+    expected = log_loss(answered["label"].to_numpy(), answered["desk"].to_numpy())
+    assert told["metrics"]["log_loss"] == pytest.approx(expected)
+    assert told["gain"]["value"] == pytest.approx(expected - told["model"]["log_loss"])
+    page = (folder / "page.html").read_text()
+    assert f"people (desk), on {len(answered):,} of {len(judged):,} rows" in page
+
+
+@pytest.mark.parametrize("counted", [True, False], ids=["counted", "no counter"])
+def test_the_energy_of_a_fit_is_told_or_why_not(
+    trained: Trained, dataset: Handover, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, counted: bool
+) -> None:
+    root = tmp_path / "powercap"
+    monkeypatch.setattr(energy, "POWERCAP", root)
+    if counted:  # a package that draws nothing
+        (root / "intel-rapl:0").mkdir(parents=True)
+        for name, text in (
+            ("name", "package-0"),
+            ("max_energy_range_uj", "262143328850"),
+            ("energy_uj", "7"),
+        ):
+            (root / "intel-rapl:0" / name).write_text(text)
+    trained.register(dataset, "table")
+    run_id = str(trained.rows("select run_id from ledger.model_version where project = %s")[0][0])
+    tracking = Tracking(trained.settings(), trained.project.name)
+    folder = Path(tracking.client.download_artifacts(run_id, "evaluation", str(tmp_path)))
+    found = parse((folder / "evaluation.json").read_bytes()).found("cost")["fit_joules"]
+    logged = tracking.client.get_run(run_id).data
+    if counted:
+        assert found == logged.metrics["fit_joules"] == 0
+        return
+    why = f"not readable here: the system has no {root}"
+    assert found == {"value": None, "low": None, "high": None, "why": why}
+    assert logged.tags["mlcycle.energy"] == why
+    assert why in (folder / "page.html").read_text()
+    assert "fit joules: not readable here" in (folder / "model_card.md").read_text()
 
 
 def test_the_champion_stands_beside_the_next_candidates(trained: Trained, dataset: Handover) -> None:

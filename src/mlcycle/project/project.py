@@ -128,12 +128,30 @@ class Project(Part):
         return self
 
     @model_validator(mode="after")
-    def _weights_are_there(self) -> Self:
-        weight, classes = self.training.weight, self.training.class_weight
-        kinds = {**self.entity_table.columns}
+    def _people_answer_as_the_model_does(self) -> Self:
+        human = self.evaluation.human
+        if human is None:
+            return self
+        if task_of(self.label.task).many:
+            raise ValueError("evaluation.human does not know many classes yet: leave it out")
+        if self._kind_of(human) not in ("double", "integer"):
+            raise ValueError(f"evaluation.human {human!r} is no numeric column of the entity table or a view")
+        own = self.label.table == self.entity.table and not self.label.ahead
+        if own and human == self.label.column:
+            raise ValueError(f"evaluation.human {human!r} is the label itself")
+        return self
+
+    def _kind_of(self, column: str) -> str | None:
+        """The type of a column of the entity table or of a view; None where there is no such column."""
+        kinds: dict[str, str] = {**self.entity_table.columns}
         for view in self.features.values():
             kinds.update(view.columns)
-        if weight and kinds.get(weight) not in ("double", "integer"):
+        return kinds.get(column)
+
+    @model_validator(mode="after")
+    def _weights_are_there(self) -> Self:
+        weight, classes = self.training.weight, self.training.class_weight
+        if weight and self._kind_of(weight) not in ("double", "integer"):
             raise ValueError(f"training.weight {weight!r} is no numeric column of the entity table or a view")
         if classes and not task_of(self.label.task).classifies:
             raise ValueError(f"training.class_weight is of classes: a {self.label.task} has none")
@@ -209,6 +227,8 @@ class Project(Part):
             return "training.weight"
         if column in self.label.group:
             return "label.group"
+        if column == self.evaluation.human:
+            return "evaluation.human"
         known = {*self.inputs.all, *self.evaluation.slices, *self.evaluation.groups, *self.split.groups}
         folds = self.split.cross_validation
         if folds and column == folds.group and column not in known:
@@ -224,7 +244,7 @@ class Project(Part):
     def dataset_columns(self) -> list[str]:
         """Columns of a dataset: inputs, then slices, columns of fairness and groups that are no inputs."""
         measured = [*self.label.group, *self.evaluation.slices, *self.evaluation.groups]
-        measured += [self.training.weight] if self.training.weight else []
+        measured += [each for each in (self.training.weight, self.evaluation.human) if each]
         beside = [*measured, *self.gate.guardrails.columns, *self.split.groups]
         if self.split.cross_validation and self.split.cross_validation.group:
             beside.append(self.split.cross_validation.group)

@@ -46,8 +46,9 @@ class Candidate(Part):
     ``start: champion`` goes on from the champion's model where the family can, on the rows of the newest
     ``window`` if one is given; else, and where it does not fit, each training begins anew on all rows.
 
-    ``calibrate``: a curve that its probabilities go through wherever they are used, fitted on the earlier
-    half of the validation rows and kept only where the later half says that it is surely better. Of quantiles
+    ``calibrate``: a curve that its probabilities go through wherever they are used, fitted on out-of-fold
+    predictions where ``split.cross_validation`` makes them, else on the earlier half of the validation rows;
+    kept only where the rest of validation says that it is surely better. Of quantiles
     it is ``conformal``: shifts, kept where quantiles hold their shares better with them.
     """
 
@@ -113,10 +114,13 @@ class Evaluation(Part):
     ``parts`` are told of within ``budget`` seconds, those that cost most last. ``k``: rows of precision at k.
     ``groups``: columns whose values fairness is told of. ``must_not_matter``: inputs that answers must not
     change with. ``directions``: numeric inputs of which more must mean a higher answer (up), or a lower one.
+    ``human``: a numeric column with what people, or the system of today, answered: probabilities or decisions
+    (0 and 1) of a class, else numbers; rows without one are left out of that comparison.
     """
 
     metric: Name  # what a candidate is chosen by; another package may bring it
     heuristic: Name  # the candidate that stands for what people do without learning
+    human: Name | None = None
     slices: list[Name] = []
     parts: list[PartName] = USUAL_PARTS
     budget: Annotated[float, Field(gt=0, le=86_400)] = 20

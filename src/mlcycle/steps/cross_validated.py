@@ -47,22 +47,15 @@ def cross_validated(
     context: StepContext,
     tracking: Tracking,
     run_id: str,
-    job: "Job",
-    model: "Model",
-    params: "Params",
+    found: "OutOfFold",
     rows: "Rows",
 ) -> CrossValidated:
-    """Fit the model's family on each fold, and log what its metrics are there.
+    """Log what the metrics of each fold's predictions are.
 
     The run gets ``cv_<metric>`` with a step for each fold, their mean and standard deviation, and two files:
     the folds' figures, and what was predicted of each row by its position among the training rows. Figures
-    are of ``rows``, the job's as they weigh without ``training``'s weights.
-
-    Raises:
-        InputError: the training rows cannot be dealt out as the project says.
+    are of ``rows``, the fit's as they weigh without ``training``'s weights.
     """
-    context.progress(f"{model.card.family}: cross-validation")
-    found = over_folds(job, model, params)
     folds = [figures(context.project, rows, found, fold) for fold in found.folds]
     logged = [
         (f"cv_{name}", value, step)

@@ -22,6 +22,7 @@ from mlcycle.adapters.pages.evaluation_page import Measured
 from mlcycle.adapters.tracking.server import Tracking, fetch_model
 from mlcycle.contract import Handover, Output
 from mlcycle.domain.dataset import DatasetManifest
+from mlcycle.domain.evaluation.people import answers
 from mlcycle.domain.examples import Rows
 from mlcycle.domain.metrics import (
     METRICS,
@@ -60,7 +61,9 @@ def run(context: StepContext) -> Outcome:
     manifest = read_manifest(context.artifacts, output)
     beside = [*project.evaluation.slices, *project.evaluation.groups, "entity_key", "event_time"]
     columns = [*columns_of(project), *beside]
-    holdout = read_split(context.artifacts, manifest, "holdout", columns, context.scratch)
+    human = [project.evaluation.human] if project.evaluation.human else []
+    read = list(dict.fromkeys([*columns, *human]))
+    holdout = read_split(context.artifacts, manifest, "holdout", read, context.scratch)
     labels = labels_of(holdout, "holdout", task)
     train = read_split(context.artifacts, manifest, "train", label_columns(project), context.scratch)
     learnt = labels_of(train, "train", task)
@@ -201,12 +204,16 @@ def _others(
     zero: Array,
     measured: list[Measured],
 ) -> dict[str, tuple[str, Array]]:
-    """Whom every candidate stands beside: the zero rule, the heuristic, the champion where there is one."""
+    """Whom every candidate stands beside: the zero rule, the heuristic, and where there are any people's own
+    answers and the champion.
+    """
     heuristic = context.project.evaluation.heuristic
     found = {ZERO_RULE: ("the zero rule", zero)}
     for one in measured:
         if one.name == heuristic:
             found["heuristic"] = (f"the heuristic, {one.name}", one.predictions)
+    if (column := context.project.evaluation.human) is not None:
+        found["human"] = (f"people ({column})", answers(holdout[column], column, context.project.label.task))
     champion, missing = champion_on(context, manifest, holdout)
     if missing:
         context.progress(missing)

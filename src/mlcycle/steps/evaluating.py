@@ -10,6 +10,7 @@ from mlcycle.adapters.datasets.training_data import SplitExamples, columns_of
 from mlcycle.domain.dataset import DatasetManifest
 from mlcycle.domain.evaluation import parts
 from mlcycle.domain.evaluation.document import Document
+from mlcycle.domain.evaluation.figure import Figure
 from mlcycle.domain.evaluation.subject import Subject
 from mlcycle.domain.examples import Rows
 from mlcycle.domain.metrics import Array
@@ -156,10 +157,10 @@ class Bench:
         said, curve = said_by(fitted, self.holdout.frame, job.quantiles), calibrator_of(candidate.model)
         return said if curve is None else curve(said)
 
-    def _cost(self, candidate: Candidate) -> dict[str, float]:
+    def _cost(self, candidate: Candidate) -> dict[str, float | Figure]:
         project = self.context.project
         rows = max(len(candidate.predictions), 1)
-        found = {
+        found: dict[str, float | Figure] = {
             "predict_seconds": candidate.seconds,
             "predict_microseconds_a_row": candidate.seconds / rows * 1e6,
             "model_mib": sum(f.stat().st_size for f in candidate.folder.rglob("*") if f.is_file()) / MIB,
@@ -168,6 +169,10 @@ class Bench:
             return found
         seconds, held = float(candidate.train["fit_seconds"]), project.limits("train", candidate.name)
         found["fit_seconds"] = seconds
+        if energy := candidate.train.get("energy"):
+            joules = energy["joules"]
+            why = f"not readable here: {energy['why']}"
+            found["fit_joules"] = Figure(None, why=why) if joules is None else float(joules)
         used = Used(seconds * held.nodes, held.cpu, memory_gib=held.memory / GIB, gpus=held.gpu)
         found["gpu_seconds"] = used.seconds * held.gpu
         if listed := project.value.prices:

@@ -12,12 +12,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mlcycle.adapters.checkpoints import folder_of
+from mlcycle.adapters.energy import Energy, Meter
 from mlcycle.domain.dataset import DatasetManifest
 from mlcycle.project import Candidate
-from mlcycle.steps.calibrating import calibrated
+from mlcycle.steps.calibrating import calibrated, foretold
 from mlcycle.steps.conformalising import conformal
 from mlcycle.steps.context import Outcome, StepContext
-from mlcycle.steps.cross_validated import cross_validated
+from mlcycle.steps.cross_validated import cross_validated, over_folds
 from mlcycle.steps.fit_gang import tell_the_others
 from mlcycle.steps.fit_job import job_of, work_id
 from mlcycle.steps.fit_run import FitRun
@@ -115,8 +116,14 @@ def _fit(
     from mlcycle.models.conformal import Conformal
 
     context, (train, validation), began = run.context, examples, time.perf_counter()
-    own = model = family(candidate.family).fit(job, params, candidate.family)
+    with Meter() as meter:
+        own = model = family(candidate.family).fit(job, params, candidate.family)
     seconds, told = time.perf_counter() - began, dict[str, Any]()
+    energy = _log_energy(run, meter.energy, candidate.resources.nodes)
+    of_folds = None
+    if first and job.start is None and context.project.split.cross_validation is not None:
+        context.progress(f"{candidate.family}: cross-validation")
+        of_folds = over_folds(job, own, params), train.whole()
     asked = candidate.calibrate if first else None
     if isinstance(curve, Shifts):
         if own.card.quantiles == curve.levels:  # else the project asks for others since
@@ -126,13 +133,25 @@ def _fit(
     elif asked == "conformal":
         model, told = conformal(context, run.tracking, run.run_id, own, validation.whole())
     elif asked:
-        model, told = calibrated(context, run, own, validation.whole(), asked)
-    values = {**run.keep(model, validation.whole(), seconds, candidate.export), **told}
-    if first and job.start is None and context.project.split.cross_validation is not None:
-        found = cross_validated(context, run.tracking, run.run_id, job, own, params, train.whole())
+        known = None if of_folds is None else foretold(*of_folds)
+        model, told = calibrated(context, run, own, validation.whole(), asked, known)
+    values = {**run.keep(model, validation.whole(), seconds, candidate.export), **told, **energy}
+    if of_folds is not None:
+        found = cross_validated(context, run.tracking, run.run_id, *of_folds)
         values |= {"cross_validation": found.document}
         values["metrics"] |= found.metrics
     return values, model
+
+
+def _log_energy(run: FitRun, found: Energy, nodes: int) -> dict[str, Any]:
+    """What the fit drew, to MLflow and to who evaluates it; or why that is not known."""
+    if found.joules is not None and nodes > 1:
+        found = Energy(None, f"this node's counter knows nothing of the other {nodes - 1}")
+    if found.joules is None:
+        run.tracking.log(run.run_id, tags={"mlcycle.energy": f"not readable here: {found.why}"})
+    else:
+        run.tracking.log(run.run_id, metrics=[("fit_joules", found.joules, 0)])
+    return {"energy": {"joules": found.joules, "why": found.why}}
 
 
 def fit_alone(

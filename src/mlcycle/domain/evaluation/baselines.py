@@ -1,6 +1,9 @@
-"""What else one could do: answer at random, always the same, by the heuristic, with the champion."""
+"""What else one could do: answer at random, always the same, by the heuristic, as people, by the champion."""
+
+from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mlcycle.domain import own_metrics
 from mlcycle.domain.evaluation import of_classes, of_lists, of_many, of_numbers, of_quantiles
@@ -8,6 +11,8 @@ from mlcycle.domain.evaluation.bootstrap import codes_of, ratio, sums
 from mlcycle.domain.evaluation.bootstrap import figures as interval_figures
 from mlcycle.domain.evaluation.figure import SURE, Figure, plain
 from mlcycle.domain.evaluation.subject import Subject
+from mlcycle.domain.evaluation.threshold import earned, row_value
+from mlcycle.domain.examples import Rows
 from mlcycle.domain.metrics import METRICS, Array, NotMeasured
 from mlcycle.domain.paired import paired_blocks
 from mlcycle.domain.quantile_metrics import CHOICES
@@ -64,24 +69,78 @@ def at_random(subject: Subject) -> Array:
 
 
 def beside(subject: Subject) -> dict[str, object]:
-    """The model against each of them on the same rows: metrics, and the gain in the project's metric."""
+    """The model against each of them on the same rows: metrics, and the gain in the project's metric.
+
+    Who has no answer to some rows (NaN) is compared on the others: ``rows``, with the model's metrics there.
+    """
     others = {"random": ("at random", at_random(subject)), **subject.others}
-    metric, found, asked = subject.wishes.metric, {}, list(subject.task.metrics)
-    if subject.said is not None:
+    metric, found = subject.wishes.metric, dict[str, dict[str, object]]()
+    for key, (name, predictions) in others.items():
+        answered = ~np.isnan(predictions.reshape(len(predictions), -1)[:, 0])
+        if key == "human" or not answered.all():
+            found[key] = {"name": name, **_where_answered(subject, metric, predictions, answered)}
+            continue
+        if subject.said is not None:  # a number stands for all quantiles
+            levels = levels_of(subject.said).tolist()
+            predictions = subject.said_by_others.get(key, at_levels(predictions, levels))
+        gain = plain(_gain(subject, metric, predictions))
+        found[key] = {"name": name, "metrics": _metrics(subject, predictions), "gain": gain}
+    return {"metric": metric, "others": found}
+
+
+def _where_answered(
+    subject: Subject, metric: str, predictions: Array, answered: NDArray[np.bool_]
+) -> dict[str, object]:
+    if not answered.any():
+        none = plain(Figure(None, why="no row of the holdout has an answer"))
+        return {"metrics": dict.fromkeys(subject.task.metrics), "gain": none, "rows": 0}
+    weights = subject.holdout.weights
+    part = replace(
+        subject,
+        holdout=Rows(
+            subject.holdout.frame[answered],
+            subject.labels[answered],
+            None if weights is None else weights[answered],
+        ),
+        predictions=subject.predictions[answered],
+        blocks=subject.blocks[answered],
+        said=None if subject.said is None else subject.said[answered],
+    )
+    other = predictions[answered]
+    if subject.said is not None:  # a number stands for all quantiles
+        other = at_levels(other, levels_of(subject.said).tolist())
+    found: dict[str, object] = {
+        "metrics": _metrics(part, other),
+        "gain": plain(_gain(part, metric, other)),
+        "rows": int(answered.sum()),
+        "model": _metrics(part, part.judged),
+    }
+    if subject.task.probabilities:
+        found["gain_in_value"] = plain(_gain_in_value(part, other))
+    return found
+
+
+def _gain_in_value(subject: Subject, other: Array) -> Figure:
+    """What acting as the model says earns more than acting as the other does."""
+    at = subject.payoff.threshold
+    mine, theirs = (
+        row_value(subject.payoff, subject.labels, said, at) for said in (subject.predictions, other)
+    )
+    stands = np.ones(len(mine)) if subject.holdout.weights is None else subject.holdout.weights
+    return earned(stands * (mine - theirs), subject.blocks)
+
+
+def _metrics(subject: Subject, predictions: Array) -> dict[str, float | None]:
+    labels, weights = subject.labels, subject.holdout.weights
+    asked = list(subject.task.metrics)
+    if subject.said is None:
+        readings = subject.task.readings(labels, predictions, weights)
+    else:
         levels = levels_of(subject.said)
         asked += [name for name in CHOICES if name == "pinball" or intervals(levels)]
-    for key, (name, predictions) in others.items():
-        if subject.said is not None:  # a number stands for all quantiles
-            predictions = subject.said_by_others.get(key, at_levels(predictions, levels.tolist()))
-            every = {
-                each: METRICS[each](subject.labels, predictions, subject.holdout.weights) for each in asked
-            }
-        else:
-            every = subject.task.readings(subject.labels, predictions, subject.holdout.weights)
-        readings = {each: every[each] for each in asked}
-        values = {each: None if isinstance(value, NotMeasured) else value for each, value in readings.items()}
-        found[key] = {"name": name, "metrics": values, "gain": plain(_gain(subject, metric, predictions))}
-    return {"metric": metric, "others": found}
+        readings = {each: METRICS[each](labels, predictions, weights) for each in asked}
+    found = {each: readings[each] for each in asked}
+    return {each: None if isinstance(value, NotMeasured) else value for each, value in found.items()}
 
 
 def _gain(subject: Subject, metric: str, other: Array) -> Figure:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from mlcycle.domain.evaluation.figure import Figure
 from mlcycle.domain.examples import Rows
 from mlcycle.domain.listed import lists_of
 from mlcycle.domain.metrics import Array, Payoff
@@ -50,7 +51,7 @@ class Subject:
         train: the training's rows, a part at a time.
         refit: a model like this one, fitted on the newest share of the training rows: share -> its answers
             on the holdout; None where that is not possible.
-        cost: what is known of it: seconds, rows, money.
+        cost: what is known of it: seconds, rows, money, joules; or why one of them is not.
         earlier_blocks: (m,) of time, of the validation's rows.
         served_curve: the calibration that the model's answers go through; empty where there is none.
         said: (n, q, 2) the model's quantiles of the holdout, where the project has any; ``predictions`` are
@@ -73,7 +74,7 @@ class Subject:
     others: Mapping[str, tuple[str, Array]] = field(default_factory=dict)
     train: Callable[[], Iterable[Rows]] = tuple
     refit: Callable[[float], Array] | None = None
-    cost: Mapping[str, float] = field(default_factory=dict)
+    cost: Mapping[str, float | Figure] = field(default_factory=dict)
     earlier_blocks: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     served_curve: str = ""
     said: Array | None = None

@@ -81,7 +81,7 @@ def run(subject: Subject) -> dict[str, object]:
         "curve": plain({"thresholds": grid, "validation": money, "holdout": _on_holdout(subject, grid)}),
         "value": float((stands * said).sum()),
         "value_if_chosen": float((stands * other).sum()),
-        "gain": plain(_gain(stands * (other - said), subject.blocks)),
+        "gain": plain(earned(stands * (other - said), subject.blocks)),
         "outcomes": subject.task.outcomes(payoff, subject.labels, subject.predictions),
         "outcomes_if_chosen": subject.task.outcomes(
             At(
@@ -98,7 +98,7 @@ def _on_holdout(subject: Subject, grid: Array) -> Array:
     return curve(subject.payoff, subject.labels, subject.predictions, subject.holdout.weights, grid)
 
 
-def _gain(values: Array, blocks: NDArray[np.int64]) -> Figure:
+def earned(values: Array, blocks: NDArray[np.int64]) -> Figure:
     """The sum of values (n,), judged by how blocks of time differ."""
     codes, count = codes_of(blocks)
     total = float(values.sum())

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 from sklearn.linear_model import LogisticRegression
 
 from mlcycle.domain.evaluation.calibrator import Calibrator, log_odds, platt
-from mlcycle.domain.evaluation.own_rows import Choice, choose
+from mlcycle.domain.evaluation.own_rows import Choice, Foretold, choose
 from mlcycle.domain.evaluation.recalibration import expected_error
 
 DAYS = 30
@@ -50,6 +50,45 @@ def test_the_later_half_says_nothing_of_what_the_curve_is() -> None:
     assert honest.curves == spoilt.curves
     assert honest.calibrator is not None
     assert spoilt.calibrator is None  # what was judged is the later half
+
+
+def folds(seed: int, too_sure: float) -> Foretold:
+    labels, said, _, _ = made(seed, too_sure)
+    return Foretold(labels, said)
+
+
+def test_out_of_fold_predictions_fit_the_curve_and_all_of_validation_judges_it() -> None:
+    labels, said, _, days = made(3, 2.5)
+    choice = choose(labels, said, days, "platt", out_of_fold=folds(4, 2.5))
+    assert choice.calibrator == platt(*made(4, 2.5)[:2])
+    assert choice.judged == len(labels)
+    turned = choose(1 - labels, said, days, "platt", out_of_fold=folds(4, 2.5))
+    assert turned.curves == choice.curves  # no row of validation has a say in what the curve is
+
+
+def test_out_of_fold_predictions_that_are_unlike_the_model_change_nothing() -> None:
+    changed = 0
+    for seed in range(20):  # folds are too sure, the model is not: their curve makes it worse
+        labels, said, _, days = made(seed, 1.0)
+        changed += (
+            choose(labels, said, days, "auto", out_of_fold=folds(100 + seed, 2.5)).calibrator is not None
+        )
+    assert changed == 0
+
+
+def test_with_out_of_fold_predictions_half_the_days_are_enough() -> None:
+    labels, said, _, _ = made(3, 3.0)
+    blocks = np.arange(len(labels)) * 9 // len(labels)
+    assert choose(labels, said, blocks, "platt").calibrator is None
+    assert choose(labels, said, blocks, "platt", out_of_fold=folds(4, 3.0)).calibrator is not None
+    few = choose(labels, said, blocks // 3, "platt", out_of_fold=folds(4, 3.0))
+    assert few.why == "validation has 3 blocks of time, 5 are needed: they judge it"
+
+
+def test_folds_of_one_class_fit_no_curve() -> None:
+    labels, said, _, days = made(3, 2.5)
+    choice = choose(labels, said, days, "auto", out_of_fold=Foretold(np.zeros(9), np.full(9, 0.2)))
+    assert choice.why == "what folds predict holds one class only"
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ After M. Mitchell et al., "Model cards for model reporting", 2019.
 """
 
 from mlcycle.adapters.pages.evaluation.model_page import broken, summary
-from mlcycle.adapters.pages.evaluation.words import figure, named, number
+from mlcycle.adapters.pages.evaluation.words import figure, known, named, number
 from mlcycle.domain.evaluation.document import Document
 from mlcycle.project import Project
 
@@ -69,7 +69,11 @@ def _limits(document: Document) -> list[str]:
 def _cost(document: Document) -> list[str]:
     found = document.found("cost")
     return (
-        ["## Cost", *(f"- {key.replace('_', ' ')}: {number(value)}" for key, value in found.items()), ""]
+        [
+            "## Cost",
+            *(f"- {key.replace('_', ' ')}: {_text(known(value))}" for key, value in found.items()),
+            "",
+        ]
         if found
         else []
     )

@@ -4,7 +4,7 @@ from typing import Any
 
 from mlcycle.adapters.pages import plots
 from mlcycle.adapters.pages.evaluation import drawn
-from mlcycle.adapters.pages.evaluation.words import figure, interval, money, named, number, share
+from mlcycle.adapters.pages.evaluation.words import figure, interval, known, money, named, number, share
 from mlcycle.adapters.pages.html import Section
 from mlcycle.domain.evaluation.document import Document
 from mlcycle.domain.tasks import task_of
@@ -36,11 +36,20 @@ def baselines(document: Document, found: Found) -> list[Section]:
     gains = []
     for other in found["others"].values():
         name = other["name"]
+        if "rows" in other:  # who has no answer to some rows, and an earlier version's document has none
+            name += f", on {other['rows']:,} of {document.rows:,} rows"
         rows.append([name, *(number(other["metrics"][m]) for m in metrics), figure(other["gain"])])
         if other["gain"]["low"] is not None:
             gains.append((name, *(other["gain"][key] for key in ("value", "low", "high"))))
     title = f"Gain in {named(found['metric'])} over each; right of 0 the model is better"
     text = "The gain is in the project's metric, positive where the model is better, with its 95 % interval."
+    for other in found["others"].values():
+        if "model" in other and other["rows"] < document.rows:
+            on = ", ".join(f"{named(m)} {number(other['model'][m])}" for m in metrics)
+            text += f" On the rows of {other['name']} the model has {on}."
+        if "gain_in_value" in other:
+            earned = f"{figure(other['gain_in_value'])} {document.currency}"
+            text += f" Acting as the model says earns {earned} more than acting as {other['name']} did."
     picture = [("gains", plots.intervals(gains, title))] if gains else []
     head = ["", *(named(m) for m in metrics), f"gain in {named(found['metric'])}"]
     return [Section("Beside others", text, picture, head, rows)]
@@ -137,7 +146,7 @@ def learning_curve(document: Document, found: Found) -> list[Section]:
 
 def cost(document: Document, found: Found) -> list[Section]:
     """Seconds, size, money."""
-    rows = [[key.replace("_", " "), number(value)] for key, value in found.items()]
+    rows = [[key.replace("_", " "), known(value)] for key, value in found.items()]
     money_is = f" Money in {document.currency} by value.prices." if "fit_money" in found else ""
     return [
         Section(

@@ -82,6 +82,13 @@ def figure(found: Mapping[str, Any]) -> str:
     return f"{number(found['value'])} ({between})" if between else number(found["value"])
 
 
+def known(found: Any) -> str:
+    """A number, or a figure that says why there is none."""
+    if not isinstance(found, Mapping):
+        return number(found)
+    return figure(found) if found["value"] is not None else str(found["why"])
+
+
 def interval(found: Mapping[str, Any]) -> str:
     """Between what it lies; empty where that is not known."""
     if found["low"] is None or found["high"] is None:
