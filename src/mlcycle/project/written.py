@@ -1,5 +1,6 @@
 """How a table is written, where it is not as the platform writes: dialects of CSV, names, numbers, times."""
 
+from datetime import date
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo
 
@@ -122,6 +123,18 @@ class Times(Part):
         return ZoneInfo(self.zone)
 
 
+class Dealt(Part):
+    """An event time for rows that have none: dealt at random over days, by what a row says.
+
+    The same row comes on the same day in every delivery. Splits by time are then splits at random, and the
+    blocks of the gate and the windows of monitors hold rows as alike as chance makes them.
+    """
+
+    over: Annotated[int, Field(ge=20, le=3650)] = 60  # days
+    first: date = date(2000, 1, 1)
+    by: list[Delivered] = []  # columns whose value puts all its rows on one day: a patient's, a household's
+
+
 class Written(Part):
     """How a table's deliveries are written."""
 
@@ -134,16 +147,15 @@ class Written(Part):
     numbers: Numbers = Numbers()
     booleans: Booleans = Booleans()
     times: Times = Times()
-    constants: dict[
-        Name, str
-    ] = {}  # columns that no delivery has: one value for every row, as of a single series
-    row_number: Name | None = (
-        None  # a column for the row's number in its delivery, where nothing else tells rows apart
-    )
+    dealt: Dealt | None = None  # the event time is not delivered, but drawn
+    constants: dict[Name, str] = {}  # columns that no delivery has, with one value for every row
+    row_number: Name | None = None  # a column for the row's number, where nothing else tells rows apart
 
     @model_validator(mode="after")
     def _one_name_each(self) -> Self:
         twice = sorted({name for name in self.rename.values() if list(self.rename.values()).count(name) > 1})
         if twice:
             raise ValueError(f"rename makes {', '.join(map(repr, twice))} of two columns")
+        if self.dealt and self.times.parts:
+            raise ValueError("dealt draws an event time, times.parts makes one of columns: take one out")
         return self

@@ -212,6 +212,42 @@ def test_columns_that_no_delivery_has() -> None:
     assert "the header names 'series' twice" in checked(data.replace(b"temp", b"series"), declared).why
 
 
+DEALT = {
+    "columns": {"id": "text", "no": "integer", "at": "timestamp", "x": "double"},
+    "key": ["no"],
+    "event_time": "at",
+    "row_number": "no",
+    "nulls": ["?"],
+    "extra_columns": "ignore",
+}
+
+
+@pytest.mark.parametrize("by", [[], ["id"]])
+def test_rows_without_a_time_are_dealt_over_days(by: list[str]) -> None:
+    declared = Table.model_validate({**DEALT, "file": "a.csv", "dealt": {"over": 30, "by": by}})
+    lines = [f"n{number % 500},{number % 7 or '?'},{number}" for number in range(6000)]
+    data = "\n".join(["id,x,beside", *lines]).encode()
+    days = [Partition.parse("2000-01-01", Unit.DAY).shift(at) for at in range(30)]
+    found = cut([Fetched("d", 1, data, None)], declared, "csv", Unit.DAY, {day.key for day in days})
+    assert (found.rows, found.unplaced_rows, len(found.parts)) == (6000, 0, 30)
+    delivered, form = as_cut(declared, "csv")
+    seen: dict[str, set[str]] = {}
+    rows = 0
+    for day in days:
+        checker = Checker("t", delivered, reader_of(delivered, form))
+        batch = checker.read(day, Output(uri="x", digest="d"), 1, found.parts[day.key])
+        checker.check([batch])
+        for row in accepted(batch):
+            rows += 1
+            seen.setdefault(row[0], set()).add(day.key)
+    assert rows == 6000  # each is on the day that the check draws for it again
+    sizes = [part.count(b"\n") for part in found.parts.values()]
+    if by:
+        assert all(len(on) == 1 for on in seen.values())
+    else:
+        assert 60 < min(sizes) < max(sizes) < 420
+
+
 def test_an_hour_that_comes_twice_is_the_first_of_them() -> None:
     from datetime import UTC, datetime
 

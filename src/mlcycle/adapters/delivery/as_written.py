@@ -1,6 +1,7 @@
 """A reader for tables not written as the platform writes: names changed, cells read by their spelling."""
 
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,10 +11,13 @@ from mlcycle.domain import spelled
 from mlcycle.domain.delivery import Malformed
 from mlcycle.domain.row_checks import not_of_type, quoted
 from mlcycle.project import Table
+from mlcycle.project.written import Dealt
 
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
+
+DAY = 86_400_000_000  # microseconds
 
 
 class AsWritten:
@@ -37,6 +41,21 @@ class AsWritten:
         except BaseException:
             _drop(made)
             raise
+
+
+def dealt(cells: "pa.Table", by: Dealt) -> "pa.ChunkedArray":
+    """Times of n rows, drawn by a digest of what they say: of the same columns' same texts the same ones."""
+    import pandas as pd
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    texts = [pc.fill_null(column.cast(pa.string()), "\0") for column in cells.columns]
+    said = pc.binary_join_element_wise(*texts, "\x1f").to_pandas().to_numpy(dtype=object)
+    digests = pd.util.hash_array(said, categorize=False)
+    days, within = digests % by.over, digests // by.over % DAY
+    start = int(datetime(by.first.year, by.first.month, by.first.day, tzinfo=UTC).timestamp()) * 1_000_000
+    found = (days * DAY + within).astype("int64") + start
+    return pa.chunked_array([pa.array(found).cast(pa.timestamp("us", tz="UTC"))])
 
 
 def _drop(made: list[Any]) -> None:
@@ -73,7 +92,8 @@ class Named:
     @property
     def _added(self) -> list[str]:
         """Columns that no delivery has."""
-        return [*self.table.constants, *([self.table.row_number] if self.table.row_number else [])]
+        numbered = [self.table.row_number] if self.table.row_number else []
+        return [*self.table.constants, *numbered, *([self.table.event_time] if self.table.dealt else [])]
 
     @property
     def _delivered(self) -> list[str]:
@@ -97,6 +117,8 @@ class Named:
         at, parts = self._at, self._parts
         made = {*self._added, *([self.table.event_time] if parts else [])}
         wanted = [at[name] for name in columns if name in at and name not in made]
+        if self.table.dealt and self.table.event_time in columns:
+            parts = self._dealt_by
         return self.inner.rows(list(dict.fromkeys([*wanted, *parts])))
 
     def read(self, split: Rows, columns: list[str]) -> Rows:
@@ -114,6 +136,8 @@ class Named:
                 came[name] = pa.chunked_array([pa.repeat(self.table.constants[name], len(split.numbers))])
             elif name == self.table.row_number:
                 came[name] = pa.chunked_array([pa.array(split.numbers, pa.int64())])
+            elif self.table.dealt and name == self.table.event_time:
+                came[name] = dealt(split.cells.select(self._dealt_by), self.table.dealt)
             elif parts and name == self.table.event_time:
                 came[name] = _joined(split.cells, parts)
             else:
@@ -132,6 +156,17 @@ class Named:
     def _at(self) -> dict[str, str]:
         """The delivered name of each column."""
         return {self._named(name): name for name in self.inner.header}
+
+    @property
+    def _dealt_by(self) -> list[str]:
+        """Delivered columns that say on which day a row comes: those named, or all that are declared."""
+        assert self.table.dealt is not None
+        named = dict(zip(self._delivered, self.inner.header, strict=True))
+        missing = [name for name in self.table.dealt.by if name not in named]
+        if missing:
+            raise Malformed(f"column {', '.join(map(repr, missing))} is missing, by which rows are dealt")
+        given = [named[name] for name in self.table.dealt.by]
+        return given or sorted(name for own, name in self._at.items() if own in self.table.columns)
 
     @property
     def _parts(self) -> list[str]:
