@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from mlcycle.errors import ConfigError, InputError, Unavailable
 from mlcycle.project.part import NAME
@@ -57,6 +58,12 @@ def new(
         raise InputError(f"{name!r} is no name for a project: lower case letters, digits and _, 30 at most")
     if (projects / name).exists():
         raise InputError(f"{projects / name} is there already: remove it, or choose another name")
+    try:
+        ZoneInfo(zone)
+    except (OSError, ValueError):
+        raise InputError(
+            f"--zone {zone!r} is none of the IANA database: write it like Europe/Berlin"
+        ) from None
     path = _fetched(source, projects, name) if "://" in source else _file(Path(source))
     found = draft(look(name, path, columns, label, zone))
     for said in found.said:
