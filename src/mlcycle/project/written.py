@@ -93,7 +93,7 @@ class Times(Part):
     def _fits(self) -> Self:
         try:
             ZoneInfo(self.zone)
-        except (OSError, ValueError):  # not there, a folder, or no name at all
+        except (KeyError, OSError, ValueError):  # not there, a folder, or no name at all
             raise ValueError(
                 f"zone {self.zone!r} is none of the IANA database: write it like Europe/Berlin"
             ) from None

@@ -60,7 +60,7 @@ def new(
         raise InputError(f"{projects / name} is there already: remove it, or choose another name")
     try:
         ZoneInfo(zone)
-    except (OSError, ValueError):
+    except (KeyError, OSError, ValueError):
         raise InputError(
             f"--zone {zone!r} is none of the IANA database: write it like Europe/Berlin"
         ) from None

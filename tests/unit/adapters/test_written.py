@@ -300,6 +300,7 @@ def test_a_file_that_is_not_written_so_is_stopped_by_name(
         ({"csv": {"names": ["a"]}}, "names are for a file without header"),
         ({"csv": {"encoding": "utf-9"}}, "is none that Python knows"),
         ({"numbers": {"decimal": ",", "thousands": ","}}, "are both ','"),
+        ({"times": {"zone": "Mars/Olympus"}}, "is none of the IANA database"),
         ({"times": {"zone": "../etc"}}, "is none of the IANA database"),
         ({"times": {"format": "day/month"}}, "is not one like"),
         ({"times": {"parts": ["a", "b"]}}, "with the format of all of them"),
