@@ -134,6 +134,40 @@ def check(projects: Projects = DEFAULT_PROJECTS) -> None:
 
 
 @app.command()
+def new(
+    name: Annotated[str, typer.Argument(help="Name of the project, and of its folder.")],
+    source: Annotated[str, typer.Option("--from", help="A file, a folder with one, or an http address.")],
+    label: Annotated[str | None, typer.Option(help="The column to be predicted.")] = None,
+    columns: Annotated[str | None, typer.Option(help="Names for a file without header: a,b,c.")] = None,
+    zone: Annotated[str, typer.Option(help="Zone of times that name none, like Europe/Berlin.")] = "UTC",
+    yes: Annotated[bool, typer.Option("--yes", help="Go on with what is not sure.")] = False,
+    projects: Projects = DEFAULT_PROJECTS,
+) -> None:
+    """Draft a project for a file that nobody has described: looks, says what it concludes, and writes it."""
+    from mlcycle.proposal.new import new as begin
+
+    def ask(question: str) -> bool:
+        if yes:
+            return True
+        if not sys.stdin.isatty():
+            print(f"mlcycle: {question} Say --yes.", file=sys.stderr)
+            return False
+        return typer.confirm(question)
+
+    given = [each.strip() for each in columns.split(",")] if columns else None
+    folder, draft = begin(name, source, projects, columns=given, label=label, zone=zone, ask=ask, say=print)
+    every = f"--first {draft.first} --partition {draft.last}"
+    print(f"wrote {folder}/project.yaml: read it, then, while the platform is up (make up):")
+    views = [f"mlcycle run {name} features {every}"] if draft.views else []
+    for line in (
+        f"mlcycle run {name} ingest {every}",
+        *views,
+        f"mlcycle run {name} train --partition {draft.last}",
+    ):
+        print(f"  .venv/bin/{line}")
+
+
+@app.command()
 def run(
     project: ProjectName,
     stage: Annotated[

@@ -12,6 +12,7 @@ import pytest
 from mlcycle.adapters.alerts import channels
 from mlcycle.adapters.delivery.places import Places
 from mlcycle.adapters.delivery.source import SourceFiles
+from mlcycle.domain.partitions import Partition
 from mlcycle.errors import ConfigError
 from mlcycle.ledger.alerts import Alert, Pending
 from mlcycle.project import Channel
@@ -83,7 +84,8 @@ def fetch(platform: Platform, url: str, **settings: Any) -> bytes | None:
     spec = FLIGHTS.source.model_copy(update={"url": url})
     platform.folder.joinpath("scratch").mkdir(exist_ok=True)
     files = SourceFiles(spec, platform.settings(**settings), platform.folder / "scratch")
-    return files.fetch("flights", "2013-01-01", 1000).data
+    table = spec.tables["flights"].model_copy(update={"max_bytes": 1000})
+    return files.fetch("flights", table, Partition.parse("2013-01-01", spec.partition)).data
 
 
 def test_what_is_not_listed_is_not_asked(platform: Platform, source: Server) -> None:

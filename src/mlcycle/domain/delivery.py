@@ -1,4 +1,4 @@
-"""The bytes of a delivery, looked at before anything parses them.
+"""The bytes of a CSV delivery, looked at before anything parses them.
 
 In bounded memory whatever the file holds: complete lines only are kept, and a line has a longest
 length. A position is told as row (1 is the first under the header), column and byte of the file.
@@ -7,6 +7,7 @@ length. A position is told as row (1 is the first under the header), column and 
 import csv
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 MAX_LINE = 1 << 20
 CHUNK = 1 << 18
@@ -31,18 +32,37 @@ class Malformed(Exception):
 
 
 @dataclass(frozen=True)
+class Dialect:
+    """What splits UTF-8 text into cells."""
+
+    separator: str = ","
+    quote: str | None = '"'
+    escape: str | None = None
+    names: tuple[str, ...] = ()  # of the columns, where the first line is a row
+
+    @property
+    def for_csv(self) -> dict[str, Any]:
+        """The same for the standard library's ``csv``, which shall refuse what is not well formed."""
+        how: dict[str, Any] = {"delimiter": self.separator, "escapechar": self.escape, "strict": True}
+        return {**how, "quotechar": self.quote} if self.quote else {**how, "quoting": csv.QUOTE_NONE}
+
+
+PLAIN = Dialect()
+
+
+@dataclass(frozen=True)
 class Shape:
     """What a look at the bytes has shown."""
 
     header: list[str]
     plain: bool  # no quotes, carriage returns, blank lines or byte order mark: all readers split it alike
-    lines: int  # header included
+    lines: int  # header included, which a file without one has above its first byte
 
 
-def inspect(chunks: Iterable[bytes]) -> Shape:
+def inspect(chunks: Iterable[bytes], dialect: Dialect = PLAIN) -> Shape:
     """Look at a delivery's bytes once. Raises Malformed, naming row, column and byte."""
-    header: list[str] | None = None
-    carry, offset, lines, plain = b"", 0, 0, True
+    header: list[str] | None = list(dialect.names) or None
+    carry, offset, lines, plain = b"", 0, 1 if header else 0, True
     for chunk in _small(chunks):
         if offset == 0 and not carry:
             _refuse_formats(chunk)
@@ -51,16 +71,16 @@ def inspect(chunks: Iterable[bytes]) -> Shape:
         _refuse_long(carry, cut, lines)
         if cut:
             if header is None:
-                header = _header(carry[: carry.find(b"\n")])
-            plain = _look(carry[:cut], header, lines, offset) and plain
+                header = _header(carry[: carry.find(b"\n")], dialect)
+            plain = _look(carry[:cut], header, lines, offset, dialect) and plain
             lines += carry.count(b"\n", 0, cut)
             offset, carry = offset + cut, carry[cut:]
     if carry:
         if header is None:
-            header = _header(carry)
-        plain = _look(carry, header, lines, offset) and plain
+            header = _header(carry, dialect)
+        plain = _look(carry, header, lines, offset, dialect) and plain
         lines += 1
-    if header is None:
+    if header is None or (dialect.names and not offset and not carry):
         raise Malformed("the file is empty: expected a header and rows")
     return Shape(header, plain, lines)
 
@@ -88,7 +108,7 @@ def _refuse_long(buffer: bytes, cut: int, lines: int) -> None:
         raise Malformed(f"{where} is longer than {MAX_LINE >> 20} MiB, the most a line may have")
 
 
-def _header(line: bytes) -> list[str]:
+def _header(line: bytes, dialect: Dialect) -> list[str]:
     line = line.removeprefix(_BOM).rstrip(b"\r\n")
     if b"\0" in line:
         raise Malformed(f"header (byte {line.index(0)}): NUL byte: deliver UTF-8 text")
@@ -99,16 +119,16 @@ def _header(line: bytes) -> list[str]:
     if not text.strip():
         raise Malformed("the first line is blank: expected a header")
     try:
-        return next(csv.reader([text], strict=True))
+        return next(csv.reader([text], **dialect.for_csv))
     except csv.Error as error:
         raise Malformed(f"the header is not one line of CSV: {error}") from None
 
 
-def _look(lines: bytes, header: list[str], before: int, offset: int) -> bool:
+def _look(lines: bytes, header: list[str], before: int, offset: int, dialect: Dialect) -> bool:
     """Whether complete lines are plain. Raises Malformed for a byte that is no text."""
     at = lines.find(b"\0")
     if at >= 0:
-        raise Malformed(f"{_where(lines, at, header, before, offset)}: NUL byte: deliver UTF-8 text")
+        raise Malformed(f"{_where(lines, at, header, before, offset, dialect)}: NUL byte: deliver UTF-8 text")
     if not lines.isascii():
         try:
             lines.decode()
@@ -116,17 +136,19 @@ def _look(lines: bytes, header: list[str], before: int, offset: int) -> bool:
             at = error.start
             surrogate = lines[at] == 0xED and len(lines) > at + 1 and lines[at + 1] >= 0xA0
             what = "a lone surrogate is no character" if surrogate else f"0x{lines[at]:02x} is not UTF-8"
-            raise Malformed(f"{_where(lines, at, header, before, offset)}: {what}") from None
+            raise Malformed(f"{_where(lines, at, header, before, offset, dialect)}: {what}") from None
     marked = offset == 0 and lines.startswith(_BOM)
     blank = b"\n\n" in lines or lines.startswith(b"\n")
-    return not (marked or blank or b'"' in lines or b"\r" in lines)
+    quoted = any(mark and mark.encode() in lines for mark in (dialect.quote, dialect.escape))
+    return not (marked or blank or quoted or b"\r" in lines)
 
 
-def _where(lines: bytes, at: int, header: list[str], before: int, offset: int) -> str:
+def _where(lines: bytes, at: int, header: list[str], before: int, offset: int, dialect: Dialect) -> str:
     row = before + lines.count(b"\n", 0, at)
     start = lines.rfind(b"\n", 0, at) + 1
     prefix = lines[start:at].decode("utf-8", "replace")
-    column = len(next(csv.reader([prefix]), []) or [""]) - 1
+    cells = next(csv.reader([prefix], **{**dialect.for_csv, "strict": False}), [])
+    column = len(cells or [""]) - 1
     name = repr(header[column]) if column < len(header) else str(column + 1)
     where = f"row {row}, column {name}" if row else "header"
     return f"{where} (byte {offset + at})"
@@ -141,9 +163,9 @@ def compare_header(header: list[str], declared: Iterable[str]) -> tuple[list[str
     return [name for name in expected if name not in header], [n for n in header if n not in expected]
 
 
-def check_quotes(lines: Iterable[str]) -> None:
+def check_quotes(lines: Iterable[str], dialect: Dialect = PLAIN) -> None:
     """Refuse quotes that do not pair up, which would swallow rows into one cell. Raises Malformed."""
-    reader = csv.reader(lines, strict=True)
+    reader = csv.reader(lines, **dialect.for_csv)
     try:
         for _ in reader:
             pass

@@ -72,8 +72,7 @@ def check(
         columns[name], bad = cast(cells.column(name), kind)
         for at in np.flatnonzero(bad).tolist():
             text = str(cells.column(name)[at].as_py())
-            kind_of = f"column {name}: not {MEANING[kind]}"
-            reasons.add(at, kind_of, f"column {name}: {_quoted(text)} is not {MEANING[kind]}")
+            reasons.add(at, not_of_type(name, kind), f"column {name}: {quoted(text)} is not {MEANING[kind]}")
     typed = pa.table(columns)
     for name in table.identity:
         for at in np.flatnonzero(cells.column(name).is_null().to_numpy()).tolist():
@@ -136,11 +135,17 @@ def _one_row_per_key(
         same = texts.index[texts.duplicated(keep="first")]
         copies[same] = True
         for at in again.difference(same).tolist():
-            key = ", ".join(f"{name} {_quoted(str(cells.column(name)[at].as_py()))}" for name in keys.columns)
+            key = ", ".join(f"{name} {quoted(str(cells.column(name)[at].as_py()))}" for name in keys.columns)
             reasons.add(at, SECOND, f"a second row for {key} with other values")
     return copies
 
 
-def _quoted(text: str) -> str:
+def not_of_type(name: str, kind: str) -> str:
+    """The kind of reason for a cell that its column's type does not have, however it is written."""
+    return f"column {name}: not {MEANING[kind]}"
+
+
+def quoted(text: str) -> str:
+    """A cell's text as reasons show it."""
     shown = text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
     return f"'{shown}'"

@@ -1,11 +1,13 @@
 """What every part of a project file is made of: immutable, unknown keys refused, names safe in SQL."""
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+NAME = re.compile(r"[a-z][a-z0-9_]{0,29}")
 #: Two of them and ``__`` between are a table's name in the warehouse: PostgreSQL cuts names at 63 bytes.
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,29}$")]
+Name = Annotated[str, Field(pattern=f"^{NAME.pattern}$")]
 Text = Annotated[str, Field(min_length=1, max_length=2000)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Severity = Literal["critical", "warning"]

@@ -1,6 +1,7 @@
 """Where a project's rows come from, and what a delivery of them must keep."""
 
 from datetime import timedelta
+from string import Formatter
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, JsonValue, model_validator
@@ -10,12 +11,12 @@ from mlcycle.domain.durations import Duration
 from mlcycle.domain.partitions import Partition, Unit
 from mlcycle.errors import InputError
 from mlcycle.project.part import Fraction, Name, Part, Severity, Text
+from mlcycle.project.written import ENDINGS, Format, Written
 
 MOST_WAITING = 48  # partitions that may be waited for at once: each is a run of its own that has not ended
 MOST_BEHIND = 2000  # partitions looked back on
 EARLIEST, LATEST = 1900, 2199  # years of which the warehouse keeps months
 
-Format = Literal["csv"]  # a reader each: adapters/delivery/readers.py; the ending of the files, too
 ColumnType = Literal["text", "integer", "double", "boolean", "timestamp"]
 
 
@@ -27,9 +28,15 @@ class Expectation(Part):
     severity: Severity = "critical"
 
 
-class Table(Part):
-    """One table of the source, delivered as a file for each partition."""
+class Table(Written):
+    """One table of the source, delivered as a file for each partition, or in files that hold many."""
 
+    path: Annotated[str, Field(min_length=1, max_length=400)] | None = (
+        None  # of a partition's file below the source's URL
+    )
+    file: Annotated[str, Field(min_length=1, max_length=400)] | None = (
+        None  # of many partitions: cut by event time
+    )
     columns: dict[Name, ColumnType] = Field(min_length=1)
     key: list[Name] = Field(min_length=1)  # with the event time, identifies a row
     event_time: Name
@@ -50,7 +57,53 @@ class Table(Part):
             raise ValueError("a key or event_time column is never empty: take it out of sparse")
         if self.columns[self.event_time] != "timestamp":
             raise ValueError(f"event_time column {self.event_time!r} must have type 'timestamp'")
+        strange = sorted(set(self.rename.values()) - set(self.columns) - set(self.times.parts or ()))
+        if strange:
+            raise ValueError(f"rename leads to {', '.join(map(repr, strange))}, not among the columns")
+        for name in self.constants:
+            if self.columns.get(name) != "text" or name in self.rename.values():
+                raise ValueError(f"constants: {name!r} must be a text column that is not delivered")
+        if self.row_number and self.columns.get(self.row_number) != "integer":
+            raise ValueError(
+                f"row_number: {self.row_number!r} must be an integer column that is not delivered"
+            )
         return self
+
+    @model_validator(mode="after")
+    def _places_are_places(self) -> Self:
+        for what, place in (("path", self.path), ("file", self.file)):
+            if place is not None and (place.startswith("/") or {"..", ""} & set(place.split("/"))):
+                raise ValueError(f"{what} {place!r} must lead from source.url downwards")
+        if self.path is not None and self.file is not None:
+            raise ValueError("path is of a partition's file, file of one that holds many: take one out")
+        if self.path is not None:
+            _check_path(self.path)
+        return self
+
+    def ending(self, form: str) -> str:
+        """What its files' names end in; ``form`` is the source's format."""
+        return (self.format or form) + ENDINGS.get(self.compression or "", "")
+
+    def place(self, name: str, partition: Partition, form: str) -> str:
+        """A partition's file, below the source's URL."""
+        if self.path is None:
+            return f"{name}/{partition.key}.{self.ending(form)}"
+        at = partition.start
+        when = {"year": f"{at:%Y}", "month": f"{at:%m}", "day": f"{at:%d}", "hour": f"{at:%H}"}
+        return self.path.format(table=name, partition=partition.key, **when)
+
+
+def _check_path(path: str) -> None:
+    try:
+        fields = {field for _, field, form, how in Formatter().parse(path) if field is not None}
+        plain = not any(form or how for _, _, form, how in Formatter().parse(path))
+    except ValueError as error:
+        raise ValueError(f"path {path!r}: {error}") from None
+    known = {"table", "partition", "year", "month", "day", "hour"}
+    if not plain or fields - known:
+        raise ValueError(f"path {path!r}: between braces stand {', '.join(sorted(known))}")
+    if not fields & {"partition", "day", "hour"}:
+        raise ValueError(f"path {path!r} names the same file for all partitions of a month: see file")
 
 
 class Source(Part):

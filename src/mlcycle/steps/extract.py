@@ -10,14 +10,12 @@ first looks for what earlier runs missed. The rest goes on.
 import hashlib
 import json
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from mlcycle.adapters.alerts.channels import due_channels
-from mlcycle.adapters.delivery.source import Fetched, NotDelivered, SourceFiles
-from mlcycle.contract import Output, Status
+from mlcycle.adapters.delivery.source import SourceFiles
+from mlcycle.contract import Status
 from mlcycle.domain import gaps
 from mlcycle.domain.partitions import Partition
 from mlcycle.errors import DataRejected, InputError, NotYet, Unavailable
@@ -25,26 +23,11 @@ from mlcycle.ledger import alerts, batches, past
 from mlcycle.ledger import gaps as ledger
 from mlcycle.ledger.alerts import Alert
 from mlcycle.project import Table
+from mlcycle.steps.asking import Looked, ask
 from mlcycle.steps.context import Outcome, StepContext
 
-PARALLEL = 8
 CLOCKS_DIFFER = timedelta(minutes=10)  # a run may begin so long before its delivery is due
 ACTOR = "extract"  # in the history of a gap
-
-
-@dataclass
-class Looked:
-    """What came of asking the source for some partitions."""
-
-    entries: list[dict[str, Any]] = field(default_factory=list)  # the manifest's, staged
-    absent: dict[str, str] = field(default_factory=dict)  # key -> why: the source has no such delivery
-    down: dict[str, str] = field(default_factory=dict)  # key -> why: the source did not answer
-    refused: dict[str, str] = field(default_factory=dict)  # key -> why: too large
-
-    @property
-    def without(self) -> dict[str, str]:
-        """Partitions that could not be had, with why."""
-        return {**self.absent, **self.down, **self.refused}
 
 
 def run(context: StepContext) -> Outcome:
@@ -66,7 +49,7 @@ def run(context: StepContext) -> Outcome:
         return Outcome(Status.SKIPPED, f"{name}: nothing is delivered before {start.key}")
     now = datetime.now(UTC)
     files = SourceFiles(context.project.source, context.settings, context.scratch)
-    own = _ask(context, files, name, table, asked)
+    own = ask(context, files, name, table, asked)
     unsettled, declared = _unsettled(context, name, own)
     _wait(context, table, asked, unsettled, now)
     if own.down and not (len(asked) == 1 and _awaited(context, table, asked[0], now)):
@@ -80,38 +63,6 @@ def run(context: StepContext) -> Outcome:
     looked |= {key: why for key, why in behind.without.items() if _late(context, table, key, now)}
     _note(context, name, looked, declared)
     return _outcome(context, name, own, behind, sorted(missing), declared)
-
-
-def _ask(
-    context: StepContext, files: SourceFiles, name: str, table: Table, wanted: list[Partition]
-) -> Looked:
-    """Fetch and stage partitions side by side; a source that is down is not asked for all the rest."""
-    looked = Looked()
-
-    def stage(partition: Partition) -> dict[str, Any] | Unavailable | DataRejected:
-        try:
-            fetched = files.fetch(name, partition.key, table.max_bytes)
-        except (Unavailable, DataRejected) as error:
-            return error
-        output = _store(context, f"staging/{context.project.name}/{name}/{partition.key}", fetched)
-        return {"partition": partition.key, "object": output.model_dump(), "fetched": context.token}
-
-    with ThreadPoolExecutor(max(1, min(PARALLEL, len(wanted)))) as pool:
-        for count, (partition, staged) in enumerate(zip(wanted, pool.map(stage, wanted), strict=False), 1):
-            if isinstance(staged, dict):
-                looked.entries.append(staged)
-            elif isinstance(staged, NotDelivered):
-                looked.absent[partition.key] = staged.message
-            elif isinstance(staged, DataRejected):
-                looked.refused[partition.key] = staged.message
-            else:
-                looked.down[partition.key] = staged.message
-            if len(looked.down) > PARALLEL:
-                pool.shutdown(cancel_futures=True)
-                break
-            if count % 50 == 0:
-                context.progress(f"{name}: {count} of {len(wanted)} partitions fetched")
-    return looked
 
 
 def _unsettled(context: StepContext, name: str, own: Looked) -> tuple[dict[str, str], list[str]]:
@@ -181,7 +132,7 @@ def _look_behind(
     if not wanted:
         return Looked()
     context.progress(f"{name}: looking for {len(wanted)} partitions that earlier runs did not bring")
-    return _ask(context, files, name, table, wanted)
+    return ask(context, files, name, table, wanted)
 
 
 def _note(context: StepContext, name: str, looked: dict[str, str], declared: list[str]) -> None:
@@ -217,16 +168,6 @@ def _alert(project: str, table: str, fresh: list[str], why: dict[str, str], *, w
 def _past(context: StepContext, cursor: Any) -> str:
     backfill = context.param("run_type") == "backfill"
     return past.why(cursor, context.project, context.partitions[-1], context.request.work, backfill=backfill)
-
-
-def _store(context: StepContext, folder: str, fetched: Fetched) -> Output:
-    path = f"{folder}/{fetched.digest}.{context.project.source.format}"
-    if fetched.file is None:
-        return context.artifacts.put(path, fetched.data or b"")
-    try:
-        return context.artifacts.put_file(path, fetched.file)
-    finally:
-        fetched.file.unlink()
 
 
 def _outcome(
@@ -268,6 +209,8 @@ def _said(own: Looked, behind: Looked, missing: list[str], declared: list[str]) 
         yield f"{len(declared)} declared absent: {gaps.listed(declared)}"
     if rest:
         yield f"{len(rest)} not there (any more): {gaps.listed(rest)}"
+    if own.set_aside is not None:
+        yield f"{own.unplaced} rows belong to no partition: {own.set_aside.uri}"
     if behind.entries:
         yield f"{len(behind.entries)} of earlier runs caught up"
     if behind.without:

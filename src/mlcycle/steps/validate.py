@@ -11,7 +11,8 @@ from typing import Any
 
 from mlcycle.adapters.alerts.channels import due_channels
 from mlcycle.adapters.delivery.checking import CHUNK_ROWS, Batch, Checker
-from mlcycle.adapters.delivery.readers import READERS
+from mlcycle.adapters.delivery.cut import as_cut
+from mlcycle.adapters.delivery.readers import reader_of
 from mlcycle.adapters.pages.validation_report import render_report
 from mlcycle.contract import Output
 from mlcycle.domain import failure_alerts
@@ -37,8 +38,8 @@ def run(context: StepContext) -> Outcome:
     if manifest is None:
         raise InputError(f"extract of {name!r} handed over no manifest")
     deliveries = json.loads(context.artifacts.get(manifest))
-    reader = READERS[context.project.source.format]()
-    checker = Checker(name, context.project.source.tables[name], reader)
+    table, form = as_cut(context.project.source.tables[name], context.project.source.format)
+    checker = Checker(name, table, reader_of(table, form))
     checked: list[Batch] = []
     entries: list[dict[str, Any]] = []
     for batch in _check_all(context, checker, deliveries):

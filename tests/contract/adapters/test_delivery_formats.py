@@ -132,6 +132,6 @@ def test_a_file_of_another_format_and_a_missing_column_are_stopped_by_name() -> 
 def test_every_format_a_project_may_name_has_a_reader() -> None:
     from typing import get_args
 
-    from mlcycle.project.source import Format
+    from mlcycle.project.written import Format
 
     assert set(READERS) == set(get_args(Format))

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from mlcycle.adapters.delivery.expectations import Finding, Suite, describe
 from mlcycle.adapters.delivery.reader import Reader, Rows, render
-from mlcycle.adapters.delivery.readers import READERS
+from mlcycle.adapters.delivery.readers import reader_of
 from mlcycle.contract import Output
 from mlcycle.domain import deliveries
 from mlcycle.domain.delivery import Malformed, compare_header
 from mlcycle.domain.failure_alerts import changed_columns
 from mlcycle.domain.partitions import Partition
 from mlcycle.domain.quarantine import Counts, Limits, stopped_because
-from mlcycle.domain.row_checks import SECOND, Checked, Declared, check
+from mlcycle.domain.row_checks import SECOND, Checked, Declared, check, not_of_type
 from mlcycle.domain.typed_rows import MEANING
 from mlcycle.ledger.batches import BadRow
 from mlcycle.project import Table
@@ -98,7 +98,7 @@ class Checker:
     """The checks of one table, whatever the format its deliveries come in."""
 
     def __init__(self, name: str, table: Table, reader: Reader | None = None) -> None:
-        self._reader = reader or READERS["csv"]()
+        self._reader = reader or reader_of(table)
         self._table = table
         self._columns = list(table.columns)
         self._declared = Declared(dict(table.columns), table.key, table.event_time)
@@ -199,14 +199,14 @@ class Checker:
         batch.bad = _bad_rows(text, own, rows.start, checked)
         for at in range(rows.start, rows.stop) if checked.reasons.by_row else ():
             batch.violations.update(list(checked.reasons.by_row.get(at, ())))
+        for misfit in text.misfits.values():
+            batch.violations.update(list(misfit.reasons))
         misfits = {
-            name: batch.violations[f"column {name}: not {MEANING[kind]}"]
+            name: batch.violations[not_of_type(name, kind)]
             for name, kind in self._declared.columns.items()
             if kind in MEANING  # any value is text
         }
         batch.changes |= changed_columns((), (), misfits, text.count)
-        if text.misfits:
-            batch.violations["wrong number of fields"] = len(text.misfits)
         duplicates = int(checked.duplicates[rows].sum())
         batch.counts = Counts(text.count, int(good.sum()), len(batch.bad), duplicates)
         if good.any():
@@ -234,7 +234,7 @@ class Checker:
 
 def _bad_rows(text: Rows, cells: "pa.Table", start: int, checked: Checked) -> list[BadRow]:
     """A batch's bad rows, in the order they came. ``cells`` are its rows, from position ``start``."""
-    bad = [BadRow(row, [wrong], {"row": began}) for row, (wrong, began) in text.misfits.items()]
+    bad = [BadRow(row, list(misfit.reasons.values()), misfit.data) for row, misfit in text.misfits.items()]
     found = checked.reasons.by_row
     for at in range(start, start + len(cells)) if found else ():
         if at in found:

@@ -6,16 +6,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from mlcycle.adapters.delivery.reader import Rows
-from mlcycle.domain.delivery import CHUNK, MAX_LINE, Malformed, Shape, check_quotes, inspect
+from mlcycle.adapters.delivery.reader import Misfit, Rows
+from mlcycle.domain.delivery import CHUNK, MAX_LINE, PLAIN, Dialect, Malformed, Shape, check_quotes, inspect
 
 
 class Delimited:
-    """Reads CSV: UTF-8, a header, commas."""
+    """Reads CSV: UTF-8, and by default a header, commas and quotes."""
+
+    def __init__(self, dialect: Dialect = PLAIN) -> None:
+        self._dialect = dialect
 
     def open(self, data: bytes | Path) -> "Sheet":
         """Look at every byte once, and at the header. Raises Malformed."""
-        return Sheet(data, inspect(chunks(data)))
+        return Sheet(data, inspect(chunks(data), self._dialect), self._dialect)
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,7 @@ class Sheet:
 
     data: bytes | Path
     shape: Shape
+    dialect: Dialect
 
     @property
     def header(self) -> list[str]:
@@ -32,11 +36,11 @@ class Sheet:
 
     def rows(self, columns: list[str]) -> Rows:
         """The rows as columns of text. Raises Malformed."""
-        return parse(self.data, self.shape, columns)
+        return parse(self.data, self.shape, columns, self.dialect)
 
     def loadable(self, columns: list[str]) -> bool:
         """Whether COPY splits the bytes as they came the same way, into these columns."""
-        return self.shape.plain and self.shape.header == columns
+        return self.dialect == PLAIN and self.shape.plain and self.shape.header == columns
 
 
 def chunks(data: bytes | Path) -> Iterator[bytes]:
@@ -50,7 +54,7 @@ def chunks(data: bytes | Path) -> Iterator[bytes]:
             yield chunk
 
 
-def parse(data: bytes | Path, shape: Shape, columns: list[str]) -> Rows:
+def parse(data: bytes | Path, shape: Shape, columns: list[str], dialect: Dialect = PLAIN) -> Rows:
     """Split an inspected delivery into cells. Raises Malformed where quoting never ends.
 
     An empty cell is a missing value, a quoted empty one is the empty text.
@@ -59,25 +63,31 @@ def parse(data: bytes | Path, shape: Shape, columns: list[str]) -> Rows:
     import pyarrow as pa
     import pyarrow.csv
 
-    misfits: dict[int, tuple[str, str]] = {}
+    misfits: dict[int, Misfit] = {}
+    above = 0 if dialect.names else 1  # pyarrow counts the header
 
     def misfit(row: Any) -> str:
         wrong = f"the row has {row.actual_columns} fields, the header {row.expected_columns}"
-        misfits[row.number - 1] = (wrong, row.text[:500])  # pyarrow counts the header
+        misfits[row.number - above] = Misfit({"wrong number of fields": wrong}, {"row": row.text[:500]})
         return "skip"
 
     if not shape.plain:
         with _text(data) as lines:
-            check_quotes(lines)
+            check_quotes(lines, dialect)
     source = pa.BufferReader(data) if isinstance(data, bytes) else str(data)
     try:
         table = pa.csv.read_csv(
             source,
             read_options=pa.csv.ReadOptions(
-                use_threads=False, block_size=4 * MAX_LINE, column_names=shape.header, skip_rows=1
+                use_threads=False, block_size=4 * MAX_LINE, column_names=shape.header, skip_rows=above
             ),
             parse_options=pa.csv.ParseOptions(
-                newlines_in_values=not shape.plain, invalid_row_handler=misfit, ignore_empty_lines=False
+                delimiter=dialect.separator,
+                quote_char=dialect.quote or False,
+                escape_char=dialect.escape or False,
+                newlines_in_values=not shape.plain,
+                invalid_row_handler=misfit,
+                ignore_empty_lines=False,
             ),
             convert_options=pa.csv.ConvertOptions(
                 column_types=dict.fromkeys(shape.header, pa.string()),

@@ -13,13 +13,21 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+@dataclass(frozen=True)
+class Misfit:
+    """A row that could not be read."""
+
+    reasons: dict[str, str]  # kind of what is wrong, the same for rows alike -> for people
+    data: dict[str, str | None]  # what could be had of it
+
+
 @dataclass
 class Rows:
     """The rows of one delivery: declared columns in declared order, null where missing."""
 
     cells: "pa.Table"  # text where the format has no types
     numbers: "np.ndarray[Any, Any]"  # of each row; 1 is the first
-    misfits: dict[int, tuple[str, str]]  # row number -> what is wrong and the start of the row
+    misfits: dict[int, Misfit]  # by row number
     blank: int  # rows without any value: they say nothing and are left out
 
     @property

@@ -7,13 +7,15 @@ import errno
 import hashlib
 import time
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from mlcycle.adapters.delivery.places import allowed_source
+from mlcycle.domain.partitions import Partition
 from mlcycle.errors import ConfigError, DataRejected, MlcycleError, Unavailable
-from mlcycle.project import Source
+from mlcycle.project import Source, Table
 from mlcycle.settings import Settings
 
 CHUNK = 1 << 18
@@ -51,18 +53,41 @@ class SourceFiles:
         except (ValueError, ImportError) as error:
             raise ConfigError(f"source.url {self._url!r}: {error}") from None
 
-    def fetch(self, table: str, partition: str, max_bytes: int) -> Fetched:
-        """Fetch the delivery of one partition.
+    def fetch(self, name: str, table: Table, partition: Partition) -> Fetched:
+        """Fetch the delivery of one partition of a table.
 
         Raises NotDelivered where it is not there, Unavailable where the source does not answer,
-        DataRejected where it is larger than ``max_bytes``.
+        DataRejected where it is larger than the table's ``max_bytes``.
         """
-        url = f"{self._url}/{table}/{partition}.{self._format}"
+        place = table.place(name, partition, self._format)
+        return self._fetch(f"{self._url}/{place}", f"{name} of {partition.key}", table.max_bytes)
+
+    def fetch_all(self, name: str, table: Table) -> Iterator[Fetched]:
+        """Fetch the files that hold many partitions of a table, one after the other. Raises as ``fetch``."""
+        assert table.file is not None
+        for url in self._matching(table.file):
+            yield self._fetch(url, name, table.max_bytes)
+
+    def _matching(self, pattern: str) -> list[str]:
+        url = f"{self._url}/{pattern}"
+        if not set("*?[") & set(pattern):
+            return [url]
+        if self._http:
+            raise ConfigError(f"file {pattern!r}: a web server lists no files; name one")
+        try:
+            found = sorted(self._fs.unstrip_protocol(path) for path in self._fs.glob(url))
+        except Exception as error:
+            raise self._translated(error, url) from error
+        if not found:
+            raise NotDelivered(f"nothing is delivered yet: no file like {url} is there")
+        return found
+
+    def _fetch(self, url: str, what: str, max_bytes: int) -> Fetched:
         try:
             with self._open(url) as stream:
                 return self._read(stream, url, max_bytes)
         except FileNotFoundError:
-            raise NotDelivered(f"{table} of {partition} is not delivered yet: {url} is not there") from None
+            raise NotDelivered(f"{what} is not delivered yet: {url} is not there") from None
         except (PermissionError, IsADirectoryError) as error:
             raise ConfigError(f"{url}: {error.strerror or error}; check the source's access") from None
         except MlcycleError:

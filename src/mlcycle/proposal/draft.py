@@ -1,0 +1,103 @@
+"""A project drafted for a file: what is concluded of it, put into the parts of a project file."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from mlcycle.project.written import Numbers
+from mlcycle.proposal import model_part, roles
+from mlcycle.proposal.look import DEALT_DAYS, Look
+from mlcycle.proposal.roles import Said
+from mlcycle.proposal.source_part import source
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A project file's content, and how it was come by."""
+
+    document: dict[str, Any]
+    said: list[Said]
+    first: str  # partitions that the data span
+    last: str
+    views: dict[str, str] = field(default_factory=dict)  # file name -> SQL
+
+
+def draft(seen: Look) -> Draft:
+    """Draft a project for a file that was looked at. Raises InputError where none can be made of it."""
+    short = seen.hourly and seen.length < timedelta(days=5)
+    document: dict[str, Any] = {
+        "version": 1,
+        "name": seen.name,
+        "scope": _scope(seen),
+        "value": _value(seen),
+        "source": source(seen),
+        "entity": {"table": seen.table},
+        **model_part.parts(seen),
+        "monitors": {"window": "6 hours" if short else "7 days"},
+        "retrain": {"cooldown": "7 days", "budget": 4, "per": "30 days"},
+    }
+    form = "%Y-%m-%dT%H" if seen.hourly else "%Y-%m-%d"
+    first, last = (moment.strftime(form) for moment in seen.span)
+    return Draft(document, _said(seen), first, last, model_part.views(seen))
+
+
+def _scope(seen: Look) -> dict[str, Any]:
+    label = seen.goal.column.name
+    return {
+        "goal": f"Tell {label} of each row of {seen.path.name}.",
+        "owner": "whoever answers for it: name a team",
+        "stakeholders": ["whoever acts on the predictions"],
+        "success": ["Surely better than the zero rule and the heuristic on rows that training has not seen."],
+    }
+
+
+def _value(seen: Look) -> dict[str, Any]:
+    worth: dict[str, dict[str, float]] = {
+        "classification": {"true_positive": 1, "false_positive": -1, "threshold": 0.5},
+        "multiclass": {"right_class": 1, "wrong_class": -1},
+        "regression": {"per_unit_error": -1},
+    }
+    return {"currency": "EUR", **worth[seen.goal.task]}
+
+
+def _said(seen: Look) -> list[Said]:
+    file = f"{len(seen.frame)} rows, {len(seen.columns)} columns: {'; '.join(seen.found.said)}"
+    said = [Said("file", file), _time(seen), _label(seen.goal)]
+    said.append(Said(f"key: {seen.told.said.what}", seen.told.said.why, seen.told.said.sure))
+    numbers = seen.spelling.numbers
+    if seen.spelling.nulls:
+        said.append(Said("missing values", f"are written {', '.join(map(repr, seen.spelling.nulls))}"))
+    if numbers != Numbers():
+        mark = f", {numbers.thousands!r} between thousands" if numbers.thousands else ""
+        said.append(Said("numbers", f"have {numbers.decimal!r} before decimals{mark}"))
+    for name, why in seen.chosen.known.items():
+        asks = f"{why}. Is it known when a prediction is due? Else take it out of inputs"
+        said.append(Said(f"tells nearly all: {name}", asks, sure=False))
+    said += [Said(f"not read: {name}", why) for name, why in seen.chosen.left_out.items()]
+    if seen.found.misfits:
+        said.append(Said("odd rows", f"{seen.found.misfits} have another number of cells and are set aside"))
+    return said
+
+
+def _time(seen: Look) -> Said:
+    if seen.at is None:
+        why = f"no column holds one: rows are dealt at random over {DEALT_DAYS} days"
+        return Said("time", why, sure=False)
+    first, last = seen.span
+    zone = "" if seen.at.zoned or seen.at.days else f", by the clocks of {seen.zone}"
+    known = seen.at.zoned or seen.at.days or seen.zone != "UTC"
+    length = "hours" if seen.hourly else "days"
+    why = f"{seen.at.said.why}; {first:%Y-%m-%d} to {last:%Y-%m-%d}{zone}; partitions are {length}"
+    return Said(f"time: {seen.at.said.what}", why, seen.at.said.sure and known)
+
+
+def _label(goal: roles.Target) -> Said:
+    kinds = {"classification": "two classes", "multiclass": f"{len(goal.classes)} classes"}
+    kind = kinds.get(goal.task, "a number")
+    return Said(f"label: {goal.said.what}", f"{goal.said.why}; {kind}{_one(goal)}", goal.said.sure)
+
+
+def _one(goal: roles.Target) -> str:
+    if goal.positive is not None:
+        return f", {goal.positive!r} is 1"
+    return f", 1 from {goal.at_least:g} up" if goal.at_least is not None else ""

@@ -1,0 +1,51 @@
+"""A stranger's file from ``mlcycle new`` to a model that is better than the zero rule, no line edited."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mlcycle.contract import Status
+from mlcycle.project.file import load
+from mlcycle.proposal.draft import draft
+from mlcycle.proposal.look import look
+from mlcycle.proposal.write import write
+from mlcycle.steps.runtime import run_step
+from tests import shapes
+from tests.conftest import Platform
+from tests.contract.ingest import Ingest
+from tests.raw_data import request
+from tests.shapes import Shape
+from tests.snapshots import Trained
+
+# Each of another kind; benchmarks/strangers.py does the same with all twenty.
+KINDS = (shapes.plain, shapes.parts, shapes.stations, shapes.no_header, shapes.question_marks, shapes.zipped)
+
+
+@pytest.mark.parametrize("shape", KINDS, ids=lambda shape: shape.__name__)
+def test_it_learns(shape: Callable[[], Shape], platform: Platform, mlflow_url: str, tmp_path: Path) -> None:
+    wanted = shape()
+    file = tmp_path / "files" / wanted.file
+    file.parent.mkdir()
+    file.write_bytes(wanted.data)
+    drafted = draft(look(f"new_{shape.__name__}", file, **wanted.told))
+    project = load(write(drafted, tmp_path / "projects") / "project.yaml")
+    ingest = Ingest(platform, project, "rows")
+    settings = {"allowed_sources": f"file://{file.parent}"}
+    results = {}
+    for name in ("extract", "validate", "publish"):
+        results[name] = ingest.step(name, drafted.first, drafted.last, before=results, **settings)
+        assert results[name].status is Status.OK, results[name].message
+    assert results["publish"].values["rows"] == len(ingest.rows())
+    assert len(ingest.rows()) >= 0.99 * 1600, results["validate"].message
+    trained = Trained(platform, project, mlflow_url)
+    if project.features:
+        made = run_step(request("features", project, drafted.first, drafted.last), platform.settings("train"))
+        assert made.status is Status.OK, made.message
+    dataset = trained.ok(
+        run_step(request("dataset", project, drafted.last), trained.settings("train"))
+    ).handover
+    entries = [trained.ok(trained.train(dataset, name)).handover for name in project.candidates]
+    found = trained.ok(trained.step("evaluate", inputs={"dataset": [dataset], "train": entries}))
+    best, metric = found.values["best"]["candidate"], project.evaluation.metric
+    assert found.metrics[f"{best}_{metric}"] < found.metrics[f"zero_rule_{metric}"]
