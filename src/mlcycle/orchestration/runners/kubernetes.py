@@ -68,6 +68,7 @@ GRACE = 2  # seconds between SIGTERM and SIGKILL of a step that is cancelled
 SILENCE = 120.0  # seconds that the API may not answer
 DRAIN = 5.0  # seconds that the last lines of a pod that ended may take
 CLEARING = 90.0  # seconds that a pod before this one may take to be gone
+LETTING_GO = 5.0  # seconds that readers have to notice that they shall stop
 NEVER_SEEN = 5.0  # seconds after which a Job without any pod is looked at
 
 
@@ -184,10 +185,15 @@ class KubernetesRunner:
 
     def close(self) -> None:
         """Let go of the connections; pods go on."""
-        for step in self._followed.values():
-            step.follower.close()
+        followers = [step.follower for step in self._followed.values()]
+        for follower in followers:
+            follower.close()
         if self._api is not None:
-            self._api.close()
+            self._api.interrupt()
+            # One that reads on keeps its connection: closed below it, it would read what is not its own.
+            ended = [follower.ended(LETTING_GO) for follower in followers]
+            if all(ended):
+                self._api.close()
             self._api = None
 
     def works(self) -> Iterator[Handle]:

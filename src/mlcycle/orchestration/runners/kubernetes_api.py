@@ -1,10 +1,12 @@
 """The requests of the Kubernetes API that steps need, and its answers as errors of ours."""
 
 import json
+import socket
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from mlcycle.errors import ConfigError, Unavailable
@@ -39,6 +41,9 @@ class Api:
         self.namespace = env.get("MLCYCLE_KUBERNETES_NAMESPACE") or self._access.namespace
         if not self.namespace:
             raise ConfigError("MLCYCLE_KUBERNETES_NAMESPACE is not set: the namespace that steps run in")
+        self._lock = threading.RLock()
+        self._streams: set[socket.socket] = set()  # that are being read
+        self._ending = False
         self._client = httpx.Client(
             base_url=self._access.url,
             verify=self._access.verify,
@@ -92,7 +97,8 @@ class Api:
                 if answer.status_code != 200:
                     answer.read()
                     self._refused(answer)
-                yield answer.iter_bytes()
+                with self._known(answer.extensions["network_stream"].get_extra_info("socket")):
+                    yield answer.iter_bytes()
         except (httpx.TransportError, httpx.StreamError) as error:
             raise self._silent(error) from None
 
@@ -101,8 +107,29 @@ class Api:
         asked = {"container": "step", "timestamps": "true", **params}
         return self.stream(f"{self._path('pods', pod)}/log", asked, silence=None)
 
+    @contextmanager
+    def _known(self, stream: socket.socket) -> Iterator[None]:
+        with self._lock:
+            self._streams.add(stream)
+            if self._ending:
+                _hang_up(stream)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._streams.discard(stream)
+
+    def interrupt(self) -> None:
+        """Have whoever reads a stream find it at its end, now and from now on."""
+        with self._lock:
+            self._ending = True
+            for stream in self._streams:
+                _hang_up(stream)
+
     def close(self) -> None:
-        """Let go of every connection; what is read from one ends."""
+        """Let go of every connection. No other thread may be reading from one: it would go on reading from
+        whatever gets the number of its descriptor next.
+        """
         self._client.close()
 
     def _path(self, kind: str, name: str = "") -> str:
@@ -149,3 +176,9 @@ class Api:
         if code in (401, 429) or code >= 500:
             raise Unavailable(f"the Kubernetes API refuses for now ({code}): {said}")
         raise ConfigError(f"the Kubernetes API refuses ({code}): {said}")
+
+
+def _hang_up(stream: socket.socket) -> None:
+    """End a connection and leave its descriptor to whoever reads it; TLS is not asked."""
+    with suppress(OSError):  # it has ended by itself
+        socket.socket.shutdown(stream, socket.SHUT_RDWR)

@@ -36,7 +36,8 @@ class Follower:
         self._dropped = 0  # lines that were handed on and forgotten
         self._said: set[str] = set()  # what kubelets said amid the lines of their pods
         self._readers: dict[str, threading.Thread] = {}
-        self._closed = False
+        self._threads: list[threading.Thread] = []
+        self._closed = threading.Event()
         self._changed = False  # a pod, since the last wait
         self.pods: dict[str, Object] = {}  # as they were last seen, those that are gone too
         self.gone: set[str] = set()
@@ -76,7 +77,15 @@ class Follower:
 
     def close(self) -> None:
         """Stop, as soon as the streams notice."""
-        self._closed = True
+        self._closed.set()
+
+    def ended(self, seconds: float) -> bool:
+        """Whether no thread reads any more, waited for so long at most."""
+        until = time.monotonic() + seconds
+        for thread in list(self._threads):
+            if thread is not threading.current_thread():
+                thread.join(max(0.0, until - time.monotonic()))
+        return not any(thread.is_alive() for thread in self._threads)
 
     def _count(self) -> int:
         return self._dropped + len(self._lines)
@@ -102,15 +111,16 @@ class Follower:
             try:
                 work(*arguments)
             except Exception:
-                if not self._closed:  # else the connection was closed below it
+                if not self._closed.is_set():  # else the connection was closed below it
                     raise
 
         thread = threading.Thread(target=run, name=name, daemon=True)
+        self._threads.append(thread)
         thread.start()
         return thread
 
     def _watch(self) -> None:
-        while not self._closed:
+        while not self._closed.is_set():
             try:
                 found = self._api.get("pods", "", labelSelector=self._selector)
                 self._take_all(found["items"])
@@ -123,7 +133,7 @@ class Follower:
                     self._take(change["object"], gone=change["type"] == "DELETED")
             except (MlcycleError, Missing, ValueError, KeyError, RuntimeError):  # or the client was closed
                 self.silent_since = self.silent_since or time.monotonic()
-                time.sleep(AGAIN)
+                self._closed.wait(AGAIN)
 
     def _take_all(self, pods: list[Object]) -> None:
         there = {pod["metadata"]["name"] for pod in pods}
@@ -145,7 +155,7 @@ class Follower:
 
     def _read_lines(self, name: str) -> None:
         """Until the pod has ended and all its lines were read, or it is gone."""
-        while not self._closed:
+        while not self._closed.is_set():
             ended = ended_or_gone(self, name)  # before the stream is opened: it has every line then
             with suppress(MlcycleError, RuntimeError):
                 try:
@@ -160,7 +170,7 @@ class Follower:
                     return
             if ended_or_gone(self, name) and name in self.gone:
                 break
-            time.sleep(AGAIN)
+            self._closed.wait(AGAIN)
         with self._news:
             self.drained.add(name)
             self._tell()
