@@ -148,6 +148,8 @@ STAGES: dict[str, Stage] = {
                 "money": "what may be spent until no new trial begins; empty as the project says",
                 "method": "how to choose what is tried next; empty as the project says",
                 "pruner": "how to end hopeless trials early; empty as the project says",
+                "measure": "what a trial's value is of; empty as the project says",
+                "fidelity": "what a pruner judges by; empty as the project says",
                 "workers": "how many trials at once; empty as the project says",
                 "study": "an earlier search to go on with, by its name; empty for a new one",
             },

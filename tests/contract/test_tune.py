@@ -13,6 +13,8 @@ import pytest
 import yaml
 
 from mlcycle.adapters.search import alive, storage
+from mlcycle.adapters.search.storage import opened
+from mlcycle.adapters.search.study import SearchStudy
 from mlcycle.adapters.tracking.server import Tracking
 from mlcycle.adapters.warehouse.connection import Warehouse
 from mlcycle.contract import Handover, Result, Status
@@ -270,6 +272,9 @@ def test_an_earlier_search_goes_on_by_its_name_with_its_own_dataset(
         ({"method": "grid"}, {}, "a grid needs steps: give smoothing a step"),
         ({}, {"trials": "many"}, "trials 'many' is not an integer above 0 and up to 10000"),
         ({}, {"method": "magic"}, "no method 'magic': there are grid, random, tpe"),
+        ({}, {"measure": "holdout"}, "no measure 'holdout': there are validation, cross_validation"),
+        ({}, {"fidelity": "pixels"}, "no fidelity 'pixels': there are rounds, rows"),
+        ({}, {"measure": "cross_validation"}, "measure cross_validation needs folds: say split.cross"),
         ({}, {"candidate": "boosting"}, "candidate 'boosting' has no search: there are table"),
         ({}, {"study": "x; drop schema search"}, "is no name of a search"),
         ({}, {"study": "-"}, "is no name of a search"),
@@ -415,3 +420,25 @@ def test_folds_as_a_measure_need_folds_in_the_project() -> None:
     document["candidates"]["table"]["search"] = {"space": SPACE, "measure": "cross_validation"}
     with pytest.raises(ValueError, match=r"search\.measure cross_validation needs folds: say"):
         Project.model_validate(document)
+
+
+def test_a_form_says_measure_and_fidelity_and_the_search_keeps_them(
+    trained: Trained, dataset: Handover
+) -> None:
+    document = trained.project.document()
+    document["split"]["cross_validation"] = FOLDS
+    document["candidates"]["table"]["search"] = {"space": SPACE, "method": "random", "trials": 3}
+    trained = dataclasses.replace(trained, project=Project.model_validate(document))
+    first = trained.ok(plan(trained, dataset, measure="cross_validation", fidelity="rows"))
+    name = str(first.values["study"])
+    with opened(trained.settings()) as storage:
+        kept = SearchStudy(storage, trained.platform.owner(), name).plan
+    assert (kept.measure, kept.fidelity) == ("cross_validation", "rows")
+    assert kept.folds["folds"] == FOLDS["folds"]
+    # Gone on with, an empty form leaves them as they were begun; another measure is another search.
+    assert trained.ok(plan(trained, dataset, study=name)).values["study"] == name
+    for said, was in (("measure", "cross_validation"), ("fidelity", "rows")):
+        other = {"measure": "validation", "fidelity": "rounds"}[said]
+        refused = plan(trained, dataset, study=name, **{said: other})
+        assert refused.error is not None
+        assert f"the search's {said} is {was}: leave {said} empty" in refused.error.message

@@ -68,6 +68,8 @@ def test_the_form_offers_what_may_be_searched(bag: Bag, tmp_path: Path) -> None:
     assert set(params) == {"partition", *STAGES["tune"].params}
     assert params.get_param("candidate").schema["enum"] == ["", "boosting", "network"]
     assert params.get_param("method").schema["enum"] == ["", "grid", "random", "tpe", "gp", "cmaes", "nsga2"]
+    assert params.get_param("measure").schema["enum"] == ["", "validation", "cross_validation"]
+    assert params.get_param("fidelity").schema["enum"] == ["", "rounds", "rows"]
     assert params.get_param("workers").schema["maximum"] == 64
     assert params.get_param("trials").resolve() is None
 

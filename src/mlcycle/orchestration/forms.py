@@ -7,7 +7,7 @@ from airflow.sdk import Param
 from mlcycle.cycle import Stage
 from mlcycle.domain.partitions import Unit
 from mlcycle.project import Project
-from mlcycle.project.search import Method, Pruner
+from mlcycle.project.search import Fidelity, Measure, Method, Pruner
 
 PATTERN = {
     Unit.DAY: r"^\d{4}-\d{2}-\d{2}$",
@@ -18,7 +18,12 @@ WITHOUT_PARTITION = ("rollback", "alerts")
 #: Integers of a form with the largest that each may be, 0 for any; and numbers with a fraction.
 NUMBERS = {"to": 0, "version": 0, "trials": 10_000, "workers": 64}
 AMOUNTS = ("minutes", "gpu_hours", "money")
-CHOICES = {"method": get_args(Method), "pruner": get_args(Pruner)}
+CHOICES = {
+    "method": get_args(Method),
+    "pruner": get_args(Pruner),
+    "measure": get_args(Measure),
+    "fidelity": get_args(Fidelity),
+}
 
 
 def form(project: Project, stage: Stage) -> dict[str, Param]:

@@ -39,7 +39,7 @@ def _shape(value: Any) -> str:
 
 
 class Search(Part):
-    """A candidate's search; the form of ``<project>_tune`` changes method, pruner and budget for one run.
+    """A candidate's search; the form of ``<project>_tune`` changes all but its space for one run.
 
     ``measure`` is what a trial's value is of: the validation rows, or the folds of
     ``split.cross_validation``. ``fidelity`` is what a pruner judges by: rounds of a fit, or fits on the

@@ -14,7 +14,7 @@ from mlcycle.contract import Output, Status
 from mlcycle.domain.metrics import check_metric, gain
 from mlcycle.domain.search import Budget, Space, grid
 from mlcycle.errors import ConfigError, InputError
-from mlcycle.project.search import Method, Pruner, Search
+from mlcycle.project.search import Fidelity, Measure, Method, Pruner, Search
 from mlcycle.steps.context import Outcome, StepContext
 
 NAME = re.compile(r"[a-z][a-z0-9_]*-[a-z][a-z0-9_]*-[0-9a-f]{12}")
@@ -77,8 +77,15 @@ def _wanted(context: StepContext, name: str) -> Search:
         "money": _number(context, "money", float, 1e12),
         "method": _one_of(context, "method", get_args(Method)),
         "pruner": _one_of(context, "pruner", get_args(Pruner)),
+        "measure": _one_of(context, "measure", get_args(Measure)),
+        "fidelity": _one_of(context, "fidelity", get_args(Fidelity)),
     }
     wanted = said.model_copy(update={key: value for key, value in given.items() if value is not None})
+    if wanted.measure == "cross_validation" and context.project.split.cross_validation is None:
+        raise InputError(
+            "measure cross_validation needs folds: say split.cross_validation in the project, "
+            "or leave measure empty"
+        )
     if wanted.money and context.project.value.prices is None:
         raise InputError("money needs a price list: say value.prices in the project, or leave money empty")
     return wanted
@@ -141,8 +148,7 @@ def _plan(context: StepContext, name: str, wanted: Search, output: Output) -> tu
 def _folds(context: StepContext) -> dict[str, Any]:
     """How the project deals out folds, as JSON."""
     said = context.project.split.cross_validation
-    assert said is not None  # the project file is refused without
-    return said.model_dump(mode="json")
+    return {} if said is None else said.model_dump(mode="json")
 
 
 def _same(context: StepContext, found: Plan, fresh: Plan) -> Plan:
@@ -157,16 +163,20 @@ def _same(context: StepContext, found: Plan, fresh: Plan) -> Plan:
         "params",
         "space",
         "metric",
-        "measure",
-        "fidelity",
-        "folds",
     ):
         if getattr(found, key) != getattr(fresh, key):
             raise InputError(
                 f"the search's {key} is not the project file's any more, and trials could not be compared: "
                 "leave study empty for a new search"
             )
-    for key in ("method", "pruner"):
+    # The study's own measure holds, whichever the file or an earlier form said: only its folds must still be.
+    folds = _folds(context) if found.measure == "cross_validation" else {}
+    if found.folds != folds:
+        raise InputError(
+            "the search's folds is not the project file's any more, and trials could not be compared: "
+            "leave study empty for a new search"
+        )
+    for key in ("method", "pruner", "measure", "fidelity"):
         if context.param(key, getattr(found, key)) != getattr(found, key):
             raise InputError(
                 f"the search's {key} is {getattr(found, key)}: leave {key} empty, "
