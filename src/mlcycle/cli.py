@@ -163,6 +163,7 @@ def new(
         f"mlcycle run {name} ingest {every}",
         *views,
         f"mlcycle run {name} train --partition {draft.last}",
+        f"mlcycle run {name} promote --partition {draft.last}",
     ):
         print(f"  .venv/bin/{line}")
 

@@ -39,6 +39,7 @@ def test_it_says_what_it_concluded_and_what_to_type_next(tmp_path: Path, rows: P
     assert "? time: no column holds one: rows are dealt at random over 60 days" in said
     assert "label: Exited: it is called 'Exited'; two classes" in said
     assert "mlcycle run mine ingest --first 2000-01-01 --partition 2000-02-29" in said
+    assert "mlcycle run mine promote --partition 2000-02-29" in said
     text = (tmp_path / "projects/mine/project.yaml").read_text()
     assert "# Not sure, look at it: time" in text
     assert max(map(len, text.splitlines())) < 160
