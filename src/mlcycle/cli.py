@@ -17,7 +17,7 @@ from mlcycle.cycle import ALL_ROLES
 from mlcycle.errors import ConfigError, MlcycleError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from psycopg2.extensions import cursor as Cursor
 
@@ -141,7 +141,11 @@ def new(
     columns: Annotated[str | None, typer.Option(help="Names for a file without header: a,b,c.")] = None,
     zone: Annotated[str, typer.Option(help="Zone of times that name none, like Europe/Berlin.")] = "UTC",
     yes: Annotated[bool, typer.Option("--yes", help="Go on with what is not sure.")] = False,
+    go_on: Annotated[
+        bool, typer.Option("--run", help="Go on to a champion; where rows have times, score the newest.")
+    ] = False,
     projects: Projects = DEFAULT_PROJECTS,
+    state: State = DEFAULT_STATE,
 ) -> None:
     """Draft a project for a file that nobody has described: looks, says what it concludes, and writes it."""
     from mlcycle.proposal.new import new as begin
@@ -154,18 +158,43 @@ def new(
             return False
         return typer.confirm(question)
 
+    env = _platform_env(state) if go_on else {}  # a platform that is not there is said before all else
     given = [each.strip() for each in columns.split(",")] if columns else None
     folder, draft = begin(name, source, projects, columns=given, label=label, zone=zone, ask=ask, say=print)
-    every = f"--first {draft.first} --partition {draft.last}"
-    print(f"wrote {folder}/project.yaml: read it, then, while the platform is up (make up):")
-    views = [f"mlcycle run {name} features {every}"] if draft.views else []
-    for line in (
-        f"mlcycle run {name} ingest {every}",
-        *views,
-        f"mlcycle run {name} train --partition {draft.last}",
-        f"mlcycle run {name} promote --partition {draft.last}",
-    ):
-        print(f"  .venv/bin/{line}")
+    print(
+        f"wrote {folder}/project.yaml: read it",
+        end="" if go_on else ", then, while the platform is up (make up):\n",
+    )
+    if go_on:
+        print()
+        _live(projects, name, state, env, draft.stages)
+        return
+    for stage, first, last in draft.stages:
+        span = f"--first {first} --partition {last}" if first else f"--partition {last}"
+        print(f"  .venv/bin/mlcycle run {name} {stage} {span}")
+
+
+def _live(
+    projects: Path,
+    project: str,
+    state: Path,
+    env: dict[str, str],
+    stages: "Iterable[tuple[str, str | None, str]]",
+) -> None:
+    """Run stages one after the other; ends with the exit code of the first that is not ok."""
+    from mlcycle.project.file import load_named
+    from mlcycle.stage_run import run_stage
+
+    spec, execute = load_named(projects, project), _executor(state, env)
+    for stage, first, last in stages:
+        for step, result in run_stage(spec, stage, execute, first=first, last=last, params={}):
+            _print_step(step, result)
+            if result.exit_code is not ExitCode.OK:
+                raise typer.Exit(result.exit_code)
+
+
+def _print_step(name: str, result: Result) -> None:
+    print(f"{name:24} {result.status:9} {result.seconds:7.2f} s  {result.message}")
 
 
 @app.command()
@@ -207,7 +236,7 @@ def run(
         last_left=_last_left(env, project),
         say=lambda text: print(text, file=sys.stderr),
     ):
-        print(f"{name:24} {result.status:9} {result.seconds:7.2f} s  {result.message}")
+        _print_step(name, result)
         worst = max(worst, result.exit_code)
     raise typer.Exit(worst)
 

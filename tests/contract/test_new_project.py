@@ -4,7 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from mlcycle.cli import app
 from mlcycle.contract import Status
 from mlcycle.project.file import load
 from mlcycle.proposal.draft import draft
@@ -16,7 +18,7 @@ from tests.conftest import Platform
 from tests.contract.ingest import Ingest
 from tests.raw_data import request
 from tests.shapes import Shape
-from tests.snapshots import Trained
+from tests.snapshots import Trained, weather_project
 
 # Each of another kind; benchmarks/strangers.py does the same with all twenty.
 KINDS = (shapes.plain, shapes.parts, shapes.stations, shapes.no_header, shapes.question_marks, shapes.zipped)
@@ -49,3 +51,27 @@ def test_it_learns(shape: Callable[[], Shape], platform: Platform, mlflow_url: s
     found = trained.ok(trained.step("evaluate", inputs={"dataset": [dataset], "train": entries}))
     best, metric = found.values["best"]["candidate"], project.evaluation.metric
     assert found.metrics[f"{best}_{metric}"] < found.metrics[f"zero_rule_{metric}"]
+
+
+def test_run_goes_on_to_a_champion_and_scores_the_newest_rows(
+    platform: Platform, mlflow_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = shapes.parts()
+    (tmp_path / wanted.file).write_bytes(wanted.data)
+    settings = Trained(platform, weather_project(), mlflow_url).settings("train")
+    for role in platform.passwords:
+        dsn = platform.settings(role).warehouse_dsn.get_secret_value()
+        monkeypatch.setenv(f"MLCYCLE_DSN_{role.upper()}", dsn)
+    monkeypatch.setenv("MLCYCLE_ARTIFACTS_URL", settings.artifacts_url)
+    monkeypatch.setenv("MLCYCLE_MLFLOW_URL", mlflow_url)
+    monkeypatch.setenv("MLCYCLE_ALLOWED_SOURCES", "*")
+    places = ["--projects", str(tmp_path / "projects"), "--state", str(tmp_path / "none")]
+    told = ["--from", str(tmp_path / wanted.file), "--label", "pm2.5", "--zone", "Asia/Shanghai"]
+    done = CliRunner().invoke(app, ["new", "air", *told, "--yes", "--run", *places])
+    assert done.exit_code == 0, done.output[-3000:]
+    ((version, rows),) = platform.owner().query(
+        "select version, count(*) from serving.prediction where project = 'air' group by 1"
+    )
+    assert rows >= 6 * 24
+    assert ("air", version) in platform.owner().query("select project, version from ledger.champion")
+    assert "monitor" in done.output

@@ -55,6 +55,13 @@ def test_it_asks_where_it_cannot_know_and_writes_nothing_without_an_answer(
     assert not (tmp_path / "projects").exists()
 
 
+def test_without_a_platform_nothing_is_written_that_should_be_run(tmp_path: Path, rows: Path) -> None:
+    code, said = new(tmp_path, "--yes", "--run", "--state", str(tmp_path / "none"))
+    assert code != 0
+    assert "there is no platform in" in said
+    assert not (tmp_path / "projects").exists()
+
+
 def test_what_is_told_goes_before_what_is_proposed(tmp_path: Path, rows: Path) -> None:
     assert new(tmp_path, "--yes", "--label", "spent")[0] == 0
     project = load(tmp_path / "projects/mine/project.yaml")

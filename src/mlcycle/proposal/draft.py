@@ -10,6 +10,8 @@ from mlcycle.proposal.look import DEALT_DAYS, Look
 from mlcycle.proposal.roles import Said
 from mlcycle.proposal.source_part import source
 
+REPLAYED = 7  # newest partitions that are scored, once there is a champion
+
 
 @dataclass(frozen=True)
 class Draft:
@@ -20,6 +22,17 @@ class Draft:
     first: str  # partitions that the data span
     last: str
     views: dict[str, str] = field(default_factory=dict)  # file name -> SQL
+    newest: str | None = None  # first of the newest partitions, where rows have times
+
+    @property
+    def stages(self) -> list[tuple[str, str | None, str]]:
+        """What to run for a first champion, and then for the newest partitions: stage, first, last."""
+        found: list[tuple[str, str | None, str]] = [("ingest", self.first, self.last)]
+        found += [("features", self.first, self.last)] if self.views else []
+        found += [("train", None, self.last), ("promote", None, self.last)]
+        if self.newest is not None:
+            found += [("score", self.newest, self.last), ("monitor", None, self.last)]
+        return found
 
 
 def draft(seen: Look) -> Draft:
@@ -38,7 +51,9 @@ def draft(seen: Look) -> Draft:
     }
     form = "%Y-%m-%dT%H" if seen.hourly else "%Y-%m-%d"
     first, last = (moment.strftime(form) for moment in seen.span)
-    return Draft(document, _said(seen), first, last, model_part.views(seen))
+    step = timedelta(hours=1) if seen.hourly else timedelta(days=1)
+    newest = max(seen.span[0], seen.span[1] - (REPLAYED - 1) * step).strftime(form) if seen.at else None
+    return Draft(document, _said(seen), first, last, model_part.views(seen), newest)
 
 
 def _scope(seen: Look) -> dict[str, Any]:
