@@ -5,10 +5,11 @@ from datetime import timedelta
 from typing import Any
 
 from mlcycle.project.written import Numbers
-from mlcycle.proposal import model_part, roles
+from mlcycle.proposal import model_part
 from mlcycle.proposal.look import DEALT_DAYS, Look
-from mlcycle.proposal.roles import Said
+from mlcycle.proposal.said import Said
 from mlcycle.proposal.source_part import source
+from mlcycle.proposal.target import Target
 
 REPLAYED = 7  # newest partitions that are scored, once there is a champion
 
@@ -106,13 +107,13 @@ def _time(seen: Look) -> Said:
     return Said(f"time: {seen.at.said.what}", why, seen.at.said.sure and known)
 
 
-def _label(goal: roles.Target) -> Said:
+def _label(goal: Target) -> Said:
     kinds = {"classification": "two classes", "multiclass": f"{len(goal.classes)} classes"}
     kind = kinds.get(goal.task, "a number")
     return Said(f"label: {goal.said.what}", f"{goal.said.why}; {kind}{_one(goal)}", goal.said.sure)
 
 
-def _one(goal: roles.Target) -> str:
+def _one(goal: Target) -> str:
     if goal.positive is not None:
         return f", {goal.positive!r} is 1"
     return f", 1 from {goal.at_least:g} up" if goal.at_least is not None else ""

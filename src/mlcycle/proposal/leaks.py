@@ -4,7 +4,9 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from mlcycle.errors import LeakageError
-from mlcycle.proposal.roles import Inputs, Key, Target, When
+from mlcycle.proposal.event_time import When
+from mlcycle.proposal.inputs import Inputs, Key
+from mlcycle.proposal.target import Target
 
 if TYPE_CHECKING:
     import pandas as pd

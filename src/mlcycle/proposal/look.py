@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from mlcycle.domain import spelled
 from mlcycle.errors import InputError
-from mlcycle.proposal import cells, roles
+from mlcycle.proposal import cells, event_time, inputs, target
 from mlcycle.proposal.cells import Column
 from mlcycle.proposal.leaks import telling
 from mlcycle.proposal.structure import Structure, structure
@@ -33,10 +33,10 @@ class Look:
     columns: list[Column]
     spelling: cells.Spelling
     frame: "pd.DataFrame"  # texts, numbers as programs write them, missing ones None
-    at: roles.When | None
-    goal: roles.Target
-    told: roles.Key
-    chosen: roles.Inputs
+    at: event_time.When | None
+    goal: target.Target
+    told: inputs.Key
+    chosen: inputs.Inputs
     zone: str
 
     @property
@@ -123,10 +123,10 @@ def look(
     seen, spelling = cells.columns(found.cells)
     spelling = replace(spelling, trim=spelling.trim or padded)
     frame = _frame(found, seen, spelling)
-    at = roles.when(seen, frame)
-    goal = roles.target(seen, frame, at.columns if at else (), label)
-    told = roles.key(seen, frame, at, goal.column.name)
-    chosen = roles.inputs(seen, frame, at, goal)
+    at = event_time.when(seen, frame)
+    goal = target.target(seen, frame, at.columns if at else (), label)
+    told = inputs.key(seen, frame, at, goal.column.name)
+    chosen = inputs.inputs(seen, frame, at, goal)
     chosen.known |= telling(frame, at, goal, told, chosen)
     return Look(name, path, found, seen, spelling, frame, at, goal, told, chosen, zone)
 
