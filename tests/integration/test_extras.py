@@ -18,7 +18,19 @@ TORCH = (
     "models/deep_cross_net.py",
     *(
         f"models/torch/{name}.py"
-        for name in ("blocks", "fitting", "gang", "held", "interrupt", "loop", "meter", "rows", "start")
+        for name in (
+            "blocks",
+            "fitting",
+            "gang",
+            "held",
+            "interrupt",
+            "loop",
+            "meter",
+            "retrieval",
+            "rows",
+            "start",
+            "towers",
+        )
     ),
 )
 #: What each extra must carry, and what must not come along with it.
@@ -42,7 +54,18 @@ PIECES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("torch", "airflow", "mlflow", "great_expectations", "evidently"),
     ),
     "demo": (
-        (*CORE, "steps", "adapters", "domain", "models", *TORCH, "orchestration", "console", "local"),
+        (
+            *CORE,
+            "steps",
+            "adapters",
+            "domain",
+            "models",
+            *TORCH,
+            "orchestration",
+            "console",
+            "local",
+            "proposal",
+        ),
         (),
     ),
 }
@@ -59,6 +82,7 @@ ELSEWHERE = {
     "models/torch/dlrm.py": ("torch",),
     "models/torch/family.py": ("torch",),
     "models/torch/mlp.py": ("torch",),
+    "models/torch/two_tower.py": ("torch",),
     "models/torch/wide_and_deep.py": ("torch",),
 }
 CHECK = """
