@@ -150,11 +150,40 @@ def test_a_form_that_says_something_else_is_left_out(tmp_path: Path, monkeypatch
     assert not (tmp_path / "export" / "model.onnx").exists()
 
 
-def test_a_model_of_many_classes_or_with_a_curve_is_left_as_it_is_and_says_why(tmp_path: Path) -> None:
-    plain, many = fitted("mlp"), fitted("mlp", of=job("multiclass"))
+def test_a_model_with_a_curve_is_left_as_it_is_and_says_why(tmp_path: Path) -> None:
     frame, wanted = rows(50, 7).frame, Export(onnx=True, exported_program=True, int8=True)
-    curve = Calibrator(method="platt")
-    for model, why in ((many, "many classes"), (Calibrated(plain, curve), "curve")):
-        told = made.write(model, wanted, frame, lambda said: {}, tmp_path)
-        assert len(told) == 3
-        assert all(why in one.reason for one in told), told
+    model = Calibrated(fitted("mlp"), Calibrator(method="platt"))
+    told = made.write(model, wanted, frame, lambda said: {}, tmp_path)
+    assert len(told) == 3
+    assert all("curve" in one.reason for one in told), told
+
+
+@pytest.mark.parametrize("name", TREES)
+@pytest.mark.parametrize("unseen", [False, True], ids=["all", "one that training never had"])
+def test_trees_of_many_classes_say_the_same_as_onnx(name: str, unseen: bool) -> None:
+    of = job("multiclass")
+    if unseen:  # the second of four
+        of = replace(of, classes=(of.classes[0], "never", *of.classes[1:]))
+        for part in (of.train, of.validation):
+            shifted = part.whole().labels
+            shifted[shifted > 0] += 1
+    model = fitted(name, of=of)
+    for frame in (rows(1000, 5, "multiclass").frame, strange(rows(1000, 6, "multiclass").frame)):
+        own, said = model.predict(frame), onnx_of(model).predict(frame)
+        assert said.shape == own.shape == (1000, 3 + unseen)
+        assert np.ptp(own[:, 0]) > 0.1
+        assert np.max(np.abs(said - own)) <= 1e-12
+
+
+def test_a_network_of_many_classes_has_every_form(tmp_path: Path) -> None:
+    of = job("multiclass")
+    model, later = fitted("mlp", of=of), of.validation.whole()
+    wanted = Export(onnx=True, exported_program=True, int8=True, prune=0.3)
+    found = made.write(
+        model, wanted, later.frame, lambda said: measure("multiclass", later.labels, said), tmp_path
+    )
+    assert [one.reason for one in found] == ["", "", "", ""]
+    facts = {one.name: one.facts for one in found}
+    assert max(facts["onnx"]["worst"], facts["exported_program"]["worst"]) <= 1e-6
+    own = measure("multiclass", later.labels, model.predict(later.frame))
+    assert facts["int8"]["figures"]["log_loss"] == pytest.approx(float(own["log_loss"]), abs=0.05)  # type: ignore[arg-type]

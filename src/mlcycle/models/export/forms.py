@@ -25,6 +25,7 @@ class Onnx:
     inputs: Callable[[Any], dict[str, Any]]
     tolerance: float
     reads: str  # for people
+    classes: int = 0  # of many, how many
 
     @cached_property
     def _session(self) -> Any:
@@ -36,15 +37,15 @@ class Onnx:
         return onnxruntime.InferenceSession(self.graph, options, providers=["CPUExecutionProvider"])
 
     def predict(self, frame: Any) -> Array:
-        """Predictions (n,) for a pandas frame with the model's inputs."""
+        """Predictions (n,), of many classes (n, classes), for a pandas frame with the model's inputs."""
         wanted = {item.name for item in self._session.get_inputs()}
-        found = np.empty(len(frame), dtype=np.float64)
+        found = np.empty((len(frame), self.classes) if self.classes else len(frame), dtype=np.float64)
         for start in range(0, len(frame), CHUNK):
             given = self.inputs(frame.iloc[start : start + CHUNK])
             (said,) = self._session.run(
                 None, {name: value for name, value in given.items() if name in wanted}
             )
-            found[start : start + CHUNK] = np.ravel(said)
+            found[start : start + CHUNK] = said if self.classes else np.ravel(said)
         return found
 
 
@@ -53,8 +54,6 @@ def _check(model: Model) -> None:
         raise NotConverted("models of quantiles are not converted")
     if isinstance(model, Calibrated):
         raise NotConverted("its calibration curve is not converted: leave calibrate or export out")
-    if model.card.kind.many:
-        raise NotConverted("models of many classes are not converted")
 
 
 def onnx_of(model: Model) -> Onnx:
@@ -68,7 +67,8 @@ def onnx_of(model: Model) -> Onnx:
     if estimator is None:
         raise NotConverted(f"no conversion of family {model.card.family!r} to ONNX")
     encoder = model.card.encoder
-    graph = trees.graph(estimator, [len(known) + 1 for known in encoder.categories.values()])
+    classes = len(model.card.classes) if model.card.kind.many else 0
+    graph = trees.graph(estimator, [len(known) + 1 for known in encoder.categories.values()], classes)
     columns = [*encoder.categories, *encoder.numeric]
     return Onnx(
         graph,
@@ -76,6 +76,7 @@ def onnx_of(model: Model) -> Onnx:
         1e-9,
         f"{trees.ROWS}: double (n, {len(columns)}), {', '.join(columns)}; categories by their place in "
         "model.json's encoder from 1 on, others 0, a missing number NaN",
+        classes,
     )
 
 
@@ -93,4 +94,5 @@ def network_of(model: Model) -> Onnx:
         1e-4,
         f"codes: int64 (n, {len(columns.rows)}), numbers: float (n, {columns.numeric}); by model.json's "
         "encoder",
+        len(model.card.classes) if model.card.kind.many else 0,
     )

@@ -4,7 +4,7 @@ import json
 import time
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,7 +13,7 @@ import numpy as np
 from mlcycle.domain.metrics import Array
 from mlcycle.models.base import Model
 from mlcycle.models.export import compress
-from mlcycle.models.export.forms import Onnx, network_of, onnx_of
+from mlcycle.models.export.forms import network_of, onnx_of
 from mlcycle.models.export.program import program, said
 from mlcycle.models.export.trees import NotConverted
 from mlcycle.project.export import Export
@@ -49,7 +49,7 @@ def write(model: Model, wanted: Export, frame: Any, measure: Measure, folder: Pa
         model: as it was fitted.
         wanted: the candidate's ``export``.
         frame: rows to check and measure with; those of validation.
-        measure: figures of predictions (n,) for all of these rows.
+        measure: figures of predictions, as the model says them, for all of these rows.
         folder: the model's own.
 
     A form that cannot be made, or that is not the model's equal within its tolerance, is left out with the
@@ -86,7 +86,7 @@ def write(model: Model, wanted: Export, frame: Any, measure: Measure, folder: Pa
 
     def smaller(name: str, file: str, make: Callable[[bytes], bytes]) -> Made:
         base = network_of(model)
-        form = Onnx(make(base.graph), base.inputs, np.inf, base.reads)
+        form = replace(base, graph=make(base.graph), tolerance=np.inf)
         facts = {
             "worst": _worst(own, form.predict(shown)),
             "rows": len(shown),

@@ -36,6 +36,7 @@ class _Nodes:
     right_is_leaf: list[int] = field(default_factory=list)
     members: list[float] = field(default_factory=list)
     leaves: list[float] = field(default_factory=list)
+    targets: list[int] = field(default_factory=list)  # the class that a leaf adds to
 
     def branch(self, feature: int, split: float, missing_left: bool, members: Sequence[float] | None) -> int:
         """Add one whose children are told later; its number."""
@@ -49,14 +50,15 @@ class _Nodes:
             children.append(0)
         return len(self.feature) - 1
 
-    def leaf(self, value: float) -> int:
+    def leaf(self, value: float, target: int) -> int:
         self.leaves.append(value)
+        self.targets.append(target)
         return len(self.leaves) - 1
 
     def add(self, tree: "_Tree") -> None:
         """Add a tree, its root first."""
         if tree.is_leaf[0]:  # a root must be a branch: one with the same leaf on both sides
-            number, leaf = self.branch(0, 0.0, True, None), self.leaf(float(tree.value[0]))
+            number, leaf = self.branch(0, 0.0, True, None), self.leaf(float(tree.value[0]), tree.target)
             self.left[number] = self.right[number] = leaf
             self.left_is_leaf[number] = self.right_is_leaf[number] = 1
             self.roots.append(number)
@@ -80,13 +82,20 @@ class _Nodes:
                 (int(tree.right[node]), self.right, self.right_is_leaf),
             ):
                 flag[number] = int(tree.is_leaf[child])
-                place[number] = self.leaf(float(tree.value[child])) if tree.is_leaf[child] else numbers[child]
+                place[number] = (
+                    self.leaf(float(tree.value[child]), tree.target)
+                    if tree.is_leaf[child]
+                    else numbers[child]
+                )
         self.roots.append(numbers[0])
 
 
 @dataclass(frozen=True)
 class _Tree:
-    """Arrays of a tree's nodes (nodes,); ``members``: of one that asks for a category, those that go left."""
+    """Arrays of a tree's nodes (nodes,); ``members``: of one that asks for a category, those that go left.
+
+    ``target``: the place among the classes that training had of the one that it adds to.
+    """
 
     is_leaf: Any
     feature: Any
@@ -96,22 +105,25 @@ class _Tree:
     right: Any
     value: Array
     members: dict[int, list[float]]
+    target: int = 0
 
 
-def graph(estimator: Any, codes: Sequence[int]) -> bytes:
-    """An ONNX model from ``rows`` (n, columns) double to ``prediction`` (n,) double.
+def graph(estimator: Any, codes: Sequence[int], classes: int = 0) -> bytes:
+    """An ONNX model from ``rows`` (n, columns) double to ``prediction`` (n,), or (n, classes), double.
 
     Args:
-        estimator: a fitted forest or histogram boosting of scikit-learn, of two classes or a regression.
+        estimator: a fitted forest or histogram boosting of scikit-learn.
         codes: how many codes each categorical column has, which are the first columns.
+        classes: of the task, where it has many; one that no row of training had is given nought.
 
     Raises NotConverted for any other.
     """
     kind = type(estimator).__name__
+    seen = [int(one) for one in estimator.classes_] if classes else []
     if kind in ("RandomForestClassifier", "RandomForestRegressor"):
-        trees, base, link, narrow = _forest(estimator), 0.0, "mean", True
+        trees, base, link, narrow = _forest(estimator, seen), [0.0], "mean", True
     elif kind in ("HistGradientBoostingClassifier", "HistGradientBoostingRegressor"):
-        trees, base, link = _boosting(estimator, codes)
+        trees, base, link = _boosting(estimator, codes, seen)
         narrow = False
     else:
         raise NotConverted(f"no conversion of {kind} to ONNX")
@@ -119,19 +131,23 @@ def graph(estimator: Any, codes: Sequence[int]) -> bytes:
     for tree in trees:
         nodes.add(tree)
     if link == "mean":
-        nodes.leaves = [value / len(nodes.roots) for value in nodes.leaves]
-    return _model(nodes, base, int(estimator.n_features_in_), probability=link == "logit", narrow=narrow)
+        nodes.leaves = [value / len(estimator.estimators_) for value in nodes.leaves]
+    return _model(nodes, base, int(estimator.n_features_in_), link, narrow, seen, classes)
 
 
-def _forest(estimator: Any) -> list[_Tree]:
-    if getattr(estimator, "n_outputs_", 1) != 1 or len(getattr(estimator, "classes_", (0, 1))) != 2:
-        raise NotConverted("forests of two classes and regressions alone are converted to ONNX")
+def _forest(estimator: Any, seen: Sequence[int]) -> list[_Tree]:
+    """Of many classes each tree once for every class: a leaf of ``TreeEnsemble`` adds to one alone."""
     classifies = hasattr(estimator, "classes_")
+    if getattr(estimator, "n_outputs_", 1) != 1 or (classifies and not seen and len(estimator.classes_) != 2):
+        raise NotConverted("a forest of several outputs, or of one class alone, is not converted to ONNX")
     found = []
     for one in estimator.estimators_:
         tree = one.tree_
         value = tree.value[:, 0, :]
-        found.append(
+        if classifies:
+            value = value / value.sum(axis=1, keepdims=True)
+        columns = range(len(seen)) if seen else [1 if classifies else 0]
+        found += [
             _Tree(
                 is_leaf=tree.children_left < 0,
                 feature=tree.feature,
@@ -139,24 +155,31 @@ def _forest(estimator: Any) -> list[_Tree]:
                 missing_left=tree.missing_go_to_left,
                 left=tree.children_left,
                 right=tree.children_right,
-                value=value[:, 1] / value.sum(axis=1) if classifies else value[:, 0],
+                value=value[:, column],
                 members={},
+                target=column if seen else 0,
             )
-        )
+            for column in columns
+        ]
     return found
 
 
-def _boosting(estimator: Any, codes: Sequence[int]) -> tuple[list[_Tree], float, str]:
-    if estimator.n_trees_per_iteration_ != 1:
-        raise NotConverted("histogram boosting of two classes and regressions alone is converted to ONNX")
-    link = {"LogitLink": "logit", "IdentityLink": "identity"}.get(type(estimator._loss.link).__name__)
+def _boosting(
+    estimator: Any, codes: Sequence[int], seen: Sequence[int]
+) -> tuple[list[_Tree], list[float], str]:
+    """The trees, those of each round a class after the other; what is added to their sums; their link."""
+    if estimator.n_trees_per_iteration_ != max(len(seen), 1):
+        raise NotConverted("training had rows of two of its many classes alone")
+    links = {"LogitLink": "logit", "IdentityLink": "identity", "MultinomialLogit": "softmax"}
+    link = links.get(type(estimator._loss.link).__name__)
     if link is None:
         raise NotConverted(f"histogram boosting with loss {estimator.loss!r} is not converted to ONNX")
     known = _known(estimator)
     if len(known) != len(codes):
         raise NotConverted("its categorical columns are not those of the model's card")
     found = []
-    for (predictor,) in estimator._predictors:
+    each = [(at, one) for grown in estimator._predictors for at, one in enumerate(grown)]
+    for target, predictor in each:
         nodes = predictor.nodes
         members = {}
         for node in np.flatnonzero((nodes["is_categorical"] != 0) & (nodes["is_leaf"] == 0)):
@@ -176,9 +199,10 @@ def _boosting(estimator: Any, codes: Sequence[int]) -> tuple[list[_Tree], float,
                 right=nodes["right"],
                 value=nodes["value"],
                 members=members,
+                target=target,
             )
         )
-    return found, float(np.ravel(estimator._baseline_prediction)[0]), link
+    return found, [float(one) for one in np.ravel(estimator._baseline_prediction)], link
 
 
 def _known(estimator: Any) -> list[list[int]]:
@@ -192,7 +216,15 @@ def _known(estimator: Any) -> list[list[int]]:
     return [[int(code) for code in codes if np.isfinite(code)] for codes in found]
 
 
-def _model(nodes: _Nodes, base: float, columns: int, *, probability: bool, narrow: bool) -> bytes:
+def _model(
+    nodes: _Nodes,
+    base: Sequence[float],
+    columns: int,
+    link: str,
+    narrow: bool,
+    seen: Sequence[int],
+    classes: int,
+) -> bytes:
     """``narrow``: the trees compare numbers of single precision, whatever they are given."""
     from onnx import TensorProto, checker, helper, numpy_helper
 
@@ -213,7 +245,7 @@ def _model(nodes: _Nodes, base: float, columns: int, *, probability: bool, narro
             [given],
             ["sums"],
             domain="ai.onnx.ml",
-            n_targets=1,
+            n_targets=max(len(seen), 1),
             aggregate_function=1,  # the sum
             post_transform=0,
             tree_roots=nodes.roots,
@@ -225,24 +257,37 @@ def _model(nodes: _Nodes, base: float, columns: int, *, probability: bool, narro
             nodes_trueleafs=nodes.left_is_leaf,
             nodes_falsenodeids=nodes.right,
             nodes_falseleafs=nodes.right_is_leaf,
-            leaf_targetids=[0] * len(nodes.leaves),
+            leaf_targetids=nodes.targets,
             leaf_weights=tensor(nodes.leaves, np.float64),
             **members,
         ),
         helper.make_node("Add", ["sums", "base"], ["whole"]),
-        helper.make_node("Reshape", ["whole", "flat"], ["raw"]),
-        helper.make_node("Sigmoid" if probability else "Identity", ["raw"], [PREDICTION]),
     ]
-    constants = [
-        numpy_helper.from_array(np.array([base]), "base"),
-        numpy_helper.from_array(np.array([-1], dtype=np.int64), "flat"),
-    ]
+    constants = [numpy_helper.from_array(np.asarray(base, dtype=np.float64), "base")]
+    if seen:
+        places = np.zeros((len(seen), classes))
+        places[np.arange(len(seen)), seen] = 1.0
+        constants.append(numpy_helper.from_array(places, "places"))
+        softmax = link == "softmax"
+        steps += [
+            helper.make_node("Softmax", ["whole"], ["shares"], axis=1)
+            if softmax
+            else helper.make_node("Identity", ["whole"], ["shares"]),
+            helper.make_node("MatMul", ["shares", "places"], [PREDICTION]),
+        ]
+    else:
+        constants.append(numpy_helper.from_array(np.array([-1], dtype=np.int64), "flat"))
+        steps += [
+            helper.make_node("Reshape", ["whole", "flat"], ["raw"]),
+            helper.make_node("Sigmoid" if link == "logit" else "Identity", ["raw"], [PREDICTION]),
+        ]
+    shape: list[str | int] = ["n", classes] if seen else ["n"]
     made = helper.make_model(
         helper.make_graph(
             steps,
             "trees",
             [helper.make_tensor_value_info(ROWS, TensorProto.DOUBLE, ["n", columns])],
-            [helper.make_tensor_value_info(PREDICTION, TensorProto.DOUBLE, ["n"])],
+            [helper.make_tensor_value_info(PREDICTION, TensorProto.DOUBLE, shape)],
             constants,
         ),
         opset_imports=[helper.make_opsetid(domain, version) for domain, version in OPSETS.items()],
