@@ -12,7 +12,7 @@ import pytest
 from tests.conftest import ROOT
 
 SOURCE = ROOT / "src" / "mlcycle"
-CORE = ("contract.py", "errors.py", "settings.py", "cycle.py", "cli.py", "revision.py", "project", "ledger")
+CORE = ("contract.py", "errors.py", "settings.py", "cycle.py", "cli", "revision.py", "project", "ledger")
 TORCH = (
     "models/checkpoint.py",
     "models/deep_cross_net.py",
