@@ -15,6 +15,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
 
+from mlcycle.project_code import current
 from mlcycle.revision import revision
 
 VERSION: Final = "mlcycle.step/2"
@@ -24,11 +25,19 @@ Known = Literal["mlcycle.step/1", "mlcycle.step/2"]
 
 
 @cache
-def code_version() -> str:
-    """The code that a result names: its version, and its commit where it is known: ``0.1.0+g1a2b3c4d5e6f``.
+def platform_version() -> str:
+    """The platform's version, and its commit where it is known: ``0.1.0+g1a2b3c4d5e6f``.
     Kept: looking it up takes milliseconds, and a process runs the code that it started with.
     """
     return "+".join(filter(None, (version("mlcycle"), revision())))
+
+
+def code_version() -> str:
+    """The code that a result names: the platform's, and the digest of the project's own where it has any:
+    ``0.1.0+g1a2b3c4d5e6f.project-9f8e7d6c5b4a``.
+    """
+    own = current().digest[:12]
+    return f"{platform_version()}.project-{own}" if own else platform_version()
 
 
 def not_finite(value: Any, at: str = "") -> str:

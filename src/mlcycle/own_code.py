@@ -9,7 +9,7 @@ import pkgutil
 import sys
 from pathlib import Path
 
-from mlcycle.contract import code_version
+from mlcycle.contract import platform_version
 from mlcycle.revision import checked_out
 
 LIGHT_PACKAGES = ("mlcycle.steps", "mlcycle.adapters", "mlcycle.ledger", "mlcycle.domain")
@@ -29,7 +29,7 @@ class OwnCode:
     def load(self) -> list[str]:
         """Import the packages and warm them up; returns what did not load, with the reason."""
         self._commit = checked_out()
-        code_version()  # children have it, too
+        platform_version()  # children have it, too
         failed = []
         for name in self._packages:
             package = importlib.import_module(name)
@@ -63,7 +63,7 @@ class OwnCode:
         """In a child: forget every module of mlcycle if a file has changed since; True if so."""
         if all(_written(path) == when for path, when in self._written.items()):
             if checked_out() != self._commit:  # the same files under another name
-                code_version.cache_clear()
+                platform_version.cache_clear()
             return False
         for name in _names():
             del sys.modules[name]

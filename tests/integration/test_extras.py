@@ -12,7 +12,17 @@ import pytest
 from tests.conftest import ROOT
 
 SOURCE = ROOT / "src" / "mlcycle"
-CORE = ("contract.py", "errors.py", "settings.py", "cycle.py", "cli", "revision.py", "project", "ledger")
+CORE = (
+    "contract.py",
+    "project_code.py",
+    "errors.py",
+    "settings.py",
+    "cycle.py",
+    "cli",
+    "revision.py",
+    "project",
+    "ledger",
+)
 TORCH = (
     "models/checkpoint.py",
     "models/deep_cross_net.py",
@@ -82,6 +92,7 @@ ELSEWHERE = {
     "models/torch/dlrm.py": ("torch",),
     "models/torch/family.py": ("torch",),
     "models/torch/mlp.py": ("torch",),
+    "models/torch/module.py": ("torch",),
     "models/torch/two_tower.py": ("torch",),
     "models/torch/wide_and_deep.py": ("torch",),
 }

@@ -180,9 +180,9 @@ def test_the_version_of_code_is_a_version_to_pip(
     commit: str, expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(contract, "revision", lambda: commit)
-    contract.code_version.cache_clear()
+    contract.platform_version.cache_clear()
     wanted = f"mlcycle=={contract.code_version()}"
-    contract.code_version.cache_clear()
+    contract.platform_version.cache_clear()
     assert expected in wanted
     assert str(Requirement(wanted)) == wanted
 
@@ -192,7 +192,7 @@ def test_a_step_server_s_child_names_the_commit_made_since(monkeypatch: pytest.M
     commits = iter(["a" * 40, "a" * 40, "b" * 40])
     monkeypatch.setattr(contract, "revision", lambda: next(names))
     monkeypatch.setattr(own_code, "checked_out", lambda: next(commits))
-    contract.code_version.cache_clear()
+    contract.platform_version.cache_clear()
     own = own_code.OwnCode(("mlcycle.domain",))
     own.load()
     before = contract.code_version()
@@ -200,4 +200,4 @@ def test_a_step_server_s_child_names_the_commit_made_since(monkeypatch: pytest.M
     assert contract.code_version() == before
     assert not own.forget_if_changed()  # the same files, now committed
     assert contract.code_version().endswith("gbbbbbbbbbbbb")
-    contract.code_version.cache_clear()
+    contract.platform_version.cache_clear()

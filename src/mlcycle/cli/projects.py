@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 def check(projects: Projects = DEFAULT_PROJECTS) -> None:
     """Check every project file; says what is wrong by file, line and key."""
     from mlcycle.domain.seen_labels import unknown
-    from mlcycle.project.file import find, load
+    from mlcycle.project.file import check_code, find, load
+    from mlcycle.project_code import using
 
     files = find(projects)
     if not files:
@@ -33,7 +34,9 @@ def check(projects: Projects = DEFAULT_PROJECTS) -> None:
     for name, path in files.items():
         try:
             project = load(path)
-            _check_parts(path, project)
+            check_code(path, project)
+            with using(project.own_code):
+                _check_parts(path, project)
             print(
                 f"ok      {name}: {len(project.source.tables)} tables, {len(project.candidates)} candidates"
             )

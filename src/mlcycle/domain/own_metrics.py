@@ -1,6 +1,7 @@
-"""Metrics that other packages bring: the mean over rows of what a function says of each row.
+"""Metrics that other packages or a project bring: the mean over rows of what a function says of each row.
 
-A package names the function by an entry point of the group ``mlcycle.metrics``. It takes labels (n,) and
+A package names the function by an entry point of the group ``mlcycle.metrics``, a project by a reference,
+``metrics:money_lost``. It takes labels (n,) and
 predictions, (n,) or of many classes (n, classes), and returns (n,) finite numbers. Two attributes of the
 function may say more: ``tasks``, the names of those that it measures (all), and ``higher_is_better`` (False).
 A mean over rows is asked for, as it can be weighted, compared by blocks of time and given an interval like
@@ -17,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlcycle.errors import ConfigError
+from mlcycle.project_code import current, is_reference, resolve, said
 
 GROUP: Final = "mlcycle.metrics"
 Array = NDArray[np.float64]
@@ -40,8 +42,7 @@ class OwnMetric:
         try:
             found = np.asarray(self.function(labels, predictions), dtype=np.float64)
         except Exception as error:  # noqa: BLE001 - whatever somebody's function raises
-            what = " ".join(str(error).split())[:200]
-            raise ConfigError(f"metric {self.name!r} raises {type(error).__name__}: {what}") from None
+            raise ConfigError(f"metric {self.name!r} raises {said(error)}") from None
         if found.shape != labels.shape:
             raise ConfigError(
                 f"metric {self.name!r} returns an array {found.shape} for {len(labels)} rows: "
@@ -58,9 +59,13 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(entry_points(group=GROUP).names))
 
 
-@cache
 def own_metric(name: str) -> OwnMetric:
-    """The metric of this name. Raises ConfigError where no package brings it, or it cannot be imported."""
+    """The metric of this name. Raises ConfigError where nobody brings it, or it cannot be imported."""
+    return _as_metric(name, name, resolve(name)) if is_reference(name) else _installed(name)
+
+
+@cache
+def _installed(name: str) -> OwnMetric:
     found = entry_points(group=GROUP, name=name)
     if not found:
         known = ", ".join(names()) or "none is installed here"
@@ -73,12 +78,16 @@ def own_metric(name: str) -> OwnMetric:
         function = point.load()
     except Exception as error:  # noqa: BLE001 - whatever importing somebody's package raises
         raise ConfigError(f"metric {name!r} ({point.value}) cannot be imported: {error}") from None
+    return _as_metric(name, point.value, function)
+
+
+def _as_metric(name: str, where: str, function: Any) -> OwnMetric:
     tasks = getattr(function, "tasks", ())
     if not callable(function) or isinstance(tasks, str):
-        raise ConfigError(f"metric {name!r} ({point.value}) is no function, or its tasks are no list")
+        raise ConfigError(f"metric {name!r} ({where}) is no function, or its tasks are no list")
     return OwnMetric(name, function, tuple(tasks), bool(getattr(function, "higher_is_better", False)))
 
 
 def of_task(task: str) -> list[OwnMetric]:
     """Those that measure the task. Raises ConfigError for one that cannot be imported."""
-    return [found for name in names() if (found := own_metric(name)).measures(task)]
+    return [found for name in (*names(), *current().metrics) if (found := own_metric(name)).measures(task)]

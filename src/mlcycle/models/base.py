@@ -17,6 +17,7 @@ from mlcycle.domain.tasks import Task as TaskObject
 from mlcycle.domain.tasks import task_of
 from mlcycle.errors import InputError
 from mlcycle.models.encoder import Encoder
+from mlcycle.project_code import current, is_reference, parts_of
 
 Task = Literal["classification", "multiclass", "ranking", "regression"]
 
@@ -147,6 +148,12 @@ class Model(ABC):
     def requires(self) -> tuple[str, ...]:
         """Distributions that this very model needs to predict; an ensemble's are those of its members."""
         return self.libraries
+
+    @property
+    def own_code(self) -> bool:
+        """Whether it is made or read by the project's own files; an ensemble's members count."""
+        family = self.card.family
+        return is_reference(family) and current().holds(parts_of(family)[0])
 
     @property
     def nothing(self) -> Array:

@@ -43,9 +43,9 @@ class Calibrated(Model):
     @classmethod
     def read(cls, folder: Path, card: Card) -> Self:
         """As ``store.load`` does. Raises IntegrityError where the curve is not one."""
-        from mlcycle.models.registry import family
+        from mlcycle.models.registry import reader
 
-        return cls(family(card.family).read(folder, card), read_calibrator(folder))
+        return cls(reader(folder, card).read(folder, card), read_calibrator(folder))
 
 
 def is_calibrated(folder: Path) -> bool:

@@ -48,12 +48,12 @@ class Conformal(Model):
     @classmethod
     def read(cls, folder: Path, card: Card) -> Self:
         """As ``store.load`` does. Raises IntegrityError where the shifts are not of the card's levels."""
-        from mlcycle.models.registry import family
+        from mlcycle.models.registry import reader
 
         shifts = _read(folder)
         if shifts.levels != card.quantiles or len(shifts.shifts) != len(card.quantiles):
             raise IntegrityError(f"{folder / FILE} is not of the quantiles that the model's card names")
-        return cls(family(card.family).read(folder, card), shifts)
+        return cls(reader(folder, card).read(folder, card), shifts)
 
 
 def is_conformal(folder: Path) -> bool:

@@ -20,10 +20,12 @@ from mlcycle.models.encoder import Encoder
 from mlcycle.models.kept import Kept
 from mlcycle.models.out_of_fold import within
 from mlcycle.models.registry import family, parse_params
+from mlcycle.project_code import REFERENCE
 
 MEMBERS: Final = "members"
 DEEPEST: Final = 2  # ensembles of ensembles, and no further
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,29}$")]
+NAME: Final = "[a-z][a-z0-9_]{0,29}"
+Name = Annotated[str, Field(pattern=f"^{NAME}$")]
 
 
 class Recipe(BaseModel):
@@ -31,7 +33,7 @@ class Recipe(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    family: Name
+    family: Annotated[str, Field(pattern=f"^({NAME})$|^({REFERENCE.pattern})$")]
     params: dict[str, JsonValue] = {}
 
     @model_validator(mode="after")
@@ -78,6 +80,11 @@ class Ensemble(Model):
     def requires(self) -> tuple[str, ...]:
         """What the members need."""
         return tuple(dict.fromkeys(name for member in self.members.values() for name in member.requires))
+
+    @property
+    def own_code(self) -> bool:
+        """Whether a member is of the project's own files."""
+        return any(member.own_code for member in self.members.values())
 
     @abstractmethod
     def predict(self, frame: Any) -> Array:

@@ -17,6 +17,7 @@ from mlcycle.models import linear_quantiles
 from mlcycle.models.base import Card, Job, Params, curve_loss
 from mlcycle.models.classes import softmax
 from mlcycle.models.encoder import Encoder
+from mlcycle.models.one_hot import one_hot
 from mlcycle.models.quantile_models import QuantileModel, said
 
 COEFFICIENTS: Final = "coefficients.json"
@@ -69,7 +70,7 @@ class Linear(QuantileModel):
 
         train = job.train.whole()
         encoder = Encoder.fit(train.frame, job.categorical, job.numeric, limit=params.limit, rare=params.rare)
-        rows = _one_hot(encoder, train.frame)
+        rows = one_hot(encoder, train.frame)
         estimator: Any = None
         if job.kind.classifies:
             estimator = LogisticRegression(C=1 / params.l2, max_iter=params.max_iter)
@@ -206,16 +207,3 @@ def _parsed(table: Any, encoder: Encoder) -> _Coefficients:
     if len(found.numbers) != encoder.width:
         raise ValueError(f"it has {len(found.numbers)} numbers, the card {encoder.width}")
     return found
-
-
-def _one_hot(encoder: Encoder, frame: Any) -> Any:
-    """Sparse (n, categories and never seen of each, standardised), in the order of the coefficients."""
-    from scipy import sparse
-
-    codes = encoder.codes(frame)
-    parts = []
-    for i, known in enumerate(encoder.categories.values()):
-        at = (np.arange(len(codes)), codes[:, i])
-        parts.append(sparse.csr_matrix((np.ones(len(codes)), at), shape=(len(codes), len(known) + 1)))
-    numbers = sparse.csr_matrix(encoder.standardised(frame), dtype=np.float64)
-    return sparse.hstack([*parts, numbers], format="csr")

@@ -1,22 +1,28 @@
 """Families by name: ours by a line here, those of other packages by the entry point ``mlcycle.families``.
 
-A new family is one module with a class. A package of a person's own says in its ``pyproject.toml``
-``[project.entry-points."mlcycle.families"]`` and ``name = "module:Class"``; one of our names is not taken.
+A new family is one module with a class. A name that is a reference (``models:Mine``, ``sklearn.svm.SVC``)
+leads to a project's own code or to any package (``models.brought``). A package of a person's own says in its
+``pyproject.toml`` ``[project.entry-points."mlcycle.families"]`` and ``name = "module:Class"``; one of our
+names is not taken.
 """
 
 import importlib
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any, Final
 
 from pydantic import ValidationError
 
 from mlcycle.domain.tasks import task_of
 from mlcycle.errors import ConfigError
-from mlcycle.models.base import Model, Params
+from mlcycle.models.base import Card, Model, Params
+from mlcycle.project_code import is_reference
 
 GROUP: Final = "mlcycle.families"
+#: Beside the graph of a network that is a project's own.
+OWN_NETWORK: Final = "own_network.txt"
 
 #: Family name -> ``module:class``; imported when first used.
 FAMILIES: dict[str, str] = {
@@ -53,8 +59,14 @@ QUANTILES: Final = frozenset(
 def family(name: str) -> type[Model]:
     """The class of a family. Raises ConfigError that lists the families there are."""
     where = families().get(name)
+    if where is None and is_reference(name):
+        from mlcycle.models.brought import brought
+
+        return brought(name)
     if where is None:
-        raise ConfigError(f"no model family {name!r}: there are {', '.join(families())}")
+        raise ConfigError(
+            f"no model family {name!r}: there are {', '.join(families())}, and your own by reference"
+        )
     module, _, attribute = where.partition(":")
     try:
         found = getattr(importlib.import_module(module), attribute)
@@ -63,6 +75,18 @@ def family(name: str) -> type[Model]:
     if not (isinstance(found, type) and issubclass(found, Model)):
         raise ConfigError(f"model family {name!r} is registered as {where}, which is no mlcycle Model")
     return found
+
+
+def reader(folder: Path, card: Card) -> type[Model]:
+    """The class that reads a model's folder. Raises ConfigError as ``family`` does.
+
+    A network of somebody's own is read without it: where models are served there may be no torch.
+    """
+    if is_reference(card.family) and (folder / OWN_NETWORK).exists():
+        from mlcycle.models.torch.module import OwnNetwork
+
+        return OwnNetwork
+    return family(card.family)
 
 
 @cache

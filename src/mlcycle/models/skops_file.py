@@ -13,6 +13,16 @@ def write(estimator: Any, path: Path) -> None:
     path.write_bytes(skops.io.dumps(estimator))
 
 
+def types(path: Path) -> list[str]:
+    """Types a file holds that skops does not trust by itself. Raises IntegrityError for no file of its."""
+    import skops.io
+
+    try:
+        return sorted(skops.io.get_untrusted_types(file=path))
+    except Exception as error:  # noqa: BLE001 - skops, zip and JSON each raise their own kinds
+        raise IntegrityError(f"{path} is not a file of skops: {error}") from None
+
+
 def read(path: Path, trusted: tuple[str, ...], what: str) -> Any:
     """Read what ``write`` wrote. Raises IntegrityError for a file that holds any type out of ``trusted``.
 

@@ -1,4 +1,8 @@
-"""A model as a directory: ``model.json`` beside weights that need no pickle to be read."""
+"""A model as a directory: ``model.json`` beside weights that need no pickle to be read.
+
+A model of a project's own code has that code beside it, and is read with it, whatever the project's is by
+then.
+"""
 
 from pathlib import Path
 
@@ -8,11 +12,13 @@ from mlcycle.errors import InputError, IntegrityError
 from mlcycle.models.base import Card, Model
 from mlcycle.models.calibrated import Calibrated, is_calibrated
 from mlcycle.models.conformal import Conformal, is_conformal
-from mlcycle.models.registry import families, family
+from mlcycle.models.registry import families, reader
+from mlcycle.project_code import ProjectCode, current, is_reference, using
 
 CARD = "model.json"
 #: Where MLflow keeps a model's own folder inside its model.
 IN_MLFLOW = "data/model"
+CODE = "code"
 MAX_CARD_BYTES = 64 * 1024 * 1024
 
 
@@ -21,6 +27,8 @@ def save(model: Model, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     model.write(folder)
     (folder / CARD).write_text(model.card.model_dump_json(indent=1), encoding="utf-8")
+    if model.own_code:
+        _write_code(folder / CODE)
 
 
 def load(directory: Path) -> Model:
@@ -43,10 +51,29 @@ def load(directory: Path) -> Model:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"])) or "document"
         raise IntegrityError(f"{path} is not a model's card: {where}: {first['msg']}") from None
-    if card.family not in families():
+    if is_reference(card.family) or (directory / CODE).is_dir():
+        with using(_read_code(directory / CODE)):
+            return _read(directory, card, path)
+    return _read(directory, card, path)
+
+
+def _read(directory: Path, card: Card, path: Path) -> Model:
+    if card.family not in families() and not is_reference(card.family):
         raise IntegrityError(f"{path} names model family {card.family!r}: there are {', '.join(families())}")
     if is_conformal(directory):
         return Conformal.read(directory, card)
     if is_calibrated(directory):
         return Calibrated.read(directory, card)
-    return family(card.family).read(directory, card)
+    return reader(directory, card).read(directory, card)
+
+
+def _write_code(folder: Path) -> None:
+    folder.mkdir(exist_ok=True)
+    for name, text in current().files.items():
+        (folder / name).write_text(text, encoding="utf-8", newline="")
+
+
+def _read_code(folder: Path) -> ProjectCode:
+    """The project's files as they were when the model was trained; none where it needs none."""
+    files = {path.name: path.read_bytes().decode() for path in sorted(folder.glob("*.py"))}
+    return ProjectCode(files)

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from mlcycle.errors import ConfigError
 from mlcycle.project import Project
+from mlcycle.project_code import problems
 
 MAX_BYTES = 256 * 1024
 MAX_DEPTH = 32
@@ -34,6 +35,7 @@ def load(path: Path) -> Project:
     if not isinstance(data, dict):
         raise ConfigError(f"{path}:1: a project file is a mapping of keys to values")
     _inline_sql(path, data, lines)
+    _inline_code(path, data, lines)
     try:
         project = Project.model_validate(data)
     except ValidationError as error:
@@ -58,6 +60,15 @@ def check_sql(path: Path, project: Project) -> None:
     problems = [f"{path}: features.{name}.sql, line {what[0]}: {what[1]}" for name, what in found if what]
     if problems:
         raise ConfigError("; ".join(problems))
+
+
+def check_code(path: Path, project: Project) -> None:
+    """Check the project's own Python files, and what it names of them. Raises ConfigError.
+
+    Nothing is executed, and not in ``load`` either: reading all of it is not for every parse of the DAGs.
+    """
+    if found := problems(project.code.files, project.references):
+        raise ConfigError("; ".join(f"{path.parent}/{each}" for each in found))
 
 
 def projects_folder() -> Path:
@@ -162,6 +173,17 @@ def _inline_sql(path: Path, data: dict[str, Any], lines: dict[tuple[str | int, .
         if not file.endswith(".sql") or Path(file).name != file:
             raise ConfigError(f"{where}: {file!r} is not the name of a .sql file in the project's folder")
         view["sql"] = _read(path.parent / file)
+
+
+def _inline_code(path: Path, data: dict[str, Any], lines: dict[tuple[str | int, ...], int]) -> None:
+    """Take the Python files beside the project's in; nothing of them is executed here."""
+    code = data.get("code")
+    if isinstance(code, dict) and "files" in code:
+        where = f"{path}:{lines.get(('code', 'files'), 1)}"
+        raise ConfigError(f"{where}: code.files is read from the folder, not written: remove it")
+    files = {file.name: _read(file) for file in sorted(path.parent.glob("*.py"))}
+    if files:
+        data["code"] = {**(code if isinstance(code, dict) else {}), "files": files}
 
 
 def _locate(path: Path, item: Any, lines: dict[tuple[str | int, ...], int]) -> str:

@@ -11,6 +11,7 @@ from mlcycle.domain.sql_columns import names_column
 from mlcycle.domain.tasks import task_of
 from mlcycle.domain.weighing import Weighing
 from mlcycle.errors import ConfigError
+from mlcycle.project.code import Code
 from mlcycle.project.learning import Entity, FeatureView, Inputs, Label, Split
 from mlcycle.project.limits import DEFAULTS, FITS, Limits, StepLimits, changed
 from mlcycle.project.operation import Alerts, Monitors, Retrain
@@ -19,6 +20,7 @@ from mlcycle.project.promotion import Approval, Gate
 from mlcycle.project.scope import Scope, Value
 from mlcycle.project.source import Source, Table
 from mlcycle.project.training import Candidate, Evaluation, Training
+from mlcycle.project_code import ProjectCode, is_reference
 
 
 class Project(Part):
@@ -43,6 +45,7 @@ class Project(Part):
     alerts: Alerts = Alerts()
     retrain: Retrain
     steps: dict[str, StepLimits] = {}
+    code: Code = Code()
 
     @field_validator("steps")
     @classmethod
@@ -284,6 +287,20 @@ class Project(Part):
                 "put the columns back, or promote a model that does without them"
             )
         return self.model_copy(update={"inputs": Inputs(categorical=categorical, numeric=numeric)})
+
+    @property
+    def own_code(self) -> ProjectCode:
+        """Its own Python, to be imported, and the metrics that it names of it."""
+        named = (self.evaluation.metric, *self.evaluation.also)
+        return ProjectCode(
+            self.code.files, tuple(dict.fromkeys(each for each in named if is_reference(each)))
+        )
+
+    @property
+    def references(self) -> list[str]:
+        """All that its file names of Python."""
+        named = [*(candidate.family for candidate in self.candidates.values()), *self.own_code.metrics]
+        return [name for name in dict.fromkeys(named) if is_reference(name)]
 
     def document(self) -> dict[str, Any]:
         """The project as JSON for a request; ``Project.model_validate`` reads it back."""

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Discriminator, Field, JsonValue, Tag, model_validator
 
-from mlcycle.project.part import Name, Part
+from mlcycle.project.part import ParameterName, Part
 
 Method = Literal["grid", "random", "tpe", "gp", "cmaes", "nsga2"]
 Pruner = Literal["none", "successive_halving", "hyperband"]
@@ -47,7 +47,7 @@ class Search(Part):
     """
 
     space: dict[
-        Name,
+        ParameterName,
         Annotated[Annotated[Range, Tag("range")] | Annotated[Choices, Tag("choices")], Discriminator(_shape)],
     ] = Field(min_length=1, max_length=64)
     method: Method = "tpe"

@@ -8,7 +8,7 @@ from mlcycle.domain.durations import Span
 from mlcycle.project.export import Export
 from mlcycle.project.learning import ClassName
 from mlcycle.project.limits import Cpu, Memory
-from mlcycle.project.part import Name, Part
+from mlcycle.project.part import Name, NameOrReference, ParameterName, Part, Reference
 from mlcycle.project.search import Search
 
 
@@ -52,8 +52,8 @@ class Candidate(Part):
     it is ``conformal``: shifts, kept where quantiles hold their shares better with them.
     """
 
-    family: Name
-    params: dict[Name, JsonValue] = {}
+    family: NameOrReference  # ours, an installed package's, or the project's own
+    params: dict[ParameterName, JsonValue] = {}
     calibrate: Literal["platt", "isotonic", "auto", "conformal"] | None = None
     resources: Resources = Resources()
     search: Search | None = None
@@ -118,7 +118,8 @@ class Evaluation(Part):
     (0 and 1) of a class, else numbers; rows without one are left out of that comparison.
     """
 
-    metric: Name  # what a candidate is chosen by; another package may bring it
+    metric: NameOrReference  # what a candidate is chosen by; another package or the project may bring it
+    also: list[Reference] = []  # further metrics of the project's own that are told of
     heuristic: Name  # the candidate that stands for what people do without learning
     human: Name | None = None
     slices: list[Name] = []

@@ -22,6 +22,7 @@ from mlcycle.domain.failure_alerts import failed_key, overdue_key
 from mlcycle.errors import DataRejected, InputError, IntegrityError, MlcycleError, NotYet, OutOfSpace
 from mlcycle.ledger import attempts, failures
 from mlcycle.project import Project
+from mlcycle.project_code import activate
 from mlcycle.settings import Settings
 from mlcycle.steps.context import OUTCOME, Outcome, StepContext
 
@@ -54,6 +55,7 @@ def run_step(request: Request, settings: Settings) -> Result:
         if request.step not in ROLES:
             raise InputError(f"no step {request.step!r}: there are {', '.join(sorted(ROLES))}")
         project = _project(request)
+        activate(project.own_code)
         with warehouse.transaction() as cursor:
             before = attempts.finished(cursor, request.work)
             if before is not None:
