@@ -77,12 +77,12 @@ class ProjectFiles:
 
 
 def _signature(path: Path) -> Signature:
-    """Changes with the project's file and the SQL beside it."""
+    """Changes with the project's file, and the SQL and Python beside it."""
     found = []
     try:
         with os.scandir(path.parent) as entries:
             for entry in entries:
-                if entry.name.endswith((".yaml", ".sql")):
+                if entry.name.endswith((".yaml", ".sql", ".py")):
                     stat = entry.stat()
                     found.append((entry.name, stat.st_mtime_ns, stat.st_size))
     except OSError:  # it goes away in this moment

@@ -57,6 +57,8 @@ def definition(project: Project, view_name: str) -> str:
     view = project.features[view_name]
     kinds = [project.entity_table.columns[name] for name in view.entities]
     facts = [view.entities, kinds, list(view.columns.items()), view.reads, view.sql]
+    if view.python:
+        facts += [view.python, project.own_code.digest]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
 

@@ -56,7 +56,7 @@ def check_sql(path: Path, project: Project) -> None:
     """
     from mlcycle.domain.sql_guard import problem
 
-    found = ((name, problem(view.sql, view.reads)) for name, view in project.features.items())
+    found = ((name, problem(view.sql, view.reads)) for name, view in project.features.items() if view.sql)
     problems = [f"{path}: features.{name}.sql, line {what[0]}: {what[1]}" for name, what in found if what]
     if problems:
         raise ConfigError("; ".join(problems))

@@ -9,7 +9,7 @@ from mlcycle.domain.durations import Duration, Span
 from mlcycle.domain.quantile_levels import problem
 from mlcycle.domain.tasks import task_of
 from mlcycle.project.cross_validation import CrossValidation
-from mlcycle.project.part import Name, Part
+from mlcycle.project.part import Name, Part, Reference
 
 
 def _as_text(value: object) -> object:
@@ -141,11 +141,14 @@ class Label(Part):
 
 
 class FeatureView(Part):
-    """A SELECT over raw tables whose rows are feature values.
+    """A SELECT over raw tables whose rows are feature values, or a function of one's own that returns them.
 
     It returns the entity columns, ``event_timestamp`` (when the value was known) and ``columns``,
     for ``%(start)s < event_timestamp <= %(end)s``. Raw tables are written ``{table}``.
     ``lookback`` is how far a change in a raw partition reaches into later values.
+
+    ``python`` is called with a frame for each table that is read, by its name, then with start and end; it is
+    given rows no older than ``lookback`` before start.
     """
 
     entities: list[Name] = Field(min_length=1)
@@ -153,7 +156,14 @@ class FeatureView(Part):
     reads: list[Name] = Field(min_length=1)
     ttl: Span
     lookback: Duration
-    sql: Annotated[str, Field(min_length=1, max_length=20_000)]  # a file's name on disk, inlined by load
+    sql: Annotated[str, Field(max_length=20_000)] = ""  # a file's name on disk, inlined by load
+    python: Reference | None = None
+
+    @model_validator(mode="after")
+    def _made_one_way(self) -> Self:
+        if bool(self.sql.strip()) is (self.python is not None):
+            raise ValueError("say sql, the name of a file, or python, a function: one of them")
+        return self
 
 
 class Inputs(Part):

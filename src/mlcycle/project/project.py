@@ -179,7 +179,7 @@ class Project(Part):
         if table.lag * self.unit.length >= self.label.delay:
             return self
         for name, view in self.features.items():
-            if self.label.table in view.reads and names_column(view.sql, self.label.column):
+            if self.label.table in view.reads and names_column(self._code_of(view), self.label.column):
                 known = format_duration(self.label.delay)
                 raise ValueError(
                     f"feature view {name!r} reads the label's column {self.label.column!r}, and table "
@@ -288,6 +288,10 @@ class Project(Part):
             )
         return self.model_copy(update={"inputs": Inputs(categorical=categorical, numeric=numeric)})
 
+    def _code_of(self, view: FeatureView) -> str:
+        """What a view is made by; of a function all of the project's own files, which it may call."""
+        return view.sql if view.python is None else "\n".join(self.code.files.values())
+
     @property
     def own_code(self) -> ProjectCode:
         """Its own Python, to be imported, and the metrics that it names of it."""
@@ -300,6 +304,7 @@ class Project(Part):
     def references(self) -> list[str]:
         """All that its file names of Python."""
         named = [*(candidate.family for candidate in self.candidates.values()), *self.own_code.metrics]
+        named += [view.python for view in self.features.values() if view.python]
         return [name for name in dict.fromkeys(named) if is_reference(name)]
 
     def document(self) -> dict[str, Any]:

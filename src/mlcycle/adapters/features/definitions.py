@@ -74,7 +74,7 @@ def views(project: Project) -> "dict[str, feast.FeatureView]":
                 timestamp_field="event_timestamp",
                 created_timestamp_column="created_timestamp",
             ),
-            description=_first_comment(view.sql),
+            description=_first_comment(view.sql) or str(view.python or ""),
             owner=project.scope.owner,
         )
     return found

@@ -90,9 +90,8 @@ def _replayed(cursor: Cursor, project: Project, view: str, moment: datetime) -> 
             sql.Identifier(table.event_time),
             sql.Literal((moment - table.lag * project.unit.length).isoformat()),
         )
-    statement = view_sql.select(cursor, project, view, moment - project.unit.length, moment, tables)
     buffer = io.BytesIO()
-    view_sql.copy_out(cursor, view, statement, buffer, csv=True)
+    view_sql.write(cursor, project, view, (moment - project.unit.length, moment), buffer, tables)
     return _by_key(project, view, parse_csv(buffer, _schema(project, view)), moment)
 
 

@@ -65,7 +65,7 @@ def stage(
     partitions: tuple[Partition, Partition],
     path: Path,
 ) -> Staged:
-    """Compute the partitions from the first to the last into a file.
+    """Compute the partitions from the first to the last into a file, as CSV.
 
     The view's own login reads on the very snapshot that its inputs were read on. Raises ConfigError for
     SQL that does not run, TookTooLong where a shorter window may.
@@ -79,8 +79,8 @@ def stage(
             reader = opened.enter_context(
                 view_sql.reading(settings, project, view, snapshot=snapshot, asking=warehouse)
             )
-        statement = view_sql.select(reader, project, view, first.start, last.end)
-        view_sql.copy_out(reader, view, statement, opened.enter_context(path.open("wb")))
+        stream = opened.enter_context(path.open("wb"))
+        view_sql.write(reader, project, view, (first.start, last.end), stream)
     return Staged(first, last, ledger.inputs(project, view, batches, first, last), before, path)
 
 
@@ -102,7 +102,9 @@ def replace(cursor: Cursor, values: Generation, staged: Staged) -> int:
     cursor.execute(
         sql.SQL("delete from {} where event_timestamp > %s and event_timestamp <= %s").format(table), window
     )
-    into = sql.SQL("copy {} ({}) from stdin").format(table, sql.SQL(", ").join(map(sql.Identifier, columns)))
+    into = sql.SQL("copy {} ({}) from stdin (format csv)").format(
+        table, sql.SQL(", ").join(map(sql.Identifier, columns))
+    )
     with staged.path.open("rb") as source:
         view_sql.copy_in(cursor, values.view, into, source)
     # A value known at a partition's end is the partition's own.

@@ -127,10 +127,28 @@ def select(
     return f"{prefix}{own}{suffix}", len(prefix)
 
 
-def copy_out(
-    cursor: Cursor, view_name: str, statement: tuple[str, int], stream: BinaryIO, *, csv: bool = False
+def write(
+    cursor: Cursor,
+    project: Project,
+    view_name: str,
+    window: tuple[datetime, datetime],
+    stream: BinaryIO,
+    tables: Mapping[str, sql.Composable] | None = None,
 ) -> None:
-    """Write the rows of a view's statement to a stream, as COPY reads them back or as CSV.
+    """Write the values that became known in a window ``(start, end]`` to a stream, as CSV.
+
+    Whether the view is SQL or Python. Raises as ``select`` and ``copy_out`` do.
+    """
+    if project.features[view_name].python:
+        from mlcycle.adapters.features import view_python
+
+        view_python.copy_out(cursor, project, view_name, *window, stream, dict(tables or {}))
+    else:
+        copy_out(cursor, view_name, select(cursor, project, view_name, *window, tables), stream)
+
+
+def copy_out(cursor: Cursor, view_name: str, statement: tuple[str, int], stream: BinaryIO) -> None:
+    """Write the rows of a view's statement to a stream, as CSV without a header.
 
     ``cursor`` is one of :func:`reading`. Raises ConfigError, one line with the view and the line of its
     SQL, for SQL that does not run.
@@ -139,7 +157,7 @@ def copy_out(
     opening = "copy ("
     try:
         cursor.execute("set local statement_timeout = %s", (TIME_LIMIT * 1000,))
-        cursor.copy_expert(f"{opening}{text}) to stdout{' (format csv)' if csv else ''}", stream)
+        cursor.copy_expert(f"{opening}{text}) to stdout (format csv)", stream)
     except psycopg2.errors.QueryCanceled:
         raise TookTooLong(
             f"feature view {view_name!r} took longer than {TIME_LIMIT} s: make its SQL read less"
@@ -159,7 +177,7 @@ def copy_out(
 
 
 def copy_in(cursor: Cursor, view_name: str, statement: sql.Composable, stream: BinaryIO) -> None:
-    """Load what ``copy_out`` wrote. Raises ConfigError where the view gave an entity two values at once."""
+    """Load what ``write`` wrote. Raises ConfigError where the view gave an entity two values at once."""
     try:
         cursor.copy_expert(statement.as_string(cursor), stream)
     except psycopg2.errors.UniqueViolation as error:
