@@ -1,9 +1,10 @@
 """The project file: one use case as data.
 
 ``projects/<name>/project.yaml`` says what is predicted, from which source, by which candidates,
-behind which gate, under which monitors. It holds data, never code: the only programs in it are
-the SELECT statements of its feature views, which the warehouse runs under a role that cannot
-write elsewhere. Unknown keys are errors. :func:`mlcycle.project.file.load` reads it from disk.
+behind which gate, under which monitors. It holds data; the SELECT statements of its feature views lie beside
+it, which the warehouse runs under a role that cannot write elsewhere, and so does Python of the project's
+own, which steps run (:mod:`mlcycle.project_code`). Unknown keys are errors. :func:`mlcycle.project.file.load`
+reads it from disk.
 """
 
 from mlcycle.project.guardrails import Guardrails
@@ -14,7 +15,7 @@ from mlcycle.project.part import Fraction, Name, Part, Severity, Text
 from mlcycle.project.project import Project
 from mlcycle.project.promotion import Approval, Gate
 from mlcycle.project.scope import Scope, Value
-from mlcycle.project.source import ColumnType, Expectation, Source, Table
+from mlcycle.project.source import ColumnType, Expectation, OwnCheck, Source, Table
 from mlcycle.project.training import Candidate, Evaluation, Resources
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "Limits",
     "Monitors",
     "Name",
+    "OwnCheck",
     "Part",
     "Project",
     "Resources",

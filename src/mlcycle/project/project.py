@@ -304,6 +304,7 @@ class Project(Part):
     def references(self) -> list[str]:
         """All that its file names of Python."""
         named = [*(candidate.family for candidate in self.candidates.values()), *self.own_code.metrics]
+        named += [each.check for table in self.source.tables.values() for each in table.checks]
         named += [view.python for view in self.features.values() if view.python]
         return [name for name in dict.fromkeys(named) if is_reference(name)]
 

@@ -10,7 +10,7 @@ from mlcycle.domain import gaps
 from mlcycle.domain.durations import Duration
 from mlcycle.domain.partitions import Partition, Unit
 from mlcycle.errors import InputError
-from mlcycle.project.part import Fraction, Name, Part, Severity, Text
+from mlcycle.project.part import Fraction, Name, Part, Reference, Severity, Text
 from mlcycle.project.written import ENDINGS, Format, Written
 
 MOST_WAITING = 48  # partitions that may be waited for at once: each is a run of its own that has not ended
@@ -25,6 +25,13 @@ class Expectation(Part):
 
     expect: Annotated[str, Field(pattern=r"^expect_[a-z_]{3,80}$")]
     args: dict[str, JsonValue] = {}
+    severity: Severity = "critical"
+
+
+class OwnCheck(Part):
+    """A function of the project's own that says which rows of a partition are right: ``checks:plausible``."""
+
+    check: Reference
     severity: Severity = "critical"
 
 
@@ -47,6 +54,7 @@ class Table(Written):
     max_bad_rows: Fraction = 0.1  # a batch with a larger share is stopped whole
     max_bytes: Annotated[int, Field(ge=1)] = 256 * 1024 * 1024
     expectations: list[Expectation] = []
+    checks: list[OwnCheck] = []
 
     @model_validator(mode="after")
     def _columns_exist(self) -> Self:

@@ -111,8 +111,9 @@ class Checker:
 
     @property
     def rules(self) -> list[tuple[str, str]]:
-        """The expectations as people read them, with their severity."""
-        return [(describe(given), given.severity) for given in self._table.expectations]
+        """The expectations and own checks as people read them, with their severity."""
+        own = [(each.check, each.severity) for each in self._table.checks]
+        return [*((describe(given), given.severity) for given in self._table.expectations), *own]
 
     def read(self, partition: Partition, delivery: Output, fetched: int, data: bytes | Path) -> Batch:
         """Read one delivery; stopped at once where its bytes or header are not what was declared."""
@@ -163,15 +164,19 @@ class Checker:
             self._settle(batch, number, rows, cells, checked, good[rows], findings)
 
     def _expect(self, checked: Checked, owner: "np.ndarray[Any, Any]", batches: list[Batch]) -> list[Finding]:
-        """Run the suite on the rows that are whole; failed critical rows get their reason."""
-        if not checked.good.any() or self._suite is None:
+        """Run suite and own checks on the rows that are whole; failed critical rows get their reason."""
+        if not checked.good.any() or not (self._table.expectations or self._table.checks):
             return []
         import numpy as np
         import pyarrow as pa
 
         whole = np.flatnonzero(checked.good)
         frame = checked.typed.take(pa.array(whole)).to_pandas()
-        findings = self._suite.run(frame, owner[whole])
+        findings = self._suite.run(frame, owner[whole]) if self._suite else []
+        if self._table.checks:
+            from mlcycle.adapters.delivery import own_checks
+
+            findings += own_checks.run(self._table.checks, frame, owner[whole])
         for finding in findings:
             for number, positions in finding.rows.items():
                 if finding.severity == "warning":
