@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from mlcycle.cli import app
 from mlcycle.domain.interval import MIN_BLOCKS
 from mlcycle.errors import InputError
-from mlcycle.steps.freshness_report import alone
+from mlcycle.steps.freshness_report import here
 from tests.conftest import Platform
 from tests.snapshots import Trained, flights, flights_project
 
@@ -31,7 +31,7 @@ def test_windows_of_every_age_are_measured_on_the_same_later_rows_and_never_on_t
     dataset = trained.snapshot(flights(), BOUNDS)
     folder = f"datasets/{trained.project.name}/{dataset.values['digest']}"
     trained.artifacts.put(f"{folder}/holdout-000.parquet", b"nobody reads this")
-    document, outputs = alone(trained.project, trained.settings(), "table")
+    document, outputs = here(trained.project, trained.settings(), "table")
     assert [each["days"] for each in document["ages"]] == [0, 7, 14, 28]
     rows = flights().event_time.between("2013-03-05T00:00Z", "2013-03-15T00:00Z", inclusive="left").sum()
     assert document["rows"] == rows
@@ -52,17 +52,17 @@ def test_windows_of_every_age_are_measured_on_the_same_later_rows_and_never_on_t
     page = trained.artifacts.get(outputs["page"]).decode()
     assert "over every 28 days" in page
     assert page.count("data:image/png") == 1
-    again, _ = alone(trained.project, trained.settings(), "table")
+    again, _ = here(trained.project, trained.settings(), "table")
     assert again == document
 
 
 def test_what_cannot_be_measured_is_refused_in_one_line(trained: Trained, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no candidate 'tables': there are table, boosting, network"):
-        alone(trained.project, trained.settings(), "tables")
+        here(trained.project, trained.settings(), "tables")
     with pytest.raises(InputError, match="has no dataset: start"):
-        alone(trained.project, trained.settings(), "table")
+        here(trained.project, trained.settings(), "table")
     trained.snapshot(flights(), {**BOUNDS, "train": ("2013-02-20", "2013-03-05")})
     with pytest.raises(InputError, match="four weeks are needed"):
-        alone(trained.project, trained.settings(), "table")
+        here(trained.project, trained.settings(), "table")
     done = CliRunner().invoke(app, ["freshness", "nothing", "--candidate", "x", "--projects", str(tmp_path)])
     assert done.exit_code != 0

@@ -22,10 +22,10 @@ def freshness(
     """What retraining more often is worth: the recipe on windows of different age, the same later rows."""
     from mlcycle.project.file import load_named
     from mlcycle.settings import Settings, step_env
-    from mlcycle.steps.freshness_report import alone
+    from mlcycle.steps.freshness_report import here
 
     spec, env = load_named(projects, project), platform_env(state)
-    document, outputs = alone(spec, Settings.from_env(step_env(env, "train")), candidate)
+    document, outputs = here(spec, Settings.from_env(step_env(env, "train")), candidate)
     for each in document["every"]:
         figure, metric = each["worth"], document["metric"]
         beside = "" if figure["low"] is None else f" ({figure['low']:+.5f} to {figure['high']:+.5f})"

@@ -27,6 +27,9 @@ def run(
             "--step", help="This step alone, e.g. score or train.boosting; reads what was last left."
         ),
     ] = None,
+    trial: Annotated[
+        bool, typer.Option("--trial", help="Of train: measure beside the champion, register nothing.")
+    ] = False,
     projects: Projects = DEFAULT_PROJECTS,
     state: State = DEFAULT_STATE,
 ) -> None:
@@ -42,6 +45,13 @@ def run(
         params[key] = value
     worst = ExitCode.OK
     spec, env = load_named(projects, project), platform_env(state)
+    if trial:
+        if stage != "train" or params:
+            raise typer.BadParameter("--trial is of the stage train, and takes no --param")
+        from mlcycle.cli.trials import try_out
+
+        try_out(spec, env, executor(state, env), first=first, last=partition, only=only)
+        return
     for name, result in run_stage(
         *(spec, stage, executor(state, env)),
         first=first,

@@ -66,6 +66,19 @@ def newest_kept(cursor: Cursor, project: str) -> str | None:
     return str(row[0]) if row else None
 
 
+def find(cursor: Cursor, project: str, begin: str) -> str | None:
+    """The digest of the one snapshot with its files whose digest begins so. Raises InputError for several."""
+    cursor.execute(
+        """select digest from ledger.dataset where project = %s and starts_with(digest, %s)
+             and removed_at is null limit 2""",
+        (project, begin),
+    )
+    rows = cursor.fetchall()
+    if len(rows) > 1:
+        raise InputError(f"several datasets of {project} begin with {begin!r}: say more of the digest")
+    return str(rows[0][0]) if rows else None
+
+
 def use(cursor: Cursor, project: str, digest: str) -> bool:
     """Whether a snapshot is noted and has its files; they stay from here on.
 

@@ -5,19 +5,15 @@ registered, and no run is logged.
 """
 
 import json
-import secrets
-import shutil
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlcycle.adapters.datasets.snapshots import stored
-from mlcycle.adapters.datasets.training_data import SplitExamples, columns_of, read_manifest
+from mlcycle.adapters.datasets.training_data import SplitExamples, columns_of
 from mlcycle.adapters.pages import freshness_page
-from mlcycle.adapters.warehouse.connection import Warehouse
-from mlcycle.contract import Output, Request
+from mlcycle.contract import Output
 from mlcycle.domain.dataset import DatasetManifest, Split
 from mlcycle.domain.durations import format_duration
 from mlcycle.domain.folds.plan import TIME
@@ -25,9 +21,9 @@ from mlcycle.domain.interval import Spread
 from mlcycle.domain.metrics import METRICS, Array, NotMeasured
 from mlcycle.domain.staleness import Aged, aged, worth
 from mlcycle.errors import ConfigError, InputError
-from mlcycle.ledger import datasets
 from mlcycle.project import Candidate, Project
 from mlcycle.settings import Settings
+from mlcycle.steps.alone import alone, snapshot
 from mlcycle.steps.context import StepContext
 from mlcycle.steps.fitting import fit_alone
 from mlcycle.steps.opening import blocks_of
@@ -91,7 +87,7 @@ def report(context: StepContext, name: str) -> tuple[dict[str, Any], dict[str, O
     candidate = project.candidates[name]
     if candidate.resources.processes > 1:
         raise ConfigError(f"candidate {name!r} trains in several processes: choose one that needs one")
-    manifest = _manifest(context)
+    manifest = snapshot(context)
     bench = _bench(context, candidate, manifest)
     history: timedelta = bench.end - bench.begin
     ages = [age * DAY for age in AGES if age * DAY <= history / 2]
@@ -142,28 +138,10 @@ def report(context: StepContext, name: str) -> tuple[dict[str, Any], dict[str, O
     }
 
 
-def alone(project: Project, settings: Settings, candidate: str) -> tuple[dict[str, Any], dict[str, Output]]:
+def here(project: Project, settings: Settings, candidate: str) -> tuple[dict[str, Any], dict[str, Output]]:
     """The report, asked for by a person here and now: no step of a DAG, no attempt in the ledger."""
-    request = Request(step="freshness", work=f"freshness-{secrets.token_hex(6)}", project=project.document())
-    context = StepContext(request, project, settings, 0, Warehouse(settings, name="mlcycle:freshness"))
-    try:
+    with alone(project, settings, "freshness") as context:
         return report(context, candidate)
-    finally:
-        context.warehouse.close()
-        shutil.rmtree(context.scratch, ignore_errors=True)
-
-
-def _manifest(context: StepContext) -> DatasetManifest:
-    """The newest snapshot whose files are there."""
-    with context.warehouse.transaction() as cursor:
-        digest = datasets.newest_kept(cursor, context.project.name)
-    output = None if digest is None else stored(context.artifacts, context.project.name, digest)
-    if output is None:
-        raise InputError(
-            f"{context.project.name} has no dataset: start {context.project.name}_train first, which takes "
-            "a snapshot"
-        )
-    return read_manifest(context.artifacts, output)
 
 
 def _bench(context: StepContext, candidate: Candidate, manifest: DatasetManifest) -> _Bench:

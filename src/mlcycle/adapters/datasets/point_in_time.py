@@ -178,7 +178,7 @@ def _rows(project: Project, spool: Spool, copy: _Copy, columns: dict[str, str], 
     found = {name: entity[name] for name in entity.column_names}
     for view in project.features:
         values = spool.table(copy.values[view]) if view in copy.values else None
-        joined, lead = _known_values(project, view, entity, values, set(columns))
+        joined, lead = known_values(project, view, entity, values, set(columns))
         found.update(joined)
         facts["lead"][view] = lead
     names = ["entity_key", "event_time", "partition", *columns, *(["label"] if labels else [])]
@@ -322,10 +322,18 @@ def _looked_up(project: Project, name: str, columns: list[str], share: float) ->
     )
 
 
-def _known_values(
+def known_values(
     project: Project, name: str, entity: "pa.Table", values: "pa.Table | None", wanted: set[str]
 ) -> "tuple[dict[str, pa.ChunkedArray], float | None]":
-    """One view's columns for the rows of a chunk, and by how many seconds the nearest value leads."""
+    """One view's columns for the rows of a chunk, and by how many seconds the nearest value leads.
+
+    Args:
+        project: holds the view.
+        name: of the view.
+        entity: n rows with the view's entities and ``event_time``.
+        values: what the view has within the rows' reach, None where it has nothing at all.
+        wanted: columns to join.
+    """
     import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc
