@@ -4,14 +4,19 @@ The DAG factory draws its DAGs from this and the command line runs a stage from 
 It imports nothing heavy: Airflow's processes and the command line read it.
 """
 
-from dataclasses import dataclass, field
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final, Literal, Protocol
+
+from mlcycle.errors import ConfigError
 
 #: What a monitor's wish emits: the asset ``shadow`` or ``retrain``, by the project's ``retrain.asks``.
 WISH = "wish"
 WISHES = {"shadow": "shadow", "page": "retrain"}
 
-Each = Literal["", "table", "candidate", "search"]
+Each = Literal["", "table", "candidate", "search", "own"]
+#: A step of a project's own: which one is its variant.
+OWN: Final = "own"
 RunsAfter = Literal["ok", "skipped", "anything", "a skip", "an ok"]
 
 
@@ -19,7 +24,7 @@ RunsAfter = Literal["ok", "skipped", "anything", "a skip", "an ok"]
 class Step:
     """One step of a stage. ``each`` runs it once for each source table or candidate, or search: each
     candidate that has one. ``mapped`` runs each of them as many times side by side as the step before it
-    says with its value ``workers``.
+    says with its value ``workers``. ``variant`` is the one that a step of a project's own has.
     """
 
     name: str
@@ -28,6 +33,23 @@ class Step:
     emits: str = ""  # asset kind emitted when the step is ok
     runs_after: RunsAfter = "ok"  # the worst end of an upstream step that it runs after; or only such
     mapped: bool = False
+    variant: str = ""
+
+
+class Own(Protocol):
+    """What :func:`with_own` asks of a project's own step."""
+
+    @property
+    def stage(self) -> str:
+        """Of which it is a task."""
+
+    @property
+    def after(self) -> str:
+        """The platform's step that it follows."""
+
+    @property
+    def holds(self) -> bool:
+        """Whether what follows that step waits for it."""
 
 
 @dataclass(frozen=True)
@@ -186,7 +208,7 @@ ROLES: dict[str, str] = {
         (
             *("features", "materialize", "dataset", "train", "evaluate", "register", "compare", "refit"),
             *("score", "labels", "monitor", "alert", "request_retrain", "fit_shadow", "shadow"),
-            *("tune_plan", "tune_trial", "tune_conclude"),
+            *("tune_plan", "tune_trial", "tune_conclude", OWN),
         ),
         "train",
     ),
@@ -208,3 +230,35 @@ LAST_STEP = {
 BY_PARTITION = frozenset(
     {"extract", "validate", "publish", "features", "materialize", "score", "labels", "monitor"}
 )
+
+
+def with_own(stage: Stage, own: Mapping[str, Own]) -> Stage:
+    """A stage with those of a project's own steps that are tasks of it.
+
+    A step behind one that is followed by a step that ``holds`` waits for all of the project's own before it.
+    Raises ConfigError as :func:`check_own` does.
+    """
+    check_own(own)
+    mine = {name: step for name, step in own.items() if step.stage == stage.name}
+    steps: list[Step] = []
+    for step in stage.steps:
+        held = any(each.holds and each.after in step.after for each in mine.values())
+        steps.append(replace(step, after=(*step.after, OWN)) if held else step)
+        steps += [
+            Step(OWN, after=(step.name,), each=OWN, variant=name)
+            for name, each in mine.items()
+            if each.after == step.name
+        ]
+    return replace(stage, steps=tuple(steps))
+
+
+def check_own(own: Mapping[str, Own]) -> None:
+    """Raise ConfigError where one of a project's own steps cannot stand where it is said to."""
+    for name, step in own.items():
+        if step.stage not in STAGES:
+            raise ConfigError(f"code.steps.{name}: no stage {step.stage!r}: there are {', '.join(STAGES)}")
+        there = [each.name for each in STAGES[step.stage].steps]
+        if step.after not in there:
+            raise ConfigError(
+                f"code.steps.{name}: stage {step.stage} has no step {step.after!r}: it has {', '.join(there)}"
+            )

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pydantic import JsonValue
 
 from mlcycle.contract import ExitCode, Handover, Origin, PartitionRange, Request, Result, Status
-from mlcycle.cycle import ROLES, STAGES, Stage, Step
+from mlcycle.cycle import OWN, ROLES, STAGES, Stage, Step, with_own
 from mlcycle.domain.partitions import Partition
 from mlcycle.domain.step_secrets import secret_names
 from mlcycle.errors import InputError
@@ -63,6 +63,7 @@ def run_stage(
         raise InputError(f"no stage {stage_name!r}: there are {', '.join(STAGES)}")
     if any(step.each == "search" for step in stage.steps) and not project.variants("search"):
         raise InputError(f"no candidate of {project.name!r} has a search: say what to try under its search")
+    stage = with_own(stage, project.code.steps)
     _check_params(stage, params or {})
     steps = _chosen(stage, project, only)
     partitions = _range(project, first or str((params or {}).get("first") or "") or None, last)
@@ -138,7 +139,11 @@ def _check_params(stage: Stage, params: Mapping[str, JsonValue]) -> None:
 
 def _chosen(stage: Stage, project: Project, only: str | None) -> list[Chosen]:
     """The stage's steps with their variants; those that ``only`` names. Raises InputError."""
-    every = [Chosen(step, variant) for step in stage.steps for variant in project.variants(step.each)]
+    every = [
+        Chosen(step, variant)
+        for step in stage.steps
+        for variant in ([step.variant] if step.variant else project.variants(step.each))
+    ]
     found = [one for one in every if only in (None, one.step.name, one.name)]
     if not found:
         names = dict.fromkeys(name for one in every for name in (one.step.name, one.name))
@@ -156,6 +161,8 @@ def _left(
     say: Callable[[str], None],
 ) -> list[Handover]:
     """What an upstream step last left, all its variants or this one's. Raises InputError for a gap."""
+    if upstream == OWN:
+        return []  # what it leaves is nobody's input: it holds a stage, not a step alone
     before = next(one for stage in STAGES.values() for one in stage.steps if one.name == upstream)
     names = [variant] if variant and before.each == step.each else project.variants(before.each)
     handovers = []
@@ -179,7 +186,7 @@ def _upstream(results: dict[tuple[str, str], Result], name: str, step: Step, var
     return [
         result
         for (upstream, its_variant), result in results.items()
-        if upstream == name and (not step.each or its_variant in ("", variant))
+        if upstream == name and (not step.each or OWN in (step.each, name) or its_variant in ("", variant))
     ]
 
 

@@ -48,6 +48,30 @@ def test_every_project_of_the_repository_gives_a_dag_for_each_stage(bag: Bag) ->
         serialized(dag)
 
 
+def test_steps_of_ones_own_are_tasks_between_the_platform_s(bag: Bag, tmp_path: Path) -> None:
+    steps = """code:
+  steps:
+    send: {run: "steps:send", stage: score, after: score}
+    look: {run: "steps:look", stage: train, after: dataset, holds: true}
+candidates:"""
+    file = copy_project(tmp_path, "own", ("candidates:", steps))
+    (file.parent / "steps.py").write_text("raise SystemExit('no file of a project is imported here')\n")
+    found = bag(tmp_path)
+    assert not found.import_errors
+    score, train = (edges(found.dags[f"own_{stage}"]) for stage in ("score", "train"))
+    assert score["own.send"] == {"score"}
+    assert train["own.look"] == {"dataset"}
+    names = [name for name in train if name.startswith("train.")]
+    assert names
+    assert all(train[name] == {"dataset", "own.look"} for name in names)
+    assert train["register"] == {"evaluate"}
+    serialized(found.dags["own_train"])
+    text = file.read_text()
+    file.write_text(text.replace("after: score", "after: scored"))
+    wrong = bag(tmp_path).import_errors
+    assert "code.steps.send: stage score has no step" in str(wrong)
+
+
 def test_ingest_waits_for_late_tables_and_announces_the_partition_once(bag: Bag) -> None:
     dag = bag(ROOT / "projects").dags["flights_ingest"]
     everything = set(dag.task_ids) - ENDS

@@ -117,6 +117,7 @@ def _check_parts(path: Path, project: "Project") -> None:
     """
     from mlcycle.adapters.delivery.expectations import Suite
     from mlcycle.adapters.monitoring.registry import watching
+    from mlcycle.cycle import check_own
     from mlcycle.domain.cron import check_cron
     from mlcycle.domain.metrics import check_metric
     from mlcycle.models.registry import check_processes, check_task, parse_params
@@ -124,6 +125,7 @@ def _check_parts(path: Path, project: "Project") -> None:
     from mlcycle.project.file import check_sql
 
     check_sql(path, project)
+    check_own(project.code.steps)
     key = "monitors.watch: "
     try:
         watching(project)

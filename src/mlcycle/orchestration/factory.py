@@ -9,7 +9,7 @@ from pathlib import Path
 
 from airflow.sdk import DAG, get_parsing_context
 
-from mlcycle.cycle import STAGES, Stage
+from mlcycle.cycle import STAGES, Stage, check_own
 from mlcycle.errors import ConfigError, MlcycleError
 from mlcycle.orchestration.schedules import schedule
 from mlcycle.orchestration.stage_dag import stage_dag
@@ -49,6 +49,7 @@ def check_projects(folder: Path) -> None:
     for path in find(folder).values():
         try:
             project = load(path)
+            check_own(project.code.steps)
             for stage in STAGES.values():
                 schedule(project, stage)  # all of a DAG that a project can get wrong
         except MlcycleError as error:

@@ -11,7 +11,7 @@ from typing import Any
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, BaseOperator, TaskGroup, TriggerRule, WeightRule
 
-from mlcycle.cycle import STAGES, WISH, WISHES, Stage, Step
+from mlcycle.cycle import OWN, STAGES, WISH, WISHES, Stage, Step, with_own
 from mlcycle.orchestration.approval import ApprovedStepOperator
 from mlcycle.orchestration.assets import asset
 from mlcycle.orchestration.deadlines import deadline
@@ -52,7 +52,8 @@ def _at_once(project: Project, stage: Stage) -> int:
 
 
 def stage_dag(project: Project, stage: Stage) -> DAG:
-    """The DAG ``<project>_<stage>``."""
+    """The DAG ``<project>_<stage>``. Raises ConfigError for a step of the project's own out of place."""
+    stage = with_own(stage, project.code.steps)
     dag = DAG(
         dag_id=f"{project.name}_{stage.name}",
         description=stage.doc,
@@ -68,8 +69,8 @@ def stage_dag(project: Project, stage: Stage) -> DAG:
     groups: dict[str, TaskGroup] = {}
     tasks: dict[str, dict[str, BaseOperator]] = {}
     for position, step in enumerate(stage.steps):
-        made = tasks[step.name] = {}
-        for variant in project.variants(step.each):
+        made = tasks.setdefault(step.name, {})
+        for variant in [step.variant] if step.variant else project.variants(step.each):
             upstream = {name: _upstream(tasks[name], step, variant) for name in step.after}
             arguments = {
                 "stage": stage.name,
@@ -126,7 +127,7 @@ def _operator(project: Project, stage: Stage, step: Step) -> type[StepOperator]:
 
 def _upstream(made: dict[str, BaseOperator], step: Step, variant: str) -> list[BaseOperator]:
     """An upstream step's tasks: the same table's, or all of them for a step that joins them."""
-    if step.each and variant in made:
+    if step.each and step.each != OWN and variant in made:
         return [made[variant]]
     return list(made.values())
 

@@ -3,15 +3,30 @@
 import re
 from typing import Annotated, Final, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, JsonValue, model_validator
 
-from mlcycle.project.part import Part
+from mlcycle.project.part import Name, ParameterName, Part, Reference
 
 MODULE: Final = re.compile(r"[a-z_][a-z0-9_]{0,59}\.py")
 MOST_FILES: Final = 64
 MOST_BYTES: Final = 256 * 1024
 #: One package, pinned: what was tried is what runs next year.
 REQUIREMENT: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]*(\[[A-Za-z0-9._,-]+\])?==[A-Za-z0-9.!+_-]+$"
+
+
+class OwnStep(Part):
+    """A function of the project's own as a task of a stage, behind one of the platform's steps.
+
+    ``holds``: what comes after that step waits for it, and does not run where it fails. ``secrets`` are words
+    as channels of alerts have them (docs/operations.md); ``params`` are handed to the function.
+    """
+
+    run: Reference
+    stage: Name
+    after: Name
+    holds: bool = False
+    secrets: list[Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{0,59}$")]] = []
+    params: dict[ParameterName, JsonValue] = {}
 
 
 class Code(Part):
@@ -21,6 +36,7 @@ class Code(Part):
     """
 
     files: dict[str, str] = {}
+    steps: dict[Name, OwnStep] = {}
     requirements: list[Annotated[str, Field(pattern=REQUIREMENT)]] = []
 
     @model_validator(mode="after")

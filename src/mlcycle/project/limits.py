@@ -81,6 +81,7 @@ DEFAULTS: dict[str, Limits] = {
     "alert": Limits(_SHORT, _SMALL),
     "request_retrain": Limits(_SHORT, _SMALL),
     "rollback": Limits(_SHORT, _LARGE),
+    "own": Limits(_HOUR, _LARGE),
 }
 
 #: Steps that fit a candidate, with its resources.

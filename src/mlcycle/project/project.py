@@ -253,8 +253,12 @@ class Project(Part):
             beside.append(self.split.cross_validation.group)
         return list(dict.fromkeys([*self.inputs.all, *beside]))
 
-    def variants(self, each: Literal["", "table", "candidate", "search"]) -> list[str]:
-        """What a step runs once for: each table, each candidate, each that has a search, or the one whole."""
+    def variants(self, each: Literal["", "table", "candidate", "search", "own"]) -> list[str]:
+        """What a step runs once for: each table, each candidate, each that has a search, each step of the
+        project's own, or the one whole.
+        """
+        if each == "own":
+            return list(self.code.steps)
         if each == "table":
             return list(self.source.tables)
         if each == "search":
@@ -305,6 +309,7 @@ class Project(Part):
         """All that its file names of Python."""
         named = [*(candidate.family for candidate in self.candidates.values()), *self.own_code.metrics]
         named += [each.check for table in self.source.tables.values() for each in table.checks]
+        named += [step.run for step in self.code.steps.values()]
         named += [view.python for view in self.features.values() if view.python]
         return [name for name in dict.fromkeys(named) if is_reference(name)]
 

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from mlcycle.adapters.warehouse.connection import Warehouse, is_cut
 from mlcycle.contract import ErrorInfo, ExitCode, Request, Result, Status, code_version
-from mlcycle.cycle import BY_PARTITION, LAST_STEP, ROLES, STAGES
+from mlcycle.cycle import BY_PARTITION, LAST_STEP, OWN, ROLES, STAGES
 from mlcycle.domain.failure_alerts import failed_key, overdue_key
 from mlcycle.errors import DataRejected, InputError, IntegrityError, MlcycleError, NotYet, OutOfSpace
 from mlcycle.ledger import attempts, failures
@@ -139,7 +139,8 @@ def _close(warehouse: Warehouse, token: int, finished: Result, request: Request)
 def _failed_keys(request: Request) -> list[str]:
     """Keys of the alerts that this step's success closes: of its failure, of its overdue run."""
     each = next(
-        (step.each for stage in STAGES.values() for step in stage.steps if step.name == request.step), ""
+        (step.each for stage in STAGES.values() for step in stage.steps if step.name == request.step),
+        OWN if request.step == OWN else "",
     )
     own = failed_key(request.step, str(request.params.get(each, "")) if each else "")
     return [own, *(overdue_key(stage) for stage, step in LAST_STEP.items() if step == request.step)]

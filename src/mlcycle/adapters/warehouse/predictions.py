@@ -198,6 +198,17 @@ def _read(cursor: Cursor, project: str, partition: Partition, scoring: int) -> "
     return found
 
 
+def in_force(cursor: Cursor, project: str, partition: Partition) -> "pa.Table":
+    """A partition's predictions in force: event_time, entity_key, prediction, acted, class; ordered."""
+    cursor.execute(
+        "select scoring_id from serving.scoring where project = %s and partition = %s and current",
+        (project, partition.key),
+    )
+    row = cursor.fetchone()
+    found = _read(cursor, project, partition, int(row[0]) if row else -1)
+    return found.select(["event_time", "entity_key", "prediction", "acted", "class"])
+
+
 def _copy(cursor: Cursor, project: str, scoring: int, table: "pa.Table") -> None:
     import pyarrow as pa
     from pyarrow import csv
