@@ -80,6 +80,7 @@ class Settings(BaseModel):
     timeout: float = 30.0  # seconds a service may take to answer
     scratch: Path | None = None  # where steps stage; the system's temporary folder by default
     checkpoints: Path | None = None  # where trainings keep their state between tries; in scratch by default
+    packages: Path | None = None  # where projects' own packages lie (docs/own-code.md)
     model_signing_key: SecretStr = SecretStr("")  # PEM; of steps that train alone (docs/signatures.md)
     model_public_keys: str = ""  # that models may be signed by: PEM, or its base64 with commas between
     model_signatures: Literal["", "required"] = ""  # required: a model that is not signed is refused

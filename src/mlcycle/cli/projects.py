@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mlcycle.cli.options import DEFAULT_PROJECTS, DEFAULT_STATE, Projects, State
+from mlcycle.cli.options import DEFAULT_PROJECTS, DEFAULT_STATE, ProjectName, Projects, State
 from mlcycle.cli.printed import print_step
 from mlcycle.cli.reaching import executor, platform_env
 from mlcycle.cli.root import app
@@ -89,6 +89,25 @@ def new(
     for stage, first, last in draft.stages:
         span = f"--first {first} --partition {last}" if first else f"--partition {last}"
         print(f"  .venv/bin/mlcycle run {name} {stage} {span}")
+
+
+@app.command()
+def install(
+    project: ProjectName, projects: Projects = DEFAULT_PROJECTS, state: State = DEFAULT_STATE
+) -> None:
+    """Install a project's own packages (code.requirements) beside the platform's, for its steps alone."""
+    from mlcycle import packages
+    from mlcycle.project.file import load_named
+    from mlcycle.settings import Settings, step_env
+
+    wanted = load_named(projects, project).code.requirements
+    if not wanted:
+        print(f"{project} names no packages in code.requirements: nothing to install")
+        return
+    base = Settings.from_env(step_env(platform_env(state), "train")).packages
+    if base is None:
+        raise ConfigError("MLCYCLE_PACKAGES is not set: name the folder that projects' packages go to")
+    print(packages.install(wanted, base, print))
 
 
 def _live(

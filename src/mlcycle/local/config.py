@@ -188,6 +188,7 @@ def platform_env(state: Path) -> dict[str, str]:
         "MLCYCLE_LIGHT_STEPS": ",".join(LIGHT_STEPS),
         "MLCYCLE_ARTIFACTS_URL": f"file://{state}/artifacts",
         "MLCYCLE_SCRATCH": str(state / "scratch"),
+        "MLCYCLE_PACKAGES": str(state / "packages"),
         "MLCYCLE_MLFLOW_URL": platform.url("mlflow"),
         "MLCYCLE_EVIDENTLY_URL": platform.url("evidently"),
         "MLCYCLE_EVIDENTLY_SECRET": platform.secrets["evidently"],

@@ -21,11 +21,12 @@ class Placement:
 
 def place(env: Mapping[str, str], project: Project, step: str, candidate: str = "") -> Placement:
     """The place of a step. ``MLCYCLE_RUNNER_<STEP>`` and ``MLCYCLE_IMAGE_<STEP>`` go above the same
-    names without a step.
+    names without a step, ``MLCYCLE_IMAGE_OF_<PROJECT>`` above both: it has the project's own packages.
     """
+    own = env.get(f"MLCYCLE_IMAGE_OF_{project.name.upper()}") if project.code.requirements else None
     return Placement(
         runner=chosen(env, "RUNNER", step) or DEFAULT,
-        image=chosen(env, "IMAGE", step),
+        image=own or chosen(env, "IMAGE", step),
         limits=project.limits(step, candidate),
     )
 
