@@ -14,6 +14,7 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.containers.building import build, named
+from tests.unit.test_packages import wheel
 
 STEP, AIRFLOW = named("mlcycle-step:cpu"), named("mlcycle-airflow:latest")
 MLFLOW, EVIDENTLY = named("mlcycle-mlflow:latest"), named("mlcycle-evidently:latest")
@@ -308,3 +309,19 @@ def test_evidently_s_interface_answers() -> None:
         assert httpx.get(f"{url}/api/version").json()["application"] == "Evidently UI"
         assert "<html" in httpx.get(url).text
         assert httpx.get(f"{url}/api/projects").json() == []
+
+
+def test_a_project_s_own_packages_are_a_layer_above_the_image_of_steps(tmp_path: Path) -> None:
+    wheel(tmp_path, "scientists_own", "1.2", "ANSWER = 42\n")
+    (tmp_path / "requirements.txt").write_text("scientists_own==1.2\n")
+    tag = "mlcycle-step:own-packages-of-a-test"
+    build_it = ("build", "--quiet", "--file", str(ROOT / "docker" / "project.Dockerfile"))
+    docker(*build_it, "--build-arg", f"BASE={SLIM}", "--tag", tag, str(tmp_path))
+    try:
+        code = (
+            "import os, scientists_own; from mlcycle import packages; "
+            "packages.use(['scientists_own==1.2'], None, 'bike'); print(scientists_own.ANSWER, os.getuid())"
+        )
+        assert in_image(tag, code) == "42 50000"
+    finally:
+        docker("rmi", tag, check=False)
