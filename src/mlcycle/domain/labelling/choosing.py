@@ -65,7 +65,7 @@ def apart(rows: Array, count: int, near: Array, rng: np.random.Generator) -> NDA
     distance = np.full(len(rows), np.inf)
     for known in near:
         distance = np.minimum(distance, ((rows - known) ** 2).sum(axis=1))
-    chosen = []
+    chosen: list[int] = []
     while len(chosen) < count:
         at = int(distance.argmax()) if np.isfinite(distance).all() else int(rng.integers(len(rows)))
         chosen.append(at)
