@@ -46,6 +46,9 @@ class Label(Part):
 
     Of a ranking ``group`` names columns: rows that agree in all of them are one list (a query's, a
     session's). Its labels are grades of relevance, integers from 0 on.
+
+    ``source: people``: the table is no delivery, it holds what people answer in the console; each row is
+    given to ``labellers`` of them.
     """
 
     name: Name
@@ -57,6 +60,8 @@ class Label(Part):
     classes: Annotated[list[ClassName], Field(max_length=200)] = []
     quantiles: list[Annotated[float, Field(allow_inf_nan=False)]] = []
     group: list[Name] = []
+    source: Literal["table", "people"] = "table"
+    labellers: Annotated[int, Field(ge=1, le=20)] = 1
     ahead: Duration = timedelta(0)
     delay: Duration
 
@@ -113,8 +118,20 @@ class Label(Part):
         What only many classes have is left out elsewhere, so that labels of before it was there stay; which
         quantiles of it are predicted makes no other label, nor do the lists of a ranking.
         """
-        apart = {"name", "quantiles", "group"}
+        apart = {"name", "quantiles", "group", "source", "labellers"}
         return self.model_dump_json(exclude=apart if self.classes else {*apart, "classes"})
+
+    def choices(self, kind: str) -> list[str]:
+        """What a labeller may choose from, as the label's column of this type has it; none: a number."""
+        if self.classes:
+            return self.classes
+        if kind == "boolean":
+            return ["true", "false"]
+        if self.positive is not None:
+            return [self.positive, f"not {self.positive}"]
+        if self.task == "classification" and self.at_least is None:
+            return ["1", "0"]
+        return []
 
     def check_type(self, kind: str) -> None:
         """Raise ValueError where a column of this type cannot be this label."""

@@ -72,6 +72,8 @@ class Project(Part):
         if self.label.column not in tables[self.label.table].columns:
             raise ValueError(f"label.column {self.label.column!r} is not in table {self.label.table!r}")
         self.label.check_type(tables[self.label.table].columns[self.label.column])
+        if self.label.source == "people":
+            self._check_people(tables[self.label.table])
         owners: dict[str, str] = dict.fromkeys(entity.columns, f"table {self.entity.table!r}")
         for view_name, view in self.features.items():
             for table in view.reads:
@@ -129,6 +131,22 @@ class Project(Part):
         if self.evaluation.heuristic not in self.candidates:
             raise ValueError(f"evaluation.heuristic {self.evaluation.heuristic!r} is not a candidate")
         return self
+
+    def _check_people(self, table: Table) -> None:
+        """Raise ValueError where what people answer cannot be the label table."""
+        if self.label.table == self.entity.table:
+            raise ValueError("label.source people needs a table of its own: label.table is the entity's")
+        key = set(self.entity_table.key)
+        if set(table.columns) != {*key, table.event_time, self.label.column} or set(table.key) != key:
+            raise ValueError(
+                f"label.source people: table {self.label.table!r} has the entity's key, its event time and "
+                f"{self.label.column!r}, and no other column"
+            )
+        if table.lag or (table.format or self.source.format) != "csv" or table.file or table.path:
+            raise ValueError(
+                f"label.source people: table {self.label.table!r} is not delivered: say format: csv, and no "
+                "lag, file or path"
+            )
 
     @model_validator(mode="after")
     def _people_answer_as_the_model_does(self) -> Self:

@@ -60,21 +60,26 @@ def ask(context: StepContext, files: SourceFiles, name: str, table: Table, wante
             fetched = source.fetch(name, table, partition)
         except (Unavailable, DataRejected) as error:
             return error
-        output = _store(context, f"staging/{context.project.name}/{name}/{partition.key}", fetched, ending)
-        return {"partition": partition.key, "object": output.model_dump(), "fetched": context.token}
+        return staged(context, name, partition.key, fetched, ending)
 
     with ThreadPoolExecutor(max(1, min(PARALLEL, len(wanted)))) as pool:
-        for count, (partition, staged) in enumerate(zip(wanted, pool.map(stage, wanted), strict=False), 1):
-            if isinstance(staged, dict):
-                looked.entries.append(staged)
+        for count, (partition, entry) in enumerate(zip(wanted, pool.map(stage, wanted), strict=False), 1):
+            if isinstance(entry, dict):
+                looked.entries.append(entry)
             else:
-                looked.without_for(partition.key, staged)
+                looked.without_for(partition.key, entry)
             if len(looked.down) > PARALLEL:
                 pool.shutdown(cancel_futures=True)
                 break
             if count % 50 == 0:
                 context.progress(f"{name}: {count} of {len(wanted)} partitions fetched")
     return looked
+
+
+def staged(context: StepContext, name: str, key: str, fetched: Fetched, ending: str) -> dict[str, Any]:
+    """The manifest's entry of a partition, once its bytes are staged."""
+    output = _store(context, f"staging/{context.project.name}/{name}/{key}", fetched, ending)
+    return {"partition": key, "object": output.model_dump(), "fetched": context.token}
 
 
 def _cut(context: StepContext, files: SourceFiles, name: str, table: Table, wanted: list[Partition]) -> Cut:

@@ -14,16 +14,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from mlcycle.adapters.alerts.channels import due_channels
+from mlcycle.adapters.delivery import people
 from mlcycle.adapters.delivery.source import SourceFiles
 from mlcycle.contract import Status
 from mlcycle.domain import gaps
 from mlcycle.domain.partitions import Partition
 from mlcycle.errors import DataRejected, InputError, NotYet, Unavailable
-from mlcycle.ledger import alerts, batches, past
+from mlcycle.ledger import alerts, batches, labelling, past
 from mlcycle.ledger import gaps as ledger
 from mlcycle.ledger.alerts import Alert
 from mlcycle.project import Table
-from mlcycle.steps.asking import Looked, ask
+from mlcycle.steps.asking import Looked, ask, staged
 from mlcycle.steps.context import Outcome, StepContext
 
 CLOCKS_DIFFER = timedelta(minutes=10)  # a run may begin so long before its delivery is due
@@ -42,6 +43,8 @@ def run(context: StepContext) -> Outcome:
     if table is None:
         known = ", ".join(context.project.source.tables)
         raise InputError(f"no table {name!r} in project {context.project.name!r}: there are {known}")
+    if context.project.label.source == "people" and name == context.project.label.table:
+        return _answered(context, name)
     start = Partition.parse(context.project.source.start, context.project.unit)
     asked = [p.shift(-table.lag) for p in context.partitions]
     asked = [p for p in asked if p >= start]
@@ -63,6 +66,18 @@ def run(context: StepContext) -> Outcome:
     looked |= {key: why for key, why in behind.without.items() if _late(context, table, key, now)}
     _note(context, name, looked, declared)
     return _outcome(context, name, own, behind, sorted(missing), declared)
+
+
+def _answered(context: StepContext, name: str) -> Outcome:
+    """What people have answered since it was published, of whichever partitions."""
+    looked, unit = Looked(), context.project.unit
+    with context.warehouse.transaction() as cursor:
+        for key in labelling.due(cursor, context.project.name, name):
+            fetched = people.delivery(cursor, context.project, Partition.parse(key, unit))
+            looked.entries.append(staged(context, name, key, fetched, "csv"))
+    if not looked.entries:
+        return Outcome(Status.SKIPPED, f"{name}: nobody has answered anything new")
+    return _outcome(context, name, looked, Looked(), [], [])
 
 
 def _unsettled(context: StepContext, name: str, own: Looked) -> tuple[dict[str, str], list[str]]:

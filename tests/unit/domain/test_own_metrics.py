@@ -49,7 +49,7 @@ holes = own_metrics_of_a_test:holes
 
 def _forget() -> None:
     own_metrics.names.cache_clear()
-    own_metrics.own_metric.cache_clear()
+    own_metrics._installed.cache_clear()
 
 
 def install(folder: Path, monkeypatch: pytest.MonkeyPatch, points: str = POINTS) -> None:

@@ -2,8 +2,6 @@
 
 import math
 
-from scipy.special import ndtri
-
 
 def for_margin(share: float, margin: float, confidence: float = 0.95, rows: int | None = None) -> int:
     """Rows drawn at random that tell a share to within a margin (normal approximation; W. Cochran, "Sampling
@@ -15,6 +13,8 @@ def for_margin(share: float, margin: float, confidence: float = 0.95, rows: int 
         confidence: of the interval.
         rows: how many there are in all; None for very many.
     """
+    from scipy.special import ndtri
+
     z = float(ndtri(0.5 + confidence / 2))
     wanted = z * z * share * (1 - share) / margin**2
     if rows is not None:
