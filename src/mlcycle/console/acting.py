@@ -6,6 +6,7 @@ Who brings a token instead, as programs do, is who it says.
 
 import json
 import os
+from collections.abc import Collection
 from typing import Annotated, Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -57,7 +58,12 @@ def check_origin(request: Request) -> None:
 
 
 async def fields(request: Request) -> dict[str, str]:
-    """What a form, or a JSON object, holds. Raises HTTPException 400, 413 or 415."""
+    """What a form on alerts, or a JSON object, holds. Raises HTTPException 400, 413 or 415."""
+    return await form(request, FIELDS)
+
+
+async def form(request: Request, known: Collection[str]) -> dict[str, str]:
+    """What a form, or a JSON object, holds of these fields. Raises HTTPException 400, 413 or 415."""
     body = b""
     async for part in request.stream():
         body += part
@@ -75,8 +81,8 @@ async def fields(request: Request) -> dict[str, str]:
         raise HTTPException(400, "the body cannot be read: send an object of texts") from None
     if not isinstance(given, dict) or not all(isinstance(value, str) for value in given.values()):
         raise HTTPException(400, "send one object, each value of it a text")
-    if unknown := sorted(set(given) - set(FIELDS)):
-        raise HTTPException(400, f"unknown field {unknown[0]!r}: there are {', '.join(FIELDS)}")
+    if unknown := sorted(set(given) - set(known)):
+        raise HTTPException(400, f"unknown field {unknown[0]!r}: there are {', '.join(known)}")
     return given
 
 

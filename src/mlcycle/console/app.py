@@ -20,6 +20,7 @@ from fastapi.encoders import jsonable_encoder
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 
 from mlcycle.adapters.artifacts.store import ArtifactStore
+from mlcycle.console import labelling
 from mlcycle.console.acting import User, act, check_origin, check_permission, fields, may_act
 from mlcycle.console.files import ProjectFiles, Read
 from mlcycle.console.links import REPORTS
@@ -52,6 +53,7 @@ files = ProjectFiles()
 kept_metrics = Kept()
 
 app = FastAPI(title="mlcycle console", docs_url=None, redoc_url=None, openapi_url=None)
+app.include_router(labelling.router)
 
 
 @app.middleware("http")

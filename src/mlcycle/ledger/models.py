@@ -92,6 +92,15 @@ def newest(cursor: Cursor, project: str) -> ModelVersion | None:
     return ModelVersion(*row) if row else None
 
 
+def last(cursor: Cursor, project: str, count: int, *, but: int = 0) -> list[ModelVersion]:
+    """The versions registered last that a gate can judge, the newest first, without one of them."""
+    cursor.execute(
+        _SELECT + " and judged is null and version <> %s order by version desc limit %s",
+        (project, but, count),
+    )
+    return [ModelVersion(*row) for row in cursor.fetchall()]
+
+
 def learnt_until(cursor: Cursor, project: str, versions: Iterable[int]) -> dict[int, datetime]:
     """For each of the versions the end of the data it was trained and tuned on, where that is known."""
     cursor.execute(
