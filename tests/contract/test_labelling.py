@@ -111,6 +111,7 @@ def test_rows_are_asked_for_answered_settled_and_become_labels(
     reasons = dict(platform.owner().query("select reason, count(*) from ledger.label_task group by 1"))
     assert reasons == {"random": 3, "diversity": 9}
     ana = browser("ana")
+    assert '<a href="flights/labels">Label rows</a>' in ana.get("/projects/flights").text
     page = ana.get("/projects/flights/labels")
     assert page.status_code == 200
     assert '<button name="answer" value="true">' in page.text
@@ -207,3 +208,29 @@ def test_a_table_that_people_cannot_fill_is_refused(change: dict[str, Any], expe
     document["label"] |= change
     with pytest.raises(ValueError, match=expected):
         Project.model_validate(document)
+
+
+def test_functions_that_err_and_abstain_label_what_they_are_sure_of(
+    platform: Platform, named: Project, tmp_path: Path
+) -> None:
+    folder = tmp_path / "projects" / "flights"
+    (folder / "labels.py").write_text(
+        "def far(rows):\n    return [True if d > 1500 else False if d < 700 else None for d in rows['distance']]\n\n"
+        "def evening(rows):\n    return rows['distance'] > 1200\n\n"
+        "def west(rows):\n    return [bool(d > 1000) if c in 'UA' 'DL' 'B6' else None for d, c in zip(rows['distance'], rows['carrier'])]\n\n"
+        "def odd(rows):\n    return ['perhaps'] * len(rows)\n"
+    )
+    names = ("labels:far", "labels:evening", "labels:west")
+    for more, expected in (
+        (("labels:far", "labels:west"), "three are needed"),
+        ((*names, "labels:odd"), "labels:odd answers 'perhaps', which is none of true, false"),
+    ):
+        done = CliRunner().invoke(command, ["labels", "weak", "flights", *more, "--partition", "2013-01-02"])
+        assert expected in str(done.exception)
+    told = said("labels", "weak", "flights", *names, "--partition", DAY, "--sure", "0.9")
+    assert "labels:evening                 says something of 100% of rows" in told
+    labelled = platform.owner().query(
+        "select (t.shown ->> 'distance')::float, a.answer from ledger.label_task t join ledger.label_answer a using (task_id)"
+    )
+    assert len(labelled) > 300
+    assert all(answer == ("true" if distance > 1200 else "false") for distance, answer in labelled)

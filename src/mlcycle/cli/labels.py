@@ -156,6 +156,42 @@ def bring_in(
     print(f"{len(lines)} answers were brought in, {new} of rows that nobody had asked for")
 
 
+@labels_app.command("weak")
+def weak(
+    project: ProjectName,
+    functions: Annotated[
+        list[str], typer.Argument(help="References like labels:obvious; each takes a frame of rows.")
+    ],
+    partition: Annotated[str, typer.Option(help="Last partition.")],
+    first: Annotated[str | None, typer.Option(help="First partition; the last one, if not given.")] = None,
+    sure: Annotated[float, typer.Option(min=0.5, max=1, help="Least probability of a label.")] = 0.95,
+    projects: Projects = DEFAULT_PROJECTS,
+    state: State = DEFAULT_STATE,
+) -> None:
+    """Label rows by functions of your own that err and abstain; their error rates are estimated."""
+    from mlcycle.domain.partitions import Partition
+    from mlcycle.ledger import labelling
+    from mlcycle.settings import Settings, step_env
+    from mlcycle.steps.alone import alone
+    from mlcycle.steps.weak_labels import BY, weak_labels
+
+    spec = _of_people(projects, project)
+    settings = Settings.from_env(step_env(platform_env(state), "train"))
+    last = Partition.parse(partition, spec.unit)
+    begin = Partition.parse(first, spec.unit) if first else last
+    with alone(spec, settings, "labels") as context:
+        found = weak_labels(context, functions, begin, last, sure)
+    for name, accuracy, coverage in found.functions:
+        print(f"{name:30} says something of {coverage:.0%} of rows, right in {accuracy:.0%}")
+    with ledger(state) as cursor:
+        labelling.ask(cursor, project, [asked for asked, _ in found.rows], spec.label.labellers, BY)
+        keys = [(asked.entity_key, asked.event_time) for asked, _ in found.rows]
+        tasks = labelling.find(cursor, project, keys) if keys else {}
+        for (_, label), key in zip(found.rows, keys, strict=True):
+            labelling.answer(cursor, project, tasks[key], BY, label)
+    print(f"{len(found.rows)} rows of {found.out_of} have a label of {sure:.0%} or more")
+
+
 def _of_people(projects: Path, name: str) -> "Project":
     from mlcycle.project.file import load_named
 

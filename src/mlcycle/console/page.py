@@ -59,12 +59,19 @@ def _shown(detail: Detail, act: str) -> dict[str, Any]:
         "silences": SILENCES,
         "overview": detail.overview,
         "facts": facts(detail.overview),
+        "labelled": _labelled(detail.overview),
         "table": detail.table,
         "chart": _chart(detail.volumes),
         "tables": detail.tables,
         "alerts": [(alert, address(alert.link)) for alert in detail.alerts],
         "hidden": sum(detail.overview.alerts.values()) - detail.listed,
     }
+
+
+def _labelled(overview: Overview) -> str:
+    """Where people label the project's rows, relative to its own page; empty where labels are delivered."""
+    project = overview.project
+    return f"{quote(overview.name)}/labels" if project and project.label.source == "people" else ""
 
 
 def facts(overview: Overview) -> dict[str, str]:

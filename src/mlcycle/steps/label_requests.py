@@ -24,6 +24,7 @@ from mlcycle.errors import InputError
 from mlcycle.ledger import batches, labelling, models
 from mlcycle.ledger import champion as champions
 from mlcycle.ledger.labelling import Asked
+from mlcycle.project import Project
 from mlcycle.steps.context import StepContext
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def request(
     Raises InputError where there are no rows, or no model that the strategy asks.
     """
     project = context.project
-    rows = _rows(context, first, last)
+    rows = rows_to_label(context, first, last)
     rng = np.random.default_rng(wish.seed)
     drawn = len(rows) if wish.by == "random" else math.ceil(wish.count * wish.random)
     at_random = rng.permutation(len(rows))[: min(wish.count, drawn)]
@@ -61,13 +62,13 @@ def request(
         rest = np.setdiff1d(np.arange(len(rows)), at_random)
         order, scores = _chosen(context, wish, rows, rest, left, rng)
         chosen = rest[order]
-    asked = [_asked(project, rows, int(at), "random", math.nan) for at in at_random]
-    asked += [_asked(project, rows, int(at), wish.by, float(scores[at])) for at in chosen]
+    asked = [asked_row(project, rows, int(at), "random", math.nan) for at in at_random]
+    asked += [asked_row(project, rows, int(at), wish.by, float(scores[at])) for at in chosen]
     with context.warehouse.transaction() as cursor:
         return labelling.ask(cursor, project.name, asked, project.label.labellers, actor), len(rows)
 
 
-def _rows(context: StepContext, first: Partition, last: Partition) -> "pd.DataFrame":
+def rows_to_label(context: StepContext, first: Partition, last: Partition) -> "pd.DataFrame":
     """Rows of the partitions that nobody was asked about, as they could be predicted."""
     import pandas as pd
 
@@ -161,7 +162,8 @@ def _said(context: StepContext, frame: "pd.DataFrame", wanted: int) -> Sequence[
     return found
 
 
-def _asked(project: Any, rows: "pd.DataFrame", at: int, reason: str, score: float) -> Asked:
+def asked_row(project: Project, rows: "pd.DataFrame", at: int, reason: str, score: float) -> Asked:
+    """A row of ``rows_to_label`` as it is asked about; a score that is NaN is none."""
     row = rows.iloc[at]
     moment = row["event_time"].to_pydatetime()
     shown = {name: _plain(row[name]) for name in project.inputs.all}
