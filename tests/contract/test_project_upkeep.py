@@ -1,5 +1,6 @@
 """A project mended, emptied and taken away: what is there before and after, as the owner reads it."""
 
+import json
 import re
 from collections.abc import Callable
 from contextlib import closing
@@ -10,7 +11,10 @@ from psycopg2 import sql
 
 from mlcycle.adapters.warehouse import raw_changes, raw_tables
 from mlcycle.adapters.warehouse.connection import Warehouse, raw_table
+from mlcycle.cli import main
 from mlcycle.contract import Result, Status
+from mlcycle.cycle import ALL_ROLES
+from mlcycle.demo.world_data import day_file
 from mlcycle.errors import Conflict, InputError, Superseded, Unavailable
 from mlcycle.housekeeping.project import drop, held
 from mlcycle.housekeeping.project.migrate import differences, migrate, renames
@@ -26,14 +30,10 @@ FIRST, LAST = "2013-01-01", "2013-01-03"
 PROJECT = Project.model_validate(short_flights())
 
 
-def with_column(name: str, kind: str | None, project: Project = PROJECT) -> Project:
-    """The project with a column of another type, or without it."""
-    document = project.document()
-    columns = document["source"]["tables"]["flights"]["columns"]
-    if kind is None:
-        del columns[name]
-    else:
-        columns[name] = kind
+def with_column(name: str, kind: str) -> Project:
+    """The project with a column of another type."""
+    document = PROJECT.document()
+    document["source"]["tables"]["flights"]["columns"][name] = kind
     return Project.model_validate(document)
 
 
@@ -43,7 +43,7 @@ def ingest(platform: Platform, project: Project, days_: list[str], work: str = "
     for table in ("flights", "arrivals"):
         one = Ingest(platform, project, table)
         for day in days_:
-            one.deliver(day)
+            one.deliver(day, day_file("flights", table, day))
             results: dict[str, Result] = {}
             for name in ("extract", "validate", "publish"):
                 named = f"{work}/{day}/{table}.{name}" if work else ""
@@ -223,10 +223,10 @@ def test_a_change_of_type_is_mended_by_migrate_and_everything_goes_on(platform: 
         with owner.transaction() as cursor:
             assert differences(cursor, other).tables == {}
         assert migrate(owner, other, "flights") == []  # it can be run twice
-    assert {result.status for result in ingest(platform, other, [LAST])} == {Status.OK}
+    assert ingest(platform, other, [LAST])[0].status is Status.OK
     compute(platform, other, "second")
     whole = everything(platform)
-    assert len(whole["batches"]) == 6
+    assert len(whole["batches"]) == 5
 
 
 def test_a_key_changes_where_no_row_was_refused_and_none_would_be(platform: Platform) -> None:
@@ -257,11 +257,11 @@ def test_a_key_changes_where_no_row_was_refused_and_none_would_be(platform: Plat
 
 def test_a_column_that_is_called_otherwise_keeps_its_values(platform: Platform) -> None:
     ingest(platform, PROJECT, [FIRST])
-    document = with_column("distance", None).document()
-    document["source"]["tables"]["flights"]["columns"]["miles"] = "double"
+    document = PROJECT.document()
+    columns = document["source"]["tables"]["flights"]["columns"]
+    columns["miles"] = columns.pop("distance")
     document["source"]["tables"]["flights"]["expectations"] = []
     document["inputs"]["numeric"] = ["sched_hour"]
-    document["monitors"] = {}
     other = Project.model_validate(document)
     with closing(platform.owner()) as owner:
         before = owner.query('select sum(distance) from raw."flights__flights"')
@@ -283,7 +283,7 @@ def test_what_a_reset_takes_away_comes_back_by_the_same_runs(platform: Platform)
         plan = look(owner, PROJECT, ["arrivals"], abandon=False)
         assert plan.views == ["carrier_recent", "carrier_hour"]
         assert plan.labels
-        assert (plan.held.partitions, plan.held.predictions) == (3, 5)
+        assert (plan.held.partitions, plan.held.predictions) == (2, 5)
         with pytest.raises(InputError, match="has no table 'departures'"):
             look(owner, PROJECT, ["departures"], abandon=False)
         for _ in range(2):  # it can be run twice
@@ -292,15 +292,10 @@ def test_what_a_reset_takes_away_comes_back_by_the_same_runs(platform: Platform)
         assert owner.query("select count(*) from serving.label") == [(0,)]
         assert owner.query("select count(*) from serving.scoring") == [(1,)]
         reset(owner, PROJECT)
-        assert there(platform, "flights") == {
-            *("online.flights__carrier_hour", "online.flights__carrier_recent"),
-            *(
-                name
-                for name in there(platform, "flights")
-                if name.startswith(("registry", "mlcycle_view", "work"))
-            ),
-            *("serving.scoring", "serving.prediction"),
-        } - {"serving.prediction"}
+        left = there(platform, "flights")
+        assert {name for name in left if not name.startswith(("registry", "mlcycle_view", "work"))} == {
+            *("online.flights__carrier_hour", "online.flights__carrier_recent", "serving.scoring")
+        }
     # The runs of before, cleared in Airflow: the same works, which would answer what they had published.
     ingest(platform, PROJECT, days(FIRST, LAST), "run")
     compute(platform, PROJECT, "run")
@@ -395,3 +390,97 @@ def test_every_table_with_rows_of_projects_is_known_to_drop(platform: Platform) 
                  and c.relkind in ('r', 'p') and not c.relispartition"""
         )
     assert {name for (name,) in found} == set(removal.TABLES)
+
+
+def test_mlflow_forgets_a_project_and_its_name_is_free_again(platform: Platform, mlflow_url: str) -> None:
+    from mlcycle.adapters.tracking.old_runs import OldRuns
+    from mlcycle.adapters.tracking.server import Tracking
+
+    settings = platform.settings(mlflow_url=mlflow_url)
+    tracking, other = Tracking(settings, "dropped_one"), Tracking(settings, "dropped_one_too")
+    for each in (tracking, other):
+        run = each.start_run("first", {"mlcycle.work_id": "w"})
+        each.end_run(run, "FINISHED")
+        each.client.create_registered_model(each.project)
+        each.client.create_model_version(each.project, f"runs:/{run}/model", run)
+    freed: list[list[str]] = []
+    assert drop.runs_in_mlflow(settings, "dropped_one") == 1
+    assert drop.from_mlflow(settings, "dropped_one", freed.append) == 1
+    assert len(freed[0]) == 1
+    assert drop.from_mlflow(settings, "dropped_one", freed.append) == 0  # it can be run twice
+    assert drop.runs_in_mlflow(settings, "dropped_one") == 0
+    again = Tracking(settings, "dropped_one")
+    assert again.experiment != tracking.experiment
+    assert again.aliases() == {}
+    with OldRuns(settings, "dropped_one_too") as runs:
+        assert len(runs.all()) == 1
+    assert len(other.client.search_model_versions("name = 'dropped_one_too'")) == 1
+
+
+@pytest.fixture
+def typed(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str]]:
+    """The command line on the test's warehouse: exit code, and what it says."""
+    folder = platform.folder / "projects" / "flights"
+    folder.mkdir(parents=True)
+    written = {"name": "flights", **short_flights()}
+    for name, view in written["features"].items():
+        (folder / f"{name}.sql").write_text(view["sql"])
+        view["sql"] = f"{name}.sql"
+    (folder / "project.yaml").write_text(json.dumps(written))
+    monkeypatch.setenv("MLCYCLE_STATE", str(platform.folder / "none"))
+    monkeypatch.setenv("MLCYCLE_PROJECTS", str(folder.parent))
+    monkeypatch.setenv("MLCYCLE_ARTIFACTS_URL", f"file://{platform.folder}/artifacts")
+    monkeypatch.setenv("MLCYCLE_DSN_OWNER", platform.server.dsn(platform.database))
+    for role in ALL_ROLES:
+        dsn = platform.settings(role).warehouse_dsn.get_secret_value()
+        monkeypatch.setenv(f"MLCYCLE_DSN_{role.upper()}", dsn)
+
+    def run(*words: str) -> tuple[int, str]:
+        monkeypatch.setattr("sys.argv", ["mlcycle", "project", *words])
+        capsys.readouterr()  # what was said before
+        try:
+            main()
+        except SystemExit as ended:
+            said = capsys.readouterr()
+            return int(ended.code or 0), said.out + said.err
+        raise AssertionError("the command line always exits")
+
+    return run
+
+
+def test_the_commands_say_what_differs_ask_and_refuse_in_one_line(
+    platform: Platform, typed: Callable[..., tuple[int, str]]
+) -> None:
+    ingest(platform, PROJECT, [FIRST])
+    assert typed("migrate", "flights") == (0, "nothing differs\n")
+    file = platform.folder / "projects" / "flights" / "project.yaml"
+    written = json.loads(file.read_text())
+    columns = written["source"]["tables"]["flights"]["columns"]
+    columns["distance"] = "integer"
+    file.write_text(json.dumps(written))
+    code, said = typed("migrate", "flights", "--dry-run")
+    assert (code, said.splitlines()[-1]) == (
+        0,
+        "nothing was changed; without --dry-run the tables are altered",
+    )
+    assert typed("migrate", "flights")[1].endswith("flights: done\n")
+    columns["tailnum"] = "integer"
+    file.write_text(json.dumps(written))
+    code, said = typed("migrate", "flights")
+    assert code == 20
+    assert "values are no integer, like 'N" in said
+    assert "mlcycle: not without a new ingest: mlcycle project reset flights --tables flights" in said
+    code, said = typed("reset", "flights", "--tables", "flights")
+    assert (code, said.splitlines()[-1]) == (20, "mlcycle: Empty these tables? Say --yes.")
+    assert typed("reset", "flights", "--tables", "flights", "--yes")[0] == 0
+    assert platform.owner().query("select to_regclass('raw.flights__flights')") == [(None,)]
+    code, said = typed("drop", "flights", "--yes")
+    assert (code, "remove the folder first" in said) == (20, True)
+    assert typed("drop", "../flights", "--yes")[0] == 20
+    file.unlink()
+    code, said = typed("drop", "flights", "--yes")
+    assert code == 10  # the rest is done, and said again: there is no Airflow here
+    assert "its runs in Airflow stay" in said
+    assert there(platform, "flights") == set()

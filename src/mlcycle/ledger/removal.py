@@ -160,6 +160,11 @@ def forget_views(cursor: Cursor, project: str, views: Iterable[str]) -> None:
     )
 
 
+def forget_online(cursor: Cursor, project: str) -> None:
+    """Have the online store filled from the moment that is asked for, not from the newest it ever held."""
+    cursor.execute("delete from ledger.watermark where project = %s and stream = 'online'", (project,))
+
+
 def forget_labels(cursor: Cursor, project: str) -> None:
     """Take labels away, with what they were made from."""
     cursor.execute("delete from serving.label where project = %s", (project,))

@@ -94,6 +94,8 @@ def reset(
         features.drop_values(cursor, name, gone.views, [one for one in built if one[0] in gone.views])
         features.empty_online(cursor, name, gone.views)
         removal.forget_views(cursor, name, gone.views)  # before the batches, each of which would be noted
+        if set(project.features) <= set(gone.views):
+            removal.forget_online(cursor, name)
         if gone.labels:
             removal.forget_labels(cursor, name)
         for table in gone.tables:
