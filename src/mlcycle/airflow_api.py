@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import httpx
 
-from mlcycle.errors import ConfigError, InputError, Unavailable
+from mlcycle.errors import ConfigError, Conflict, InputError, Unavailable
 
 ENDED = {"success", "failed"}
 LOOK_SECONDS = 0.1
@@ -170,10 +170,14 @@ class AirflowApi:
     def delete_dag(self, dag_id: str) -> None:
         """Delete a DAG with its runs; one that is gone already is no error. A file brings it back, empty.
 
-        Raises InputError where a task of it is running.
+        Raises Conflict where a task of it is running.
         """
         with self._answering():
             answer = self._client.delete(f"/api/v2/dags/{dag_id}")
+        if answer.status_code == 409:
+            raise Conflict(
+                f"a task of {dag_id} is running in Airflow: wait for its end, or mark it as failed there"
+            )
         if answer.status_code != 404:
             self._check(answer)
 

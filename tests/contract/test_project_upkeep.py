@@ -479,7 +479,17 @@ def test_the_commands_say_what_differs_ask_and_refuse_in_one_line(
     code, said = typed("drop", "flights", "--yes")
     assert (code, "remove the folder first" in said) == (20, True)
     assert typed("drop", "../flights", "--yes")[0] == 20
+    assert "what has a file is shown" in typed("forget", "flights")[1]
+    assert typed("forget", "nobody") == (20, "mlcycle: the ledger knows no project 'nobody'\n")
     file.unlink()
+    plant(platform, "flights")
+    assert typed("forget", "flights", "--reason", "over") == (
+        0, "flights is not shown any more; all of it is kept\n",
+    )  # fmt: skip
+    assert typed("forget", "flights")[1] == "flights is forgotten already\n"
+    assert typed("forget", "flights", "--undo")[1] == "flights is shown again\n"
+    assert typed("forget", "flights", "--undo")[1] == "flights was not forgotten\n"
+    assert typed("forget", "flights")[0] == 0
     code, said = typed("drop", "flights", "--yes")
     assert code == 10  # the rest is done, and said again: there is no Airflow here
     assert "its runs in Airflow stay" in said

@@ -127,7 +127,7 @@ def drop(
         lines = dropping.found(warehouse, project, abandon=abandon)
     print("\n".join(f"goes    {line}" for line in lines) or f"the warehouse holds nothing of {project}")
     _ask(f"Take {project} away for good?", yes)
-    problems = _from_airflow(state, project, abandon=abandon)
+    problems = _from_airflow(state, project)
     if settings.mlflow_url:
         problems += _from_mlflow(state, settings, project, delete=models, may_ask=not yes)
     rows = dropping.from_warehouse(owner_settings(state), project, abandon=abandon)
@@ -139,16 +139,42 @@ def drop(
     raise typer.Exit(ExitCode.RETRY if problems else ExitCode.OK)
 
 
-def _from_airflow(state: Path, project: str, *, abandon: bool) -> list[str]:
+@project_app.command()
+def forget(
+    project: ProjectName,
+    reason: Annotated[str, typer.Option(help="Why; kept with it.")] = "",
+    undo: Annotated[bool, typer.Option("--undo", help="Show it again.")] = False,
+    projects: Projects = DEFAULT_PROJECTS,
+    state: State = DEFAULT_STATE,
+) -> None:
+    """Put a project whose file is gone out of sight: off the page and the metrics. All of it is kept."""
+    from mlcycle.ledger import forgotten
+    from mlcycle.project.file import find
+    from mlcycle.stage_run import person
+
+    if project in find(projects) and not undo:
+        raise InputError(f"{projects / project} is there: remove the folder first; what has a file is shown")
+    with _owned(state) as warehouse, warehouse.transaction() as cursor:
+        if undo:
+            done = forgotten.recall(cursor, project)
+            print(f"{project} is shown again" if done else f"{project} was not forgotten")
+            return
+        if not forgotten.known(cursor, project):
+            raise InputError(f"the ledger knows no project {project!r}")
+        done = forgotten.forget(cursor, project, person(), reason)
+    print(
+        f"{project} is not shown any more; all of it is kept" if done else f"{project} is forgotten already"
+    )
+
+
+def _from_airflow(state: Path, project: str) -> list[str]:
     """Take its DAGs out of Airflow where that answers; what could not be done."""
     from mlcycle.airflow_api import AirflowApi
     from mlcycle.housekeeping.project import drop as dropping
 
     try:
         with AirflowApi.from_env(airflow_env(state)) as api:
-            print(
-                f"Airflow: {dropping.from_airflow(api, project, abandon=abandon)} DAGs with their runs gone"
-            )
+            print(f"Airflow: {dropping.from_airflow(api, project)} DAGs with their runs gone")
     except (Unavailable, ConfigError) as error:
         return [f"its runs in Airflow stay: {error.message}; run this again to take them away"]
     return []

@@ -38,6 +38,7 @@ TABLES: Final = (
     "ledger.watermark",
     "ledger.batch",
     "ledger.attempt",
+    "ledger.forgotten",
     "serving.prediction_log",
     "serving.scoring",
     "serving.label",
