@@ -112,15 +112,15 @@ def migrate(warehouse: Warehouse, project: Project, table: str, renamed: Renamed
             changes = raw_changes.changes(cursor, project.name, table, declared, (renamed or {}).get(table))
             if losses := [change for change in changes if change.loss]:
                 raise InputError(f"table {table!r}: {losses[0].what}: {losses[0].loss}")
-            done = [change for change in changes if change.action is not None]
-            for change in done:
-                cursor.execute(change.action)
-            if any(change.other_values for change in done):
+            done = [(change, change.action) for change in changes if change.action is not None]
+            for _, action in done:
+                cursor.execute(action)
+            if any(change.other_values for change, _ in done):
                 views, labels = touched(project, [table])
                 removal.forget_views(cursor, project.name, views)
                 if labels:
                     removal.forget_labels_made(cursor, project.name)
-            return [change.what for change in done]
+            return [change.what for change, _ in done]
     except psycopg2.errors.UniqueViolation as error:
         raise InputError(
             f"table {table!r}: as the types of the file two rows have one key "
