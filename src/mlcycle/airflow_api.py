@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import httpx
 
-from mlcycle.errors import ConfigError, InputError, Unavailable
+from mlcycle.errors import ConfigError, Conflict, InputError, Unavailable
 
 ENDED = {"success", "failed"}
 LOOK_SECONDS = 0.1
@@ -149,6 +149,37 @@ class AirflowApi:
         raise Unavailable(
             f"Airflow has no DAG {dag_id} after {seconds:g} s{': ' + reasons if reasons else ''}"
         )
+
+    def dags(self, project: str, stages: Iterable[str]) -> list[str]:
+        """Ids of a project's DAGs that Airflow knows, those whose file is gone too."""
+        wanted = {f"{project}_{stage}" for stage in stages}
+        query: dict[str, Any] = {
+            "dag_id_pattern": f"{project}_%",
+            "exclude_stale": "false",
+            "limit": 100,
+            "offset": 0,
+        }
+        found: set[str] = set()
+        while True:
+            page = self._request("GET", "/api/v2/dags", params=query)
+            found |= {dag["dag_id"] for dag in page["dags"]}
+            query["offset"] += len(page["dags"])
+            if not page["dags"] or query["offset"] >= page["total_entries"]:
+                return sorted(found & wanted)
+
+    def delete_dag(self, dag_id: str) -> None:
+        """Delete a DAG with its runs; one that is gone already is no error. A file brings it back, empty.
+
+        Raises Conflict where a task of it is running.
+        """
+        with self._answering():
+            answer = self._client.delete(f"/api/v2/dags/{dag_id}")
+        if answer.status_code == 409:
+            raise Conflict(
+                f"a task of {dag_id} is running in Airflow: wait for its end, or mark it as failed there"
+            )
+        if answer.status_code != 404:
+            self._check(answer)
 
     def run_url(self, dag_id: str, run_id: str) -> str:
         """Where a person looks at a run."""

@@ -244,3 +244,33 @@ def test_a_broken_project_file_is_shown_with_its_line(
     file.write_text("version: 1\nname: [\n")
     monkeypatch.setenv("MLCYCLE_PROJECTS", str(tmp_path))
     assert "project.yaml:3: not YAML" in client.get("/").text  # type: ignore[attr-defined]
+
+
+def test_a_project_whose_file_is_gone_is_listed_until_it_is_forgotten(
+    platform: Platform, client: object
+) -> None:
+    owner = platform.owner()
+    owner.query(
+        """insert into ledger.batch (project, table_name, partition, status, current, digest, rows, token)
+           values ('gone_shop', 'orders', '2024-01-01', 'published', true, 'x', 1, 1)"""
+    )
+    page = "/projects/gone_shop"
+
+    def listed() -> tuple[bool, bool]:
+        text = client.get("/").text  # type: ignore[attr-defined]
+        with reading() as cursor:
+            measured = exposition(cursor, {}).decode()
+        assert "weather" in text
+        return "gone_shop" in text, "gone_shop" in measured
+
+    from mlcycle.console.metrics import exposition
+    from mlcycle.console.overview import reading
+
+    assert listed() == (True, True)
+    owner.query(
+        "insert into ledger.forgotten (project, actor) values ('gone_shop', 'ann'), ('weather', 'ann')"
+    )
+    assert listed() == (False, False)  # and weather, whose file is there, is shown
+    assert client.get(page).status_code == 200  # type: ignore[attr-defined]
+    owner.query("delete from ledger.forgotten")
+    assert listed() == (True, True)

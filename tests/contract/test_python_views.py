@@ -121,7 +121,7 @@ def test_a_function_that_knows_the_future_is_found_by_the_replay(
         assert compute(project, "2013-01-01", "2013-01-03").status is Status.OK
         with Warehouse(platform.settings("train")).reading() as cursor:
             if not leaking:
-                assert replay.check_views(cursor, platform.settings("train"), project, *window) == 3
+                assert replay.check_views(cursor, platform.settings("train"), project, *window) >= 3
                 continue
             with pytest.raises(LeakageError, match="planned"):
                 replay.check_views(cursor, platform.settings("train"), project, *window)

@@ -12,7 +12,17 @@ from mlcycle.contract import ExitCode
 from mlcycle.errors import MlcycleError
 
 # isort: off
-from mlcycle.cli import step, projects, stages, trials, reports, alerts, labels, platform  # noqa: F401 - hang on the root
+from mlcycle.cli import (  # noqa: F401 - hang on the root
+    step,
+    projects,
+    project,
+    stages,
+    trials,
+    reports,
+    alerts,
+    labels,
+    platform,
+)
 # isort: on
 
 __all__ = ["app", "main"]

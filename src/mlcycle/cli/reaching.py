@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor
 
     from mlcycle.ledger.attempts import Left
+    from mlcycle.settings import Settings
     from mlcycle.stage_run import LastLeft
 
 
@@ -33,6 +34,24 @@ def airflow_env(state: Path) -> dict[str, str]:
     from mlcycle.local.config import airflow_login, is_configured
 
     return {**(airflow_login(state) if is_configured(state) else {}), **os.environ}
+
+
+def owner_settings(state: Path) -> "Settings":
+    """The warehouse as its owner: the local platform's, else the one that MLCYCLE_DSN_OWNER names.
+
+    Raises ConfigError where there is neither.
+    """
+    from mlcycle.domain.dsn import FORM
+    from mlcycle.errors import ConfigError
+    from mlcycle.ledger.migrate import OWNER
+    from mlcycle.local.config import is_configured, load
+    from mlcycle.settings import Settings
+
+    dsn = os.environ.get(OWNER) or (load(state).dsn("mlcycle") if is_configured(state) else "")
+    if not dsn:
+        raise ConfigError(f"{OWNER} is not set: only the warehouse's owner may do this; write it like {FORM}")
+    artifacts = platform_env(state).get("MLCYCLE_ARTIFACTS_URL", "")
+    return Settings.model_validate({"warehouse_dsn": dsn, "artifacts_url": artifacts})
 
 
 def executor(state: Path, env: dict[str, str]) -> "Callable[[Request], Result]":

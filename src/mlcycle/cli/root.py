@@ -13,3 +13,7 @@ schema_app = typer.Typer(help="JSON Schemas of the documents mlcycle reads and w
 app.add_typer(schema_app, name="schema")
 alert_app = typer.Typer(help="Act on open alerts: in your name, kept in the ledger.", no_args_is_help=True)
 app.add_typer(alert_app, name="alert")
+project_app = typer.Typer(
+    help="What becomes of a project: mended, emptied, taken away.", no_args_is_help=True
+)
+app.add_typer(project_app, name="project")

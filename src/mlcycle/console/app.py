@@ -29,7 +29,7 @@ from mlcycle.console.overview import Overview, read_detail, read_overviews, read
 from mlcycle.console.page import problem_page, project_page, projects_page
 from mlcycle.contract import Output
 from mlcycle.errors import InputError, IntegrityError, MlcycleError
-from mlcycle.ledger import alert_acts
+from mlcycle.ledger import alert_acts, forgotten
 from mlcycle.project import Project
 from mlcycle.project.file import projects_folder
 
@@ -83,7 +83,7 @@ def projects(request: Request, user: User) -> HTMLResponse:
         read = files.all(projects_folder())
         overviews = [_overview(name, found) for name, found in read.items()]
         with reading() as cursor:
-            overviews = read_overviews(cursor, overviews)
+            overviews = read_overviews(cursor, overviews, forgotten.names(cursor))
             few = overviews if len(overviews) <= FEW else []
             details = [read_detail(cursor, overview) for overview in few]
         waiting = sum(found is None for found in read.values())

@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from psycopg2.extensions import cursor as Cursor
@@ -19,8 +18,8 @@ from mlcycle.cycle import LAST_STEP
 from mlcycle.domain import gaps
 from mlcycle.domain.partitions import Partition
 from mlcycle.errors import InputError
+from mlcycle.ledger import forgotten, overview
 from mlcycle.ledger import metrics as ledger
-from mlcycle.ledger import overview
 from mlcycle.project import Project
 
 if TYPE_CHECKING:
@@ -72,8 +71,12 @@ def exposition(cursor: Cursor, projects: Mapping[str, Project], now: datetime | 
 def _families(
     cursor: Cursor, projects: Mapping[str, Project], now: datetime
 ) -> Iterator["GaugeMetricFamily"]:
-    read = partial(ledger.rows, cursor)
-    tables = [table for table in overview.tables(cursor) if table[2]]
+    hidden = forgotten.names(cursor) - set(projects)
+
+    def read(*asked: Any) -> list[ledger.Row]:
+        return [row for row in ledger.rows(cursor, *asked) if row[0] not in hidden]
+
+    tables = [table for table in overview.tables(cursor) if table[2] and table[0] not in hidden]
     names = sorted({row[0] for row in tables} | set(projects))
     yield _gauge("mlcycle_info", "the platform's version", ((code_version(),), 1.0), labels=("version",))
     yield _gauge(

@@ -1,7 +1,7 @@
 """What the console shows of the projects, read from the ledger with the ``serve`` role."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -159,11 +159,12 @@ class Detail:
         ]
 
 
-def read_overviews(cursor: Cursor, projects: list[Overview]) -> list[Overview]:
+def read_overviews(cursor: Cursor, projects: list[Overview], hidden: Collection[str] = ()) -> list[Overview]:
     """Fill in every project's state; those that need a person first, then by name.
 
-    Projects that the ledger alone knows are among them.
+    Projects that the ledger alone knows are among them, but for the ``hidden`` ones.
     """
+    with_file = {project.name for project in projects}
     found = {project.name: project for project in projects}
 
     def of(name: str) -> Overview:
@@ -179,7 +180,8 @@ def read_overviews(cursor: Cursor, projects: list[Overview]) -> list[Overview]:
         of(project).alerts[severity] = int(count)
     for project, count, first, last in gaps.overview(cursor):
         of(project).gaps = (count, first, last)
-    return sorted(found.values(), key=lambda one: (not one.urgent, one.name))
+    shown = (one for one in found.values() if one.name in with_file or one.name not in hidden)
+    return sorted(shown, key=lambda one: (not one.urgent, one.name))
 
 
 def read_detail(cursor: Cursor, overview: Overview) -> Detail:

@@ -27,12 +27,14 @@ class Left:
 
 
 def open_attempt(cursor: Cursor, request: Request, project: str) -> int:
-    """Start an attempt and return its token."""
+    """Start an attempt and return its token. Waits while the project is being emptied or removed."""
     partitions = request.partitions
     cursor.execute(
-        """insert into ledger.attempt (work, project, step, first_partition, last_partition, host)
+        """select pg_advisory_xact_lock_shared(hashtextextended(%s, 0));
+           insert into ledger.attempt (work, project, step, first_partition, last_partition, host)
            values (%s, %s, %s, %s, %s, %s) returning token""",
         (
+            f"project:{project}",
             request.work,
             project,
             request.step,

@@ -24,6 +24,9 @@ Span = tuple[Partition, Partition]
 NEAR = 200  # partitions: windows no further apart are read by one query
 
 
+APPLIED = "feature definitions:"  # begins the work under which applied definitions are noted
+
+
 @dataclass(frozen=True)
 class Look:
     """What there is to compute of a view.
@@ -236,7 +239,7 @@ def applied_definitions(cursor: Cursor, project: str) -> str | None:
     """Digest of the feature definitions that the feature store holds, or None."""
     cursor.execute(
         "select outputs ->> 'digest' from ledger.publication where work = %s and key = 'current'",
-        (f"feature definitions:{project}",),
+        (f"{APPLIED}{project}",),
     )
     row = cursor.fetchone()
     return str(row[0]) if row else None
@@ -248,7 +251,7 @@ def record_definitions(cursor: Cursor, project: str, digest: str) -> None:
         """insert into ledger.publication (work, key, token, outputs)
            values (%s, 'current', 0, jsonb_build_object('digest', %s::text))
            on conflict (work, key) do update set outputs = excluded.outputs, published_at = now()""",
-        (f"feature definitions:{project}", digest),
+        (f"{APPLIED}{project}", digest),
     )
 
 

@@ -81,12 +81,17 @@ def _mlflow(platform: Platform, settings: Settings, freed: Freed) -> None:
         for project in projects:
             with OldRuns(settings, project) as old:
                 runs = old.deleted()
-            for at in range(0, len(runs), AT_ONCE):
-                _gc(platform, runs[at : at + AT_ONCE], freed)
+            free_runs(platform, runs, freed)
     except Unavailable as error:
         freed.problems.append(error.message)
     finally:
         warehouse.close()
+
+
+def free_runs(platform: Platform, runs: list[str], freed: Freed) -> None:
+    """Free runs that were deleted in MLflow, their rows and files."""
+    for at in range(0, len(runs), AT_ONCE):
+        _gc(platform, runs[at : at + AT_ONCE], freed)
 
 
 #: ``mlflow gc`` takes its database from an argument alone, and a password in one is seen by all.

@@ -2,7 +2,7 @@
 
 A view dates its own values, and SQL can date them too early. So for a few moments the view runs over
 its raw tables cut off at that moment (a lagged table by its lag earlier); the values dated at the
-moment must be the stored ones.
+moment must be the stored ones. Which moments: :mod:`mlcycle.domain.leakage.moments`.
 """
 
 import io
@@ -17,15 +17,15 @@ from mlcycle.adapters.features.tables import readable
 from mlcycle.adapters.warehouse.arrow import arrow_type, parse_csv, read_table
 from mlcycle.adapters.warehouse.connection import feature_table, raw_table
 from mlcycle.domain.leakage import check_replay
+from mlcycle.domain.leakage.moments import choose
 from mlcycle.domain.partitions import Partition
+from mlcycle.ledger import batches
 from mlcycle.ledger import features as ledger
 from mlcycle.project import Project
 from mlcycle.settings import Settings
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-QUANTILES = (0.25, 0.6, 0.95)  # of the view's rows: where in the window to look
 
 
 def check_views(cursor: Cursor, settings: Settings, project: Project, start: datetime, end: datetime) -> int:
@@ -57,20 +57,46 @@ def check_views(cursor: Cursor, settings: Settings, project: Project, start: dat
 
 
 def _stale(cursor: Cursor, project: Project, view: str, moment: datetime) -> bool:
-    # A value known at a partition's end is the partition's own.
-    own = Partition.containing(moment - timedelta(microseconds=1), project.unit)
+    own = _own(project, moment)
     return bool(ledger.stale_within(cursor, project, view, own, own))
 
 
 def _moments(cursor: Cursor, project: Project, view: str, start: datetime, end: datetime) -> list[datetime]:
+    """Moments at which the view dates values, one an hour at most, of which some are chosen."""
     cursor.execute(
         sql.SQL(
-            """select unnest(percentile_disc(%s::double precision[]) within group (order by event_timestamp))
-               from {} where event_timestamp > %s and event_timestamp <= %s"""
+            """select max(event_timestamp) from {} where event_timestamp > %s and event_timestamp <= %s
+               group by date_trunc('hour', event_timestamp - interval '1 microsecond')"""
         ).format(feature_table(project.name, view)),
-        (list(QUANTILES), start, end),
+        (start, end),
     )
-    return sorted({moment for (moment,) in cursor.fetchall() if moment is not None})
+    known = [moment for (moment,) in cursor.fetchall()]
+    seed = f"{project.name} {view} {start.isoformat()} {end.isoformat()}"
+    return choose(known, seed, _delivered(cursor, project, view, known))
+
+
+def _delivered(
+    cursor: Cursor, project: Project, view: str, moments: list[datetime]
+) -> dict[datetime, list[str]]:
+    """Which tables of a view had rows for the partition that a moment ends or lies in."""
+    partitions = {moment: _own(project, moment) for moment in moments}
+    if not partitions:
+        return {}
+    first, last = min(partitions.values()), max(partitions.values())
+    rows = {
+        name: batches.rows(cursor, project.name, name, first, last) for name in project.features[view].reads
+    }
+    found = {
+        moment: [name for name, counts in rows.items() if counts.get(partition.key)]
+        for moment, partition in partitions.items()
+    }
+    always = {name for name in rows if all(name in there for there in found.values())}
+    return {moment: [name for name in there if name not in always] for moment, there in found.items()}
+
+
+def _own(project: Project, moment: datetime) -> Partition:
+    """A value known at a partition's end is the partition's own."""
+    return Partition.containing(moment - timedelta(microseconds=1), project.unit)
 
 
 def _stored(cursor: Cursor, project: Project, view: str, moment: datetime) -> dict[Any, Any]:

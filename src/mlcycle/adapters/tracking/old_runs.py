@@ -41,6 +41,26 @@ class OldRuns:
         condition = f"attributes.start_time < {int(before.timestamp() * 1000)}"
         return list(self._runs(condition, WORK, "ACTIVE_ONLY"))
 
+    def all(self) -> list[str]:
+        """Ids of all runs of the experiment that are not deleted."""
+        return list(self._runs("", "", "ACTIVE_ONLY"))
+
+    def drop_experiment(self) -> None:
+        """Delete the registered model and the experiment; may be repeated.
+
+        MLflow keeps a deleted experiment with its name, which nobody could take then: it gets another one
+        first.
+        """
+        named = {"name": self._project}
+        self._ask("DELETE", "registered-models/delete", json=named, may_lack=True)
+        if (number := self._experiment()) is None:
+            return
+        which = {"experiment_id": number}
+        self._ask(
+            "POST", "experiments/update", json={**which, "new_name": f"{self._project} (dropped, {number})"}
+        )
+        self._ask("POST", "experiments/delete", json=which)
+
     def delete(self, run_id: str) -> None:
         """Delete a run with its registered versions and its models; may be repeated."""
         condition = f"run_id = '{run_id}'"
@@ -69,7 +89,7 @@ class OldRuns:
             body |= {"max_results": PAGE, **({"page_token": token} if token else {})}
             page = self._ask("POST", "runs/search", json=body)
             for run in page.get("runs", []):
-                if any(one["key"] == tag for one in run["data"].get("tags", [])):
+                if not tag or any(one["key"] == tag for one in run["data"].get("tags", [])):
                     yield str(run["info"]["run_id"])
             token = page.get("next_page_token", "")
             if not token:

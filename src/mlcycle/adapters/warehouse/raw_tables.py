@@ -25,8 +25,8 @@ def ensure(cursor: Cursor, project: str, name: str, table: Table) -> None:
     """
     if _has_all(cursor, project, name, table):
         return
-    cursor.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"raw:{project}/{name}",))
-    found = _columns(cursor, project, name)
+    table_lock(cursor, project, name)
+    found = found_columns(cursor, project, name)
     if not found:
         _create(cursor, project, name, table)
     for column, kind in table.columns.items():
@@ -69,7 +69,13 @@ def analyze(cursor: Cursor, project: str, name: str) -> None:
     cursor.execute(sql.SQL("analyze {}").format(raw_table(project, name)))
 
 
-def _key(table: Table) -> list[str]:
+def table_lock(cursor: Cursor, project: str, name: str) -> None:
+    """Hold the table's shape until the transaction ends."""
+    cursor.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"raw:{project}/{name}",))
+
+
+def key_of(table: Table) -> list[str]:
+    """Columns of the primary key: the event time first."""
     return list(dict.fromkeys([table.event_time, *table.key]))
 
 
@@ -85,33 +91,39 @@ def _create(cursor: Cursor, project: str, name: str, table: Table) -> None:
         ).format(
             raw_table(project, name),
             sql.SQL(", ").join(declared),
-            sql.SQL(", ").join(map(sql.Identifier, _key(table))),
+            sql.SQL(", ").join(map(sql.Identifier, key_of(table))),
         )
     )
 
 
 def _has_all(cursor: Cursor, project: str, name: str, table: Table) -> bool:
     """Whether the table is there with every declared column. Raises ConfigError where they differ."""
-    found = _columns(cursor, project, name)
+    found = found_columns(cursor, project, name)
     for column, kind in table.columns.items():
-        if column in found and found[column] != _long_name(kind):
+        if column in found and found[column] != long_name(kind):
             raise ConfigError(
                 f"raw table {project}__{name}: column {column!r} is {found[column]} in the warehouse and "
-                f"{kind} in the project file: give the column a new name, or move the table away"
+                f"{kind} in the project file: {_cure(project)}"
             )
-    if found and sorted(_primary_key(cursor, project, name)) != sorted(_key(table)):
+    if found and sorted(primary_key(cursor, project, name)) != sorted(key_of(table)):
         raise ConfigError(
             f"raw table {project}__{name} has another key in the warehouse than in the project file: "
-            "give the table a new name, or move it away"
+            f"{_cure(project)}"
         )
     return bool(found) and all(column in found for column in table.columns)
 
 
-def _long_name(kind: str) -> str:
+def _cure(project: str) -> str:
+    return f"mlcycle project migrate {project} changes it where nothing is lost, and says what to do else"
+
+
+def long_name(kind: str) -> str:
+    """What the catalog calls a type of the project file."""
     return {"timestamp": "timestamp with time zone"}.get(kind, SQL_TYPES[kind])
 
 
-def _columns(cursor: Cursor, project: str, name: str) -> dict[str, str]:
+def found_columns(cursor: Cursor, project: str, name: str) -> dict[str, str]:
+    """Columns of the table in the warehouse with PostgreSQL's names of their types; none: no table."""
     cursor.execute(
         """select column_name, data_type from information_schema.columns
            where table_schema = 'raw' and table_name = %s""",
@@ -120,7 +132,8 @@ def _columns(cursor: Cursor, project: str, name: str) -> dict[str, str]:
     return dict(cursor.fetchall())
 
 
-def _primary_key(cursor: Cursor, project: str, name: str) -> list[str]:
+def primary_key(cursor: Cursor, project: str, name: str) -> list[str]:
+    """Columns of the key in the warehouse."""
     cursor.execute(
         """select a.attname from pg_index i
            join pg_class c on c.oid = i.indrelid join pg_namespace n on n.oid = c.relnamespace
