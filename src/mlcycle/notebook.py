@@ -187,7 +187,7 @@ class Model:
     @cached_property
     def inputs(self) -> list[str]:
         """The columns that it reads."""
-        return [*self._fitted.card.categorical, *self._fitted.card.numeric]
+        return self._fitted.card.inputs
 
     def predict(self, frame: "pd.DataFrame") -> "NDArray[np.float64]":
         """Predictions of n rows: (n,) probabilities or values, (n, classes) of many classes.

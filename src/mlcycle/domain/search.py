@@ -16,7 +16,8 @@ class Dimension:
     """What one parameter may be: a number between two bounds, both included, or one of some values.
 
     ``log`` draws on a logarithmic scale. With ``step`` a number is ``low`` plus a multiple of it. A choice
-    is any JSON value, a list of layers' widths too.
+    is any JSON value, a list of layers' widths too. ``needs`` is another parameter and the
+    least it must be for this one to be asked.
     """
 
     kind: Literal["float", "int", "choice"]
@@ -25,6 +26,11 @@ class Dimension:
     log: bool = False
     step: float | None = None
     choices: tuple[Any, ...] = ()
+    needs: tuple[str, float] | None = None
+
+    def asked(self, values: Mapping[str, Any]) -> bool:
+        """Whether it is a question, the values of the others being these."""
+        return self.needs is None or values[self.needs[0]] >= self.needs[1]
 
     def points(self) -> list[Any] | None:
         """Every value there is; None where a number may be anything between its bounds."""
@@ -56,7 +62,7 @@ def label(value: Any) -> str:
 
 
 def size(space: Space) -> int | None:
-    """How many points a grid over the space has; None where a number has no steps."""
+    """How many points a grid over the space has at the most; None where a number has no steps."""
     counts = [len(points) if (points := each.points()) is not None else None for each in space.values()]
     return None if None in counts else math.prod(each or 0 for each in counts)
 
@@ -71,7 +77,9 @@ def grid(space: Space, seed: int) -> list[dict[str, Any]]:
     if (count := size(space)) is not None and count > MOST_POINTS:
         raise ValueError(f"a grid of {count} points is more than {MOST_POINTS}: widen the steps")
     sides = [[(name, value) for value in each.points() or []] for name, each in space.items()]
-    found = [dict(point) for point in itertools.product(*sides)]
+    every = (dict(point) for point in itertools.product(*sides))
+    asked = ({name: value for name, value in each.items() if space[name].asked(each)} for each in every)
+    found = list({label(point): point for point in asked}.values())  # fewer where some are not asked
     random.Random(seed).shuffle(found)  # noqa: S311 - an order, no secret
     return found
 

@@ -65,6 +65,8 @@ class Job:
     #: A model that the fit goes on from, which ``start_problem`` found nothing against, and its version.
     start: "Model | None" = None
     started_from: int = 0
+    #: Columns of text, beside ``categorical`` and ``numeric``; a family that reads none leaves them out.
+    text: list[str] = field(default_factory=list)
 
     @property
     def kind(self) -> TaskObject:
@@ -90,6 +92,12 @@ class Card(BaseModel):
     member_rounds: dict[str, int] = {}  # the same of an ensemble's members, of which rounds has the most
     classes: list[str] = []  # of many classes their names, in the order of predictions
     quantiles: list[float] = []  # levels of those that are predicted of a number, ascending, .5 among them
+    text: list[str] = []  # columns of text that its encoder, or one of its members, has learnt
+
+    @property
+    def inputs(self) -> list[str]:
+        """Every column that it reads."""
+        return [*self.categorical, *self.numeric, *self.text]
 
     @property
     def kind(self) -> TaskObject:
@@ -121,6 +129,7 @@ class Card(BaseModel):
             member_rounds=dict(member_rounds or {}),
             classes=list(job.classes),
             quantiles=list(job.quantiles),
+            text=list(encoder.texts),
         )
 
 

@@ -17,6 +17,7 @@ from mlcycle.models.encoder import Encoder
 from mlcycle.models.kept import Kept
 from mlcycle.models.matrix import matrix
 from mlcycle.models.quantile_models import QuantileModel
+from mlcycle.models.text_column import FACTORS
 
 WEIGHTS: Final = "model.skops"
 #: After so many a fit keeps its state: scikit-learn bins the rows anew to go on.
@@ -75,7 +76,9 @@ class Boosting(QuantileModel):
         Of quantiles each level is a fit of its own; their rounds are reported once all have ended.
         """
         train, validation = job.train.whole(), job.validation.whole()
-        encoder = Encoder.fit(train.frame, job.categorical, job.numeric, limit=params.max_bins - 1)
+        encoder = Encoder.fit(
+            train.frame, job.categorical, job.numeric, job.text, limit=params.max_bins - 1, factors=FACTORS
+        )
         # scikit-learn refuses validation rows of a class that no training row has, as a fold may lack one.
         known = np.isin(validation.labels, train.labels) | (not job.kind.many)
         learnt = (matrix(encoder, train.frame), _target(job, train.labels), train.weights)

@@ -26,4 +26,4 @@ class DeepCross(TorchModel):
         """Log odds, or the value in units of the labels' spread; with ``outputs`` so many of them."""
         from mlcycle.models.deep_cross_net import Network
 
-        return Network(columns.rows, columns.numeric, params, outputs)
+        return Network(columns.rows, columns.numeric, params, outputs, columns.texts)

@@ -1,10 +1,12 @@
 """The network of :mod:`mlcycle.models.deep_cross`."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
 from mlcycle.models.deep_cross_params import DeepCrossParams
-from mlcycle.models.torch.blocks import Hidden
+from mlcycle.models.torch.blocks import Bags, Hidden
 
 
 class Network(nn.Module):  # type: ignore[misc]
@@ -15,12 +17,22 @@ class Network(nn.Module):  # type: ignore[misc]
         numeric: width of the numbers.
         params: sizes.
         outputs: columns that are said; 0: none.
+        texts: as of ``Bags``.
     """
 
-    def __init__(self, rows: list[int], numeric: int, params: DeepCrossParams, outputs: int = 0) -> None:
+    def __init__(
+        self,
+        rows: list[int],
+        numeric: int,
+        params: DeepCrossParams,
+        outputs: int = 0,
+        texts: Sequence[tuple[int, int]] = (),
+    ) -> None:
         super().__init__()
         self.embeddings = nn.ModuleList(nn.Embedding(n, min(params.embedding, n)) for n in rows)
+        self.bags = Bags(list(texts), params.embedding) if texts else None
         width = sum(e.embedding_dim for e in self.embeddings) + numeric
+        width += self.bags.width if self.bags else 0
         self.crosses = nn.ModuleList(nn.Linear(width, width) for _ in range(params.cross_layers))
         # torch's own dropout: the same seed gives the weights that it gave before there were other networks
         self.deep = Hidden(width, params.layers, params.dropout, nn.Dropout)
@@ -29,7 +41,10 @@ class Network(nn.Module):  # type: ignore[misc]
 
     def forward(self, codes: Tensor, numbers: Tensor) -> Tensor:
         """Logits, or the value in units of the training labels' spread."""
-        x0 = torch.cat([e(codes[:, i]) for i, e in enumerate(self.embeddings)] + [numbers], dim=1)
+        found = [e(codes[:, i]) for i, e in enumerate(self.embeddings)]
+        if self.bags is not None:
+            found.append(self.bags(codes[:, len(found) :]))
+        x0 = torch.cat([*found, numbers], dim=1)
         crossed = x0
         for cross in self.crosses:
             crossed = x0 * cross(crossed) + crossed

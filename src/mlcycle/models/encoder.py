@@ -1,9 +1,11 @@
 """One declarative encoder for every family: plain JSON, fitted on training rows alone.
 
 A category becomes its number from 1 on; 0 stands for missing, for rare and for never seen. A number
-stays itself for trees; networks get it standardised, missing as 0 beside a flag that says so.
+stays itself for trees; networks get it standardised, missing as 0 beside a flag that says so. Text is words:
+``text_column``.
 """
 
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -11,6 +13,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from mlcycle.errors import InputError
+from mlcycle.models.text import ids
+from mlcycle.models.text_column import TextColumn
 
 CLIP = 6.0  # standard deviations; a broken sensor must not saturate a network
 
@@ -25,10 +29,19 @@ class Encoder(BaseModel):
     means: list[float] = []
     scales: list[float] = []
     flagged: list[bool] = []  # columns that had missing values in training
+    texts: dict[str, TextColumn] = {}
 
     @classmethod
     def fit(
-        cls, frame: Any, categorical: list[str], numeric: list[str], *, limit: int = 254, rare: int = 20
+        cls,
+        frame: Any,
+        categorical: list[str],
+        numeric: list[str],
+        text: Sequence[str] = (),
+        *,
+        limit: int = 254,
+        rare: int = 20,
+        factors: int = 0,
     ) -> Self:
         """Learn from a pandas frame.
 
@@ -36,8 +49,10 @@ class Encoder(BaseModel):
             frame: training rows.
             categorical: columns whose values are names; numbers in them are taken as names too.
             numeric: columns whose values are numbers.
+            text: columns whose values are words in a row.
             limit: the most categories of a column; the most frequent are kept.
             rare: categories seen in fewer rows count as never seen, so that code 0 is learnt too.
+            factors: numbers that each text is to become; 0: none.
         """
         categories = {}
         for column in categorical:
@@ -57,6 +72,7 @@ class Encoder(BaseModel):
             means=means.tolist(),
             scales=scales.tolist(),
             flagged=(~present).any(axis=0).tolist(),
+            texts={column: TextColumn.fit(*_factorized(frame, column), factors=factors) for column in text},
         )
 
     def codes(self, frame: Any) -> NDArray[np.int64]:
@@ -84,6 +100,45 @@ class Encoder(BaseModel):
         scaled[missing] = 0.0
         flags = missing[:, np.array(self.flagged, dtype=bool)]
         return np.concatenate([scaled, flags], axis=1).astype(np.float32)
+
+    def bags(self, frame: Any) -> Any:
+        """Sparse (n, buckets of all texts): rare words and pairs weigh more, of each text the length is one.
+
+        Raises InputError for a missing column.
+        """
+        from scipy import sparse
+
+        found = []
+        for column, learnt in self.texts.items():
+            codes, texts = _factorized(frame, column)
+            found.append(
+                learnt.bags([*texts, ""])[codes]
+            )  # a missing one has code -1: the last, without words
+        return sparse.hstack(found, format="csr")
+
+    def projections(self, frame: Any) -> NDArray[np.float32]:
+        """Texts as numbers, (n, factors of all). Raises InputError for a missing column."""
+        found = [np.empty((len(frame), 0), dtype=np.float32)]
+        for column, learnt in self.texts.items():
+            codes, texts = _factorized(frame, column)
+            found.append(learnt.projected([*texts, ""])[codes])
+        return np.concatenate(found, axis=1)
+
+    def tokens(self, frame: Any) -> NDArray[np.int64]:
+        """Ids of the words of all texts, (n, lengths), as ``text.ids``.
+
+        Raises InputError for a missing column.
+        """
+        found = [np.empty((len(frame), 0), dtype=np.int64)]
+        for column, learnt in self.texts.items():
+            codes, texts = _factorized(frame, column)
+            found.append(ids([*texts, ""], learnt.buckets, learnt.length)[codes])
+        return np.concatenate(found, axis=1)
+
+    @property
+    def projected(self) -> int:
+        """Columns of ``projections``."""
+        return sum(learnt.factors for learnt in self.texts.values())
 
     @property
     def width(self) -> int:

@@ -176,7 +176,9 @@ def card_of(job: Job, name: str, params: Params, members: Mapping[str, Model]) -
         rounds |= {f"{key}.{inner}": count for inner, count in member.card.member_rounds.items()}
     libraries = tuple(dict.fromkeys(lib for member in members.values() for lib in member.card.libraries))
     nothing = Encoder(categories={}, numeric=[])
-    return Card.of(job, name, params, nothing, libraries, max(rounds.values()), rounds)
+    card = Card.of(job, name, params, nothing, libraries, max(rounds.values()), rounds)
+    read = {column for member in members.values() for column in member.card.text}
+    return card.model_copy(update={"text": [column for column in job.text if column in read]})
 
 
 def mean(predictions: list[Array], weights: list[float] | None = None) -> Array:

@@ -21,6 +21,7 @@ from mlcycle.models.classes import of_estimator
 from mlcycle.models.encoder import Encoder
 from mlcycle.models.matrix import matrix
 from mlcycle.models.one_hot import one_hot
+from mlcycle.models.text_column import FACTORS
 from mlcycle.project_code import PREFIX, current, said
 
 WEIGHTS: Final = "model.skops"
@@ -68,7 +69,8 @@ class Estimator(Model):
         estimator = cls._made(params, job)
         _check_able(name, estimator, job)
         encode = params.encode if params.encode != "auto" else _usual(cls.make, estimator)
-        encoder = Encoder.fit(train.frame, job.categorical, job.numeric)
+        factors = FACTORS if encode == "codes" else 0
+        encoder = Encoder.fit(train.frame, job.categorical, job.numeric, job.text, factors=factors)
         weights = _weights(name, estimator, train.weights)
         target = train.labels.astype(np.int64) if job.kind.classifies else train.labels
         with threadpool_limits(limits=job.threads):
@@ -175,7 +177,7 @@ def _given(encode: str, encoder: Encoder, frame: Any) -> Any:
     if encode == "one_hot":
         rows = one_hot(encoder, frame)
         return rows.toarray() if rows.shape[0] * rows.shape[1] <= DENSE_CELLS else rows
-    columns = [*encoder.categories, *encoder.numeric]
+    columns = [*encoder.categories, *encoder.numeric, *encoder.texts]
     if missing := [name for name in columns if name not in frame.columns]:
         raise InputError(f"input column {missing[0]!r} is missing: the rows have {', '.join(frame.columns)}")
     return frame[columns].reset_index(drop=True)

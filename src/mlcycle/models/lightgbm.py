@@ -22,8 +22,9 @@ from mlcycle.models.base import Card, Job, Model, Params
 from mlcycle.models.boosting_rounds import Together
 from mlcycle.models.encoder import Encoder
 from mlcycle.models.kept import Kept
-from mlcycle.models.matrix import matrix
+from mlcycle.models.matrix import columns_of, matrix
 from mlcycle.models.quantile_models import QuantileModel
+from mlcycle.models.text_column import FACTORS
 
 WEIGHTS: Final = "model.txt"
 #: Trained in stretches of so many rounds, each from the model that the last one left: what a retry reads off
@@ -78,7 +79,9 @@ class Lightgbm(QuantileModel):
         train, validation = job.train.whole(), job.validation.whole()
         start = job.start if isinstance(job.start, cls) else None
         if start is None:
-            encoder = Encoder.fit(train.frame, job.categorical, job.numeric, limit=10_000)
+            encoder = Encoder.fit(
+                train.frame, job.categorical, job.numeric, job.text, limit=10_000, factors=FACTORS
+            )
         else:  # its trees know categories by these codes
             encoder = start.card.encoder
         before = "" if start is None else start._text
@@ -156,7 +159,7 @@ class Lightgbm(QuantileModel):
                 ):
                     raise ValueError("the text is not whole")
             model = cls(card, *texts)
-            columns = len(card.categorical) + len(card.numeric)
+            columns = columns_of(card.encoder)
             for booster in model._boosters:
                 if booster.num_feature() != columns:
                     raise ValueError(f"it takes {booster.num_feature()} columns, the card has {columns}")

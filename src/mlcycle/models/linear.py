@@ -46,10 +46,11 @@ class _Coefficients(BaseModel):
     intercept: float
     categories: dict[str, list[float]]  # column -> of never seen or missing, then of each category in order
     numbers: list[float]  # of each standardised number, then of each flag that says a number is missing
+    texts: dict[str, list[float]] = {}  # column -> of each bucket of its words and pairs
 
 
 class Linear(QuantileModel):
-    """Intercept, a number for each category, one for each standardised number.
+    """Intercept, a number for each category, one for each standardised number, one for each bucket of words.
 
     Each of many classes has its own, and each quantile (``linear_quantiles``).
     """
@@ -69,7 +70,9 @@ class Linear(QuantileModel):
         from threadpoolctl import threadpool_limits
 
         train = job.train.whole()
-        encoder = Encoder.fit(train.frame, job.categorical, job.numeric, limit=params.limit, rare=params.rare)
+        encoder = Encoder.fit(
+            train.frame, job.categorical, job.numeric, job.text, limit=params.limit, rare=params.rare
+        )
         rows = one_hot(encoder, train.frame)
         estimator: Any = None
         if job.kind.classifies:
@@ -119,7 +122,13 @@ class Linear(QuantileModel):
         """(n,) of each of the coefficients."""
         encoder = self.card.encoder
         codes, numbers = encoder.codes(frame), encoder.standardised(frame).astype(np.float64)
-        return [_score(each, codes, numbers) for each in self._coefficients]
+        bags = encoder.bags(frame) if encoder.texts else None
+        return [_score(each, codes, numbers, bags) for each in self._coefficients]
+
+    @property
+    def requires(self) -> tuple[str, ...]:
+        """Bags of words are scipy's."""
+        return (*self.libraries, "scipy") if self.card.encoder.texts else self.libraries
 
     def write(self, folder: Path) -> None:
         """Write the coefficients with the names of what they belong to."""
@@ -166,14 +175,21 @@ def _of_columns(encoder: Encoder, found: Array, intercept: float) -> _Coefficien
     left, categories = found.tolist(), {}
     for column, known in encoder.categories.items():
         categories[column], left = left[: len(known) + 1], left[len(known) + 1 :]
-    return _Coefficients(intercept=float(intercept), categories=categories, numbers=left)
+    texts = {}
+    for column, learnt in reversed(encoder.texts.items()):
+        texts[column], left = left[-learnt.buckets :], left[: -learnt.buckets]
+    return _Coefficients(
+        intercept=float(intercept), categories=categories, numbers=left, texts=dict(reversed(texts.items()))
+    )
 
 
-def _score(coefficients: _Coefficients, codes: Any, numbers: Array) -> Array:
-    """(n,) of rows' codes (n, categorical) and standardised numbers (n, width)."""
+def _score(coefficients: _Coefficients, codes: Any, numbers: Array, bags: Any) -> Array:
+    """(n,) of rows' codes (n, categorical), standardised numbers (n, width), bags of words (n, buckets)."""
     found: Array = numbers @ np.array(coefficients.numbers, dtype=np.float64) + coefficients.intercept
     for i, table in enumerate(coefficients.categories.values()):
         found += np.array(table)[codes[:, i]]
+    if bags is not None:
+        found += bags @ np.concatenate([np.array(each) for each in coefficients.texts.values()])
     return found
 
 
@@ -191,7 +207,27 @@ def _named(encoder: Encoder, coefficients: _Coefficients) -> dict[str, Any]:
             for column, values in coefficients.categories.items()
         },
         "numbers": [list(pair) for pair in zip(names, coefficients.numbers, strict=True)],
+        **(
+            {"texts": {column: _there(values) for column, values in coefficients.texts.items()}}
+            if encoder.texts
+            else {}
+        ),
     }
+
+
+def _there(values: list[float]) -> dict[int, float]:
+    """Those of buckets that a word of the training has."""
+    return {bucket: value for bucket, value in enumerate(values) if value}
+
+
+def _all(said: dict[str, float], buckets: int) -> list[float]:
+    """What ``_there`` left of values (buckets,)."""
+    found = [0.0] * buckets
+    for bucket, value in said.items():
+        if not 0 <= int(bucket) < buckets:
+            raise ValueError(f"a text has no bucket {bucket}")
+        found[int(bucket)] = value
+    return found
 
 
 def _parsed(table: Any, encoder: Encoder) -> _Coefficients:
@@ -200,6 +236,9 @@ def _parsed(table: Any, encoder: Encoder) -> _Coefficients:
         intercept=table["intercept"],
         categories={column: [value for _, value in pairs] for column, pairs in table["categories"].items()},
         numbers=[value for _, value in table["numbers"]],
+        texts={
+            column: _all(table["texts"][column], learnt.buckets) for column, learnt in encoder.texts.items()
+        },
     )
     known = {column: len(values) + 1 for column, values in encoder.categories.items()}
     if {column: len(values) for column, values in found.categories.items()} != known:

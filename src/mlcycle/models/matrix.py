@@ -9,5 +9,13 @@ from mlcycle.models.encoder import Encoder
 
 
 def matrix(encoder: Encoder, frame: Any) -> Array:
-    """Codes first, then numbers: (n, categorical + numeric); a missing number is NaN."""
-    return np.concatenate([encoder.codes(frame).astype(np.float64), encoder.numbers(frame)], axis=1)
+    """Codes first, then numbers, then texts: (n, columns_of); a missing number is NaN."""
+    parts = [encoder.codes(frame).astype(np.float64), encoder.numbers(frame)]
+    if encoder.texts:
+        parts.append(encoder.projections(frame).astype(np.float64))
+    return np.concatenate(parts, axis=1)
+
+
+def columns_of(encoder: Encoder) -> int:
+    """Columns of ``matrix``."""
+    return len(encoder.categories) + len(encoder.numeric) + encoder.projected

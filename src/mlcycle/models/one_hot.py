@@ -8,7 +8,7 @@ from mlcycle.models.encoder import Encoder
 
 
 def one_hot(encoder: Encoder, frame: Any) -> Any:
-    """Sparse (n, never seen and categories of each column in order, then standardised numbers)."""
+    """Sparse (n, never seen and categories of each column, standardised numbers, buckets of texts)."""
     from scipy import sparse
 
     codes = encoder.codes(frame)
@@ -17,4 +17,5 @@ def one_hot(encoder: Encoder, frame: Any) -> Any:
         at = (np.arange(len(codes)), codes[:, i])
         parts.append(sparse.csr_matrix((np.ones(len(codes)), at), shape=(len(codes), len(known) + 1)))
     numbers = sparse.csr_matrix(encoder.standardised(frame), dtype=np.float64)
-    return sparse.hstack([*parts, numbers], format="csr")
+    bags = [encoder.bags(frame)] if encoder.texts else []
+    return sparse.hstack([*parts, numbers, *bags], format="csr")

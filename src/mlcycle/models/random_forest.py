@@ -18,6 +18,7 @@ from mlcycle.models.classes import of_estimator
 from mlcycle.models.encoder import Encoder
 from mlcycle.models.kept import Kept
 from mlcycle.models.matrix import matrix
+from mlcycle.models.text_column import FACTORS
 
 WEIGHTS: Final = "model.skops"
 TREES: Final = 10  # grown between two looks at the losses
@@ -59,7 +60,7 @@ class RandomForest(Model):
         from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
         train, validation = job.train.whole(), job.validation.whole()
-        encoder = Encoder.fit(train.frame, job.categorical, job.numeric)
+        encoder = Encoder.fit(train.frame, job.categorical, job.numeric, job.text, factors=FACTORS)
         classifies = job.kind.classifies
         kind = RandomForestClassifier if classifies else RandomForestRegressor
         last = job.rounds or params.n_estimators

@@ -54,6 +54,10 @@ class RateTable(QuantileModel):
     def fit(cls, job: Job, params: RateTableParams, name: str) -> Self:
         """Count once; there is one round."""
         for column in params.by:
+            if column in job.text:
+                raise ConfigError(
+                    f"rate_table: by names {column!r}, a text: name inputs whose values come again"
+                )
             if column not in [*job.categorical, *job.numeric]:
                 raise ConfigError(f"rate_table: by names {column!r}, which is not among the project's inputs")
         train = job.train.whole()

@@ -1,12 +1,14 @@
 """A candidate's search checked against what its family takes."""
 
+import itertools
 from typing import Any, get_args
 
+from mlcycle.domain.architecture import dimensions, layers
 from mlcycle.domain.search import Dimension, Space, grid, label
 from mlcycle.errors import ConfigError
 from mlcycle.models.registry import family, parse_params
 from mlcycle.project import Candidate
-from mlcycle.project.search import Range
+from mlcycle.project.search import Layers, Range
 
 
 def space_of(candidate: Candidate) -> dict[str, Dimension]:
@@ -23,13 +25,18 @@ def space_of(candidate: Candidate) -> dict[str, Dimension]:
             "say gpu: 1, and no nodes"
         )
     fields = family(candidate.family).Parameters.model_fields
-    found = {}
+    found: dict[str, Dimension] = {}
     for name, said in candidate.search.space.items():
         if name not in fields:
             raise ConfigError(f"search.space: no parameter {name!r}: there are {', '.join(fields)}")
         if isinstance(said, Range):
             found[name] = _numbers(name, said, fields[name].annotation)
             tried: list[Any] = [said.low, said.high]
+        elif isinstance(said, Layers):
+            if fields[name].annotation != list[int]:
+                raise ConfigError(f"search.space.{name}: the parameter is no list of widths, as layers are")
+            found |= dimensions(name, said.depth, said.width, tuple(said.shape))
+            tried = [layers(*each) for each in itertools.product(said.depth, said.width, said.shape)]
         else:
             if len({label(each) for each in said}) < len(said):
                 raise ConfigError(f"search.space.{name}: a choice is given twice")

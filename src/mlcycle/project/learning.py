@@ -187,12 +187,21 @@ class Inputs(Part):
     """The model's columns: of the entity table as known at the event time, and of feature views.
 
     ``known`` names those of them that tell far more of the label than all the others and yet are known when a
-    prediction is due (a vendor's score): what they tell is no reason to refuse a dataset.
+    prediction is due (a vendor's score): what they tell is no reason to refuse a dataset. ``text`` is read by
+    its words, a category by its whole value.
     """
 
     categorical: list[Name] = []
     numeric: list[Name] = []
+    text: list[Name] = []
     known: list[Name] = []
+
+    @model_validator(mode="after")
+    def _texts_are_no_categories(self) -> Self:
+        if both := sorted(set(self.text) & {*self.categorical, *self.numeric}):
+            kind = "categorical" if both[0] in self.categorical else "numeric"
+            raise ValueError(f"text names {both[0]!r}, which is {kind} as well: name it in one")
+        return self
 
     @model_validator(mode="after")
     def _known_are_inputs(self) -> Self:
@@ -202,8 +211,8 @@ class Inputs(Part):
 
     @property
     def all(self) -> list[str]:
-        """Every input, categorical ones first."""
-        return [*self.categorical, *self.numeric]
+        """Every input, categorical ones first, texts last."""
+        return [*self.categorical, *self.numeric, *self.text]
 
 
 class Split(Part):

@@ -1,5 +1,6 @@
 """One use case, whole: what its file says, and that its parts agree."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Literal, Self
 
@@ -96,6 +97,11 @@ class Project(Part):
         own = self.label.table == self.entity.table and not self.label.ahead
         if own and self.label.column in self.inputs.all:
             raise ValueError(f"input {self.label.column!r} is the label itself")
+        for column in self.inputs.text:
+            if self._kind_of(column) != "text":
+                raise ValueError(
+                    f"inputs.text names {column!r}, which is {self._kind_of(column)}: a text is of type text"
+                )
         fairness = self.gate.guardrails.fairness
         if fairness and fairness.rate != "mean_error" and not task_of(self.label.task).probabilities:
             raise ValueError(f"gate.guardrails.fairness.rate {fairness.rate} is of classes: say mean_error")
@@ -297,18 +303,19 @@ class Project(Part):
             found = replace(found, gpu=own.gpu, gpu_kind=own.gpu_kind, nodes=own.nodes, spot=own.spot)
         return found
 
-    def reading(self, categorical: list[str], numeric: list[str]) -> Self:
+    def reading(self, categorical: list[str], numeric: list[str], text: Sequence[str] = ()) -> Self:
         """The project with other inputs: those of a model that was trained before they were changed.
 
         Raises ConfigError for a column that no table or view of the project has any more.
         """
         known = {*self.entity_table.columns, *(c for view in self.features.values() for c in view.columns)}
-        if gone := [column for column in [*categorical, *numeric] if column not in known]:
+        if gone := [column for column in [*categorical, *numeric, *text] if column not in known]:
             raise ConfigError(
                 f"the model reads {', '.join(gone)}, which project {self.name!r} no longer has: "
                 "put the columns back, or promote a model that does without them"
             )
-        return self.model_copy(update={"inputs": Inputs(categorical=categorical, numeric=numeric)})
+        found = Inputs(categorical=categorical, numeric=numeric, text=list(text))
+        return self.model_copy(update={"inputs": found})
 
     def _code_of(self, view: FeatureView) -> str:
         """What a view is made by; of a function all of the project's own files, which it may call."""

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Discriminator, Field, JsonValue, Tag, model_validator
 
+from mlcycle.domain.architecture import DEEPEST, Shape
 from mlcycle.project.part import ParameterName, Part
 
 Method = Literal["grid", "random", "tpe", "gp", "cmaes", "nsga2"]
@@ -31,11 +32,34 @@ class Range(Part):
         return self
 
 
+class Layers(Part):
+    """Lists of widths: ``depth`` layers, fewest and most, the first one ``width`` wide, least and most.
+
+    ``shape`` is how the others follow: ``constant`` or ``pyramid``, each half as wide as the one before.
+    """
+
+    depth: tuple[Annotated[int, Field(ge=1, le=DEEPEST)], Annotated[int, Field(ge=1, le=DEEPEST)]]
+    width: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]]
+    shape: Annotated[list[Shape], Field(min_length=1)] = ["constant"]
+
+    @model_validator(mode="after")
+    def _bounds_agree(self) -> Self:
+        for name, (low, high) in (("depth", self.depth), ("width", self.width)):
+            if low > high:
+                raise ValueError(f"{name} goes from {low} to {high}: say the least first")
+        if len(set(self.shape)) < len(self.shape):
+            raise ValueError("a shape is given twice")
+        return self
+
+
 Choices = Annotated[list[JsonValue], Field(min_length=1, max_length=200)]
 
 
 def _shape(value: Any) -> str:
-    return "choices" if isinstance(value, list) else "range"
+    if isinstance(value, list):
+        return "choices"
+    layers = isinstance(value, Layers) or (isinstance(value, dict) and {"depth", "width"} & value.keys())
+    return "layers" if layers else "range"
 
 
 class Search(Part):
@@ -48,7 +72,12 @@ class Search(Part):
 
     space: dict[
         ParameterName,
-        Annotated[Annotated[Range, Tag("range")] | Annotated[Choices, Tag("choices")], Discriminator(_shape)],
+        Annotated[
+            Annotated[Range, Tag("range")]
+            | Annotated[Choices, Tag("choices")]
+            | Annotated[Layers, Tag("layers")],
+            Discriminator(_shape),
+        ],
     ] = Field(min_length=1, max_length=64)
     method: Method = "tpe"
     pruner: Pruner = "none"

@@ -96,6 +96,7 @@ class Bench:
             wishes=project.evaluation,
             categorical=card.categorical,
             numeric=card.numeric,
+            text=card.text,
             holdout=self.holdout,
             predictions=point(candidate.predictions),
             said=candidate.predictions if are(candidate.predictions) else None,
@@ -149,6 +150,7 @@ class Bench:
             threads=settings.threads or len(os.sched_getaffinity(0)),
             classes=tuple(self.context.project.label.classes),
             quantiles=tuple(self.context.project.label.quantiles),
+            text=self.context.project.inputs.text,
             report=lambda done, of, losses: self.context.superseded() if done == of else False,
         )
         fitted = family(own.family).fit(job, parse_params(own.family, own.params), own.family)

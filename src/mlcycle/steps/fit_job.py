@@ -49,6 +49,7 @@ def job_of(
         folds=plan_of(context.project),
         classes=tuple(context.project.label.classes),
         quantiles=tuple(context.project.label.quantiles),
+        text=context.project.inputs.text,
     )
 
 

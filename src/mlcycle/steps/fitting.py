@@ -118,6 +118,8 @@ def _fit(
     context, (train, validation), began = run.context, examples, time.perf_counter()
     with Meter() as meter:
         own = model = family(candidate.family).fit(job, params, candidate.family)
+    if left_out := [name for name in job.text if name not in own.card.text]:
+        context.progress(f"{candidate.family} leaves texts out: {', '.join(left_out)}")
     seconds, told = time.perf_counter() - began, dict[str, Any]()
     energy = _log_energy(run, meter.energy, candidate.resources.nodes)
     of_folds = None

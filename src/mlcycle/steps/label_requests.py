@@ -152,8 +152,7 @@ def _said(context: StepContext, frame: "pd.DataFrame", wanted: int) -> Sequence[
             context.settings, context.artifacts, version.model_uri, version.manifest, version.manifest_digest
         )
         model = load(folder)
-        reads = [*model.card.categorical, *model.card.numeric]
-        if missing := [name for name in reads if name not in frame.columns]:
+        if missing := [name for name in model.card.inputs if name not in frame.columns]:
             context.progress(f"version {version.version} is not asked: it reads {missing[0]}")
             continue
         found.append(model.predict(frame))

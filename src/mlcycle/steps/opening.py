@@ -71,7 +71,7 @@ def opened(
     )
     model = load(folder)
     check_classes(context.project, model.card)
-    inputs = [*model.card.categorical, *model.card.numeric]
+    inputs = model.card.inputs
     if manifest is not None and not set(inputs) <= set(holdout.columns):
         holdout = _as_read_by(context, model, holdout, manifest.splits["holdout"])
     label = context.project.label
@@ -107,7 +107,7 @@ def _as_read_by(
     """The holdout's rows with the inputs of a model from before the project's inputs were changed."""
     import pandas as pd
 
-    project = context.project.reading(model.card.categorical, model.card.numeric)
+    project = context.project.reading(model.card.categorical, model.card.numeric, model.card.text)
     found = pd.concat(
         [
             chunk.to_pandas()

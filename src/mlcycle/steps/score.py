@@ -52,7 +52,7 @@ def run(context: StepContext) -> Outcome:
     )
     model = models.load(folder)
     check_classes(project, model.card)
-    project = project.reading(model.card.categorical, model.card.numeric)
+    project = project.reading(model.card.categorical, model.card.numeric, model.card.text)
     scorer = predictions.Scorer(champion.seq, champion.version, context.request.work, context.token)
     rows, total, filled = 0, 0.0, set()
     reasons: Counter[str] = Counter()

@@ -10,6 +10,7 @@ from mlcycle.adapters.search.importance import importances
 from mlcycle.adapters.search.storage import opened
 from mlcycle.adapters.search.study import Plan, SearchStudy
 from mlcycle.adapters.tracking.server import Tracking
+from mlcycle.domain.architecture import built, described
 from mlcycle.domain.search import Tried, best, label
 from mlcycle.domain.search_winner import name_of, rounded
 from mlcycle.errors import InputError
@@ -75,7 +76,7 @@ def run(context: StepContext) -> Outcome:
             "study": name,
             "candidate": plan.candidate,
             "best": found.number,
-            "params": dict(found.values),
+            "params": built(found.values),
         },
         metrics=metrics,
         links={"mlflow": tracking.run_url(plan.run_id), "search": outputs["page"].uri},
@@ -88,7 +89,7 @@ def run(context: StepContext) -> Outcome:
 def as_yaml(project: Project, study: str, plan: Plan, found: Tried, own: Tried | None) -> str:
     """The winner as a candidate of a project file, with what it is said above it."""
     resources = project.candidates[plan.candidate].resources.model_dump(mode="json", exclude_defaults=True)
-    body: dict[str, Any] = {"family": plan.family, "params": rounded({**plan.params, **found.values})}
+    body: dict[str, Any] = {"family": plan.family, "params": rounded({**plan.params, **built(found.values)})}
     if resources:
         body["resources"] = resources
     before = "" if own is None or own.value is None else f" (the project's own: {own.value:.5f})"
@@ -113,7 +114,10 @@ def _own(plan: Plan, tried: list[Tried]) -> Tried | None:
     from mlcycle.models import parse_params
 
     now = parse_params(plan.family, plan.params).model_dump()
-    wanted = {name: label(now[name]) for name in plan.space}
+    own = described(plan.space, now)
+    if own is None:
+        return None
+    wanted = {name: label(value) for name, value in own.items()}
     return next(
         (
             each

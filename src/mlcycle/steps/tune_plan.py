@@ -11,6 +11,7 @@ from mlcycle.adapters.search.storage import make_tables, opened
 from mlcycle.adapters.search.study import Plan, SearchStudy
 from mlcycle.adapters.tracking.server import Tracking
 from mlcycle.contract import Output, Status
+from mlcycle.domain.architecture import described
 from mlcycle.domain.metrics import check_metric, gain
 from mlcycle.domain.search import Budget, Space, grid
 from mlcycle.errors import ConfigError, InputError
@@ -206,5 +207,5 @@ def _first(context: StepContext, plan: Plan, trials: int) -> list[dict[str, Any]
     from mlcycle.models import parse_params
 
     now = parse_params(plan.family, plan.params).model_dump()
-    own = {name: now[name] for name in plan.space}
-    return [own] if all(each.contains(own[name]) for name, each in plan.space.items()) else []
+    own = described(plan.space, now)
+    return [] if own is None else [own]

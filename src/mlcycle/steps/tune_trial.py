@@ -17,6 +17,7 @@ from mlcycle.adapters.search.rounds import Rounds
 from mlcycle.adapters.search.storage import BEAT, SILENT, opened
 from mlcycle.adapters.search.study import SECONDS, SPREAD, Over, Plan, SearchStudy, Spent, Taken
 from mlcycle.adapters.tracking.server import Tracking
+from mlcycle.domain.architecture import built
 from mlcycle.domain.dataset import Split
 from mlcycle.domain.spending import Used, cost, hours
 from mlcycle.errors import InputError, MlcycleError, NotYet, Superseded
@@ -107,7 +108,7 @@ def _spent(worker: Worker) -> Spent:
 def _try(worker: Worker, taken: Taken) -> str:
     """Fit, measure, tell: how the trial ended."""
     context, study, plan, tracking = worker.context, worker.study, worker.plan, worker.tracking
-    params = {**plan.params, **taken.values}
+    params = {**plan.params, **built(taken.values)}
     run_id = runs.child(tracking, study.name, plan, taken.number, params)
     candidate = context.project.candidates[plan.candidate].model_copy(
         update={"family": plan.family, "params": params}

@@ -109,7 +109,7 @@ def _problem(candidate: Candidate, job: "Job", params: "Params", model: "Model")
         return f"it is of a {card.task}"
     if tuple(card.classes) != job.classes:
         return "its classes are not the labels' any more"
-    if (card.categorical, card.numeric) != (job.categorical, job.numeric):
+    if (card.categorical, card.numeric, card.text) != (job.categorical, job.numeric, job.text):
         return "its inputs are not the project's any more"
     if candidate.resources.processes > 1:
         return "several processes train together"

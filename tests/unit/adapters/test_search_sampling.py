@@ -4,8 +4,9 @@ import pytest
 
 pytest.importorskip("optuna")
 
-from mlcycle.adapters.search.sampling import decoded, distributions, encoded, pruner, sampler
+from mlcycle.adapters.search.sampling import asked, decoded, distributions, encoded, pruner, sampler
 from mlcycle.adapters.search.storage import quiet
+from mlcycle.domain.architecture import built, dimensions
 from mlcycle.domain.search import Dimension
 from mlcycle.errors import ConfigError
 
@@ -27,8 +28,8 @@ def found(
     quiet()
     study = optuna.create_study(direction="maximize" if higher else "minimize")
     told = []
-    for asked in range(trials):
-        study.sampler = sampler(method, seed, asked)
+    for number in range(trials):
+        study.sampler = sampler(method, seed, number)
         trial = study.ask(distributions(SPACE))
         values = decoded(SPACE, trial.params)
         loss = math.log10(values["x"] / 0.1) ** 2 + (values["y"] - 1) ** 2 / 4 + (values["layers"] != [128])
@@ -79,3 +80,60 @@ def test_what_is_not_there_is_said_in_one_line(monkeypatch: pytest.MonkeyPatch) 
         sampler("magic", 1, 0)
     with pytest.raises(ConfigError, match="no pruner 'axe'"):
         pruner("axe")
+
+
+LAYERED = {
+    "rate": Dimension("float", 0.001, 1, log=True),
+    **dimensions("layers", (1, 4), (8, 256), ("constant", "pyramid")),
+}
+
+
+@pytest.mark.parametrize("method", ["random", "tpe", "cmaes", "nsga2", "gp"])
+def test_every_method_asks_for_architectures(method: str) -> None:
+    """The best has three layers or more that get narrower; a shape is asked for two layers or more alone."""
+    import optuna
+
+    if method == "gp":
+        pytest.importorskip("torch")
+    quiet()
+
+    def search() -> list[list[int]]:
+        study, tried = optuna.create_study(), []
+        for number in range(12 if method == "gp" else 24):
+            study.sampler = sampler(method, 17, number)
+            trial = asked(study, LAYERED)
+            values = decoded(LAYERED, trial.params)
+            assert ("layers.shape" in values) == (values["layers.depth"] > 1)
+            widths = built(values)["layers"]
+            study.tell(trial, abs(sum(widths) - 100) / 100 + abs(len(widths) - 3))
+            tried.append(widths)
+        return tried
+
+    found = search()
+    assert method == "gp" or found == search()
+    assert {len(each) for each in found} > {1}
+    assert any(len(set(each)) > 1 for each in found)
+    assert all(8 <= each[0] <= 256 for each in found)
+
+
+def test_a_list_that_waits_is_taken_as_it_is() -> None:
+    import optuna
+
+    quiet()
+    study = optuna.create_study()
+    waiting = {"rate": 0.1, "layers.depth": 2, "layers.width": 64, "layers.shape": "pyramid"}
+    study.enqueue_trial(encoded(LAYERED, waiting))
+    assert decoded(LAYERED, asked(study, LAYERED).params) == waiting
+
+
+def test_the_rest_of_a_trial_that_died_amid_asking_is_asked_again() -> None:
+    import optuna
+
+    quiet()
+    study = optuna.create_study()
+    there = distributions({"layers.depth": LAYERED["layers.depth"]})
+    waits = optuna.trial.TrialState.WAITING
+    study.add_trial(optuna.create_trial(state=waits, params={"layers.depth": 3}, distributions=there))
+    values = asked(study, LAYERED).params
+    assert values["layers.depth"] == 3
+    assert set(values) == set(LAYERED)

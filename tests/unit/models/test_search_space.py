@@ -41,6 +41,34 @@ def test_layers_of_a_network_are_choices() -> None:
     assert space_of(network)["layers"].contains([128])
 
 
+def test_layers_are_depth_width_and_shape() -> None:
+    said = {"depth": [1, 4], "width": [16, 256], "shape": ["constant", "pyramid"]}
+    space = space_of(Candidate.model_validate({"family": "mlp", "search": {"space": {"layers": said}}}))
+    assert list(space) == ["layers.depth", "layers.width", "layers.shape"]
+    assert (space["layers.width"].log, space["layers.shape"].needs) == (True, ("layers.depth", 2))
+
+
+@pytest.mark.parametrize(
+    ("family", "space", "says"),
+    [
+        ("mlp", {"layers": {"depth": [0, 2], "width": [8, 16]}}, "greater than or equal to 1"),
+        ("mlp", {"layers": {"depth": [3, 2], "width": [8, 16]}}, "depth goes from 3 to 2: say the least"),
+        (
+            "mlp",
+            {"layers": {"depth": [1, 2], "width": [8, 16], "shape": ["cube"]}},
+            "'constant' or 'pyramid'",
+        ),
+        ("mlp", {"layers": {"depth": [1, 2]}}, "width"),
+        ("mlp", {"epochs": {"depth": [1, 2], "width": [8, 16]}}, "the parameter is no list of widths"),
+        ("deep_cross", {"layers": {"depth": [1, 17], "width": [8, 16]}}, "less than or equal to 16"),
+    ],
+)
+def test_layers_that_are_none_are_said_in_one_line(family: str, space: dict[str, Any], says: str) -> None:
+    with pytest.raises((ConfigError, ValidationError)) as caught:
+        space_of(Candidate.model_validate({"family": family, "search": {"space": space}}))
+    assert says in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("space", "method", "says"),
     [

@@ -76,6 +76,8 @@ class Nulls:
     @property
     def too_short(self) -> str:
         """Why there is no null; empty where there is one."""
+        if not self.days.scheme:
+            return "no input is a category or a number with values: texts are not compared"
         if self.independent >= MIN_WINDOWS:
             return ""
         return (
@@ -139,7 +141,7 @@ def training(
     The first call reads the dataset a batch at a time, as many rows of a window as a monitor would look at,
     and leaves the counts in the artifact store. Raises InputError where the dataset is not in the ledger.
     """
-    columns = [name for name in project.inputs.all if name in sample.column_names]
+    columns = [name for name in _compared(project) if name in sample.column_names]
     day, length = day_of(project), project.monitors.window // day_of(project)
     stamp = _stamp(columns, sorted(project.inputs.numeric), *_looked_at(project))
     kept = f"references/{project.name}/{digest}-days-{stamp}.npz"
@@ -290,6 +292,11 @@ def _stretch(
     counts = of(days, project, table, opens) if table.num_rows else tally.empty(days.scheme, 1)
     artifacts.put(kept, _written(([], number(opens, day_of(project)), counts)))
     return counts
+
+
+def _compared(project: Project) -> list[str]:
+    """Inputs that are counted by value: hardly any text comes twice."""
+    return [*project.inputs.categorical, *project.inputs.numeric]
 
 
 def _looked_at(project: Project) -> tuple[str, int]:

@@ -135,7 +135,7 @@ def held_rows(window: Window) -> Iterator[Scored]:
     if not splits:
         return
     model, columns = window.load(judged), slices(window)
-    inputs = [*model.card.categorical, *model.card.numeric]
+    inputs = model.card.inputs
     for split in splits:
         with TemporaryDirectory(prefix="mlcycle-held-") as scratch:
             names = [*inputs, *columns, "event_time", *label_columns(project)]

@@ -9,6 +9,7 @@ from mlcycle.domain.search import Dimension, Space, label
 from mlcycle.errors import ConfigError
 
 if TYPE_CHECKING:
+    from optuna import Study, Trial
     from optuna.distributions import BaseDistribution
     from optuna.pruners import BasePruner
     from optuna.samplers import BaseSampler
@@ -19,6 +20,16 @@ FACTOR = 3  # one of so many trials goes on from a rung to the next
 def distributions(space: Space) -> "dict[str, BaseDistribution]":
     """The space as Optuna's distributions; a choice is its text there, so that a list can be one."""
     return {name: _distribution(each) for name, each in space.items()}
+
+
+def asked(study: "Study", space: Space) -> "Trial":
+    """The next trial with its values: those first that are always asked, then those that they ask for."""
+    always = {name: each for name, each in space.items() if each.needs is None}
+    trial = study.ask(distributions(always))
+    for name, each in space.items():
+        if each.needs is not None and each.asked(trial.params):
+            trial._suggest(name, _distribution(each))  # what ask does for each, and suggest_... by kind
+    return trial
 
 
 def encoded(space: Space, values: Mapping[str, Any]) -> dict[str, Any]:

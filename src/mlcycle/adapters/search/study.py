@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from mlcycle.adapters.search.sampling import decoded, distributions, encoded, pruner, sampler
+from mlcycle.adapters.search.sampling import asked, decoded, encoded, pruner, sampler
 from mlcycle.adapters.search.storage import locked
 from mlcycle.adapters.warehouse.connection import Warehouse
 from mlcycle.domain.search import Budget, Dimension, Tried, label
@@ -54,7 +54,13 @@ class Plan:
     def read(cls, document: Mapping[str, Any]) -> "Plan":
         """A plan out of JSON."""
         space = {
-            name: Dimension(**{**each, "choices": tuple(each["choices"])})
+            name: Dimension(
+                **{
+                    **each,
+                    "choices": tuple(each["choices"]),
+                    "needs": tuple(each["needs"]) if each.get("needs") else None,
+                }
+            )
             for name, each in document["space"].items()
         }
         return cls(**{**document, "space": space})
@@ -162,10 +168,10 @@ class SearchStudy:
                 return Over(why)
             if told + len(running) >= budget.trials:
                 return Over(f"{told} trials are told, {len(running)} under way elsewhere", running)
-            asked = sum(each.state.name != "WAITING" for each in trials)
-            study.sampler = sampler(plan.method, plan.seed, asked)
+            begun = sum(each.state.name != "WAITING" for each in trials)
+            study.sampler = sampler(plan.method, plan.seed, begun)
             study.pruner = pruner(plan.pruner)
-            trial = study.ask(distributions(plan.space))
+            trial = asked(study, plan.space)
             # In this order: Optuna 5 takes no trial for dead that never gave a sign of life, and one that
             # somebody holds is not taken for dead here.
             self.storage.record_heartbeat(trial._trial_id)

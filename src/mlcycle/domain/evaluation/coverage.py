@@ -17,16 +17,21 @@ def numbers(column: Any) -> Any:
 
 
 def run(subject: Subject) -> dict[str, Any]:
-    """Each input's share of missing values in training and in the holdout, and what training never had."""
+    """Each input's share of missing values in training and in the holdout, and what training never had.
+
+    Most texts are never seen twice: of those the missing ones alone are told.
+    """
     seen: dict[str, set[str]] = {name: set() for name in subject.categorical}
     low, high = dict.fromkeys(subject.numeric, np.inf), dict.fromkeys(subject.numeric, -np.inf)
-    absent, rows = dict.fromkeys([*subject.categorical, *subject.numeric], 0), 0
+    absent, rows = dict.fromkeys(subject.inputs, 0), 0
     for part in subject.train():  # a part at a time: all of training need not fit in memory
         rows += part.count
         for name in subject.categorical:
             column = part.frame[name]
             absent[name] += int(column.isna().sum())
             seen[name].update(map(str, column.dropna().unique()))
+        for name in subject.text:
+            absent[name] += int(part.frame[name].isna().sum())
         for name in subject.numeric:
             values = numbers(part.frame[name])
             absent[name] += int(np.isnan(values).sum())
@@ -44,12 +49,14 @@ def run(subject: Subject) -> dict[str, Any]:
         values = numbers(frame[name])
         outside = np.count_nonzero((values < low[name]) | (values > high[name]))
         found[name] = _told(absent[name] / rows, np.isnan(values), int(outside))
+    for name in subject.text:
+        found[name] = _told(absent[name] / rows, frame[name].isna(), None)
     return {"rows_of_training": rows, "inputs": found}
 
 
-def _told(before: float, absent: Any, unseen: int) -> dict[str, float]:
+def _told(before: float, absent: Any, unseen: int | None) -> dict[str, float | None]:
     return {
         "missing_in_training": before,
         "missing": float(np.mean(absent)),
-        "never_seen": unseen / max(len(absent), 1),
+        "never_seen": None if unseen is None else unseen / max(len(absent), 1),
     }

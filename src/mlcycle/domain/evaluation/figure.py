@@ -8,6 +8,7 @@ import numpy as np
 
 #: With what confidence a figure lies in its interval.
 SURE = 0.95
+SHOWN = 300  # characters of a text
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,10 @@ def plain(value: Any) -> Any:
 
 
 def cell(value: Any) -> Any:
-    """A value of a column as JSON knows it: a number, None where it is missing, else a text."""
+    """A value of a column as JSON knows it: a number, None where it is missing, else how its text begins."""
     if value is None or value != value:
         return None
-    return value if isinstance(value, int | float | bool) else str(value)
+    if isinstance(value, int | float | bool):
+        return value
+    text = str(value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"

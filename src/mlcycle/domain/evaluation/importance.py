@@ -27,7 +27,7 @@ def run(subject: Subject) -> dict[str, Any]:
     frame, labels = subject.sampled, subject.labels[subject.sample]
     base = float(subject.task.row_loss(labels, subject.predict(frame)).mean())
     random, found = np.random.default_rng(SEED), {}
-    for name in [*subject.categorical, *subject.numeric]:
+    for name in subject.inputs:
         grown = []
         for _ in range(REPEATS):
             dealt = frame[name].iloc[random.permutation(len(frame))].reset_index(drop=True)
@@ -41,7 +41,10 @@ def run(subject: Subject) -> dict[str, Any]:
 
 
 def dependence(subject: Subject) -> dict[str, Any]:
-    """The mean answer along each of the columns that matter most by spread of that mean."""
+    """The mean answer along each of the columns that matter most by spread of that mean.
+
+    A text has no such values: it is left out.
+    """
     rows = np.linspace(0, len(subject.sampled) - 1, min(len(subject.sampled), AVERAGED)).astype(int)
     frame, found = subject.sampled.iloc[rows].reset_index(drop=True), dict[str, dict[str, Any]]()
     for name in [*subject.categorical, *subject.numeric]:

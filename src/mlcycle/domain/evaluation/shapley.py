@@ -79,7 +79,7 @@ def sampled(
 
 def run(subject: Subject) -> dict[str, Any]:
     """The summary over rows, by mean size, and the single rows with the greatest loss."""
-    names = [*subject.categorical, *subject.numeric]
+    names = subject.inputs
     frame, labels = subject.sampled, subject.labels[subject.sample]
     losses = subject.task.row_loss(labels, subject.predictions[subject.sample])
     worst = np.argsort(-losses, kind="stable")[:WORST]

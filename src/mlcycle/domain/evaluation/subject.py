@@ -42,7 +42,7 @@ class Subject:
 
     Args:
         task, payoff, wishes: the project's.
-        categorical, numeric: the model's inputs.
+        categorical, numeric, text: the model's inputs.
         holdout: rows that nothing was chosen on; ``predictions`` (n,) and ``blocks`` of time (n,) are theirs.
         validation: earlier rows that no weight was learnt from; ``before`` is what the model says of them.
         learnt: (m,) the training's labels.
@@ -79,6 +79,12 @@ class Subject:
     served_curve: str = ""
     said: Array | None = None
     said_by_others: Mapping[str, Array] = field(default_factory=dict)
+    text: list[str] = field(default_factory=list)
+
+    @property
+    def inputs(self) -> list[str]:
+        """All that the model reads."""
+        return [*self.categorical, *self.numeric, *self.text]
 
     @property
     def judged(self) -> Array:

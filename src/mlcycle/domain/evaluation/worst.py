@@ -22,7 +22,7 @@ def run(subject: Subject) -> dict[str, Any]:
     count = min(len(loss), max(LEAST, round(SHARE * len(loss))))
     top = np.zeros(len(loss), dtype=bool)
     top[order[:count]] = True
-    frame, names = subject.holdout.frame, [*subject.categorical, *subject.numeric]
+    frame, names = subject.holdout.frame, subject.inputs
     rows = [
         {
             **{name: cell(frame[name].iloc[at]) for name in ("entity_key", "event_time") if name in frame},

@@ -67,6 +67,10 @@ def onnx_of(model: Model) -> Onnx:
     if estimator is None:
         raise NotConverted(f"no conversion of family {model.card.family!r} to ONNX")
     encoder = model.card.encoder
+    if encoder.texts:
+        raise NotConverted(
+            "its directions of text are not converted: export a network, which reads ids of words"
+        )
     classes = len(model.card.classes) if model.card.kind.many else 0
     graph = trees.graph(estimator, [len(known) + 1 for known in encoder.categories.values()], classes)
     columns = [*encoder.categories, *encoder.numeric]
@@ -92,7 +96,13 @@ def network_of(model: Model) -> Onnx:
         model.graph,
         lambda frame: {"codes": columns.codes(frame), "numbers": columns.numbers(frame)},
         1e-4,
-        f"codes: int64 (n, {len(columns.rows)}), numbers: float (n, {columns.numeric}); by model.json's "
-        "encoder",
+        f"codes: int64 (n, {columns.coded}){_ids(columns)}, numbers: float (n, {columns.numeric}); by "
+        "model.json's encoder",
         len(model.card.classes) if model.card.kind.many else 0,
     )
+
+
+def _ids(columns: Any) -> str:
+    """For people: which of the codes are of words."""
+    length = columns.coded - len(columns.rows)
+    return f", the last {length} ids of words as mlcycle.models.text makes them" if length else ""

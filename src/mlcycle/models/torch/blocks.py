@@ -1,11 +1,15 @@
 """What networks for tables are made of."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
+from mlcycle.models.text import NOWHERE
+
 
 class Embeddings(nn.Module):  # type: ignore[misc]
-    """Codes (n, columns) to one vector a column, side by side: (n, sum of widths).
+    """Codes (n, columns), and ids of texts' words after them, to one vector a column, side by side.
 
     The rows of codes without a category (0: rare or never seen; the last: missing) begin at nought and
     stay there where no training row has them: what nobody knows says nothing.
@@ -13,12 +17,17 @@ class Embeddings(nn.Module):  # type: ignore[misc]
     Args:
         rows: how many codes each column has.
         widths: of each column's vectors.
+        texts: as of ``Bags``; their vectors come last.
+        bag: width of a text's vector.
     """
 
-    def __init__(self, rows: list[int], widths: list[int]) -> None:
+    def __init__(
+        self, rows: list[int], widths: list[int], texts: Sequence[tuple[int, int]] = (), bag: int = 0
+    ) -> None:
         super().__init__()
+        self.bags = Bags(list(texts), bag) if texts else None
         self.tables = nn.ModuleList(nn.Embedding(n, width) for n, width in zip(rows, widths, strict=True))
-        self.width = sum(widths)
+        self.width = sum(widths) + (self.bags.width if self.bags else 0)
         with torch.no_grad():
             for table in self.tables:
                 table.weight.mul_(table.embedding_dim**-0.5)
@@ -26,9 +35,41 @@ class Embeddings(nn.Module):  # type: ignore[misc]
 
     def forward(self, codes: Tensor) -> Tensor:
         """The vectors of each row."""
-        if not len(self.tables):
+        found = [table(codes[:, i]) for i, table in enumerate(self.tables)]
+        if self.bags is not None:
+            found.append(self.bags(codes[:, len(found) :]))
+        if not found:
             return codes.new_zeros((codes.shape[0], 0), dtype=torch.float32)
-        return torch.cat([table(codes[:, i]) for i, table in enumerate(self.tables)], dim=1)
+        return torch.cat(found, dim=1)
+
+
+class Bags(nn.Module):  # type: ignore[misc]
+    """Ids of texts' words (n, all lengths) to one vector a text, the mean of its words': (n, texts x width).
+
+    What fastText does: A. Joulin et al., "Bag of Tricks for Efficient Text Classification", EACL 2017. All
+    begin at nought, and buckets that no word of the training has stay there. Not torch's ``EmbeddingBag``,
+    which ONNX can only say as a loop over the rows.
+
+    Args:
+        texts: of each how many ids there are and how many words it has at the most.
+        width: of a vector.
+    """
+
+    def __init__(self, texts: list[tuple[int, int]], width: int) -> None:
+        super().__init__()
+        self.lengths = [length for _, length in texts]
+        self.tables = nn.ModuleList(nn.Embedding(n, width, padding_idx=NOWHERE) for n, _ in texts)
+        self.width = width * len(texts)
+        for table in self.tables:
+            nn.init.zeros_(table.weight)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """The vectors of each row."""
+        found = []
+        for table, own in zip(self.tables, ids.split(self.lengths, dim=1), strict=True):
+            words = (own != NOWHERE).sum(dim=1, keepdim=True).clamp(min=1)
+            found.append(table(own).sum(dim=1) / words)
+        return torch.cat(found, dim=1)
 
 
 class Dropout(nn.Module):  # type: ignore[misc]

@@ -1,4 +1,4 @@
-"""The inputs of a network, codes of categories and standardised numbers, in training and in prediction."""
+"""The inputs of a network: codes of categories, ids of words, and standardised numbers."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -27,17 +27,30 @@ class Columns:
         return [len(known) + 1 + self.missing_apart for known in self.encoder.categories.values()]
 
     @property
+    def texts(self) -> list[tuple[int, int]]:
+        """Of each text how many ids there are, and how many columns of ``codes`` hold its words."""
+        return [(learnt.buckets, learnt.length) for learnt in self.encoder.texts.values()]
+
+    @property
+    def coded(self) -> int:
+        """Columns of ``codes``."""
+        return len(self.rows) + sum(length for _, length in self.texts)
+
+    @property
     def numeric(self) -> int:
         """Width of the numbers: the columns, and a flag for each that had missing values."""
         return self.encoder.width
 
     def codes(self, frame: Any) -> NDArray[np.int64]:
-        """Codes (n, categorical). Raises InputError for a missing column."""
+        """Codes of the categories, then ids of the texts' words: (n, coded).
+
+        Raises InputError for a missing column.
+        """
         found = self.encoder.codes(frame)
         if self.missing_apart:
             for i, (column, known) in enumerate(self.encoder.categories.items()):
                 found[frame[column].isna().to_numpy(), i] = len(known) + 1
-        return found
+        return np.concatenate([found, self.encoder.tokens(frame)], axis=1) if self.encoder.texts else found
 
     def numbers(self, frame: Any) -> NDArray[np.float32]:
         """Numbers (n, numeric). Raises InputError for a missing column or one that holds no numbers."""

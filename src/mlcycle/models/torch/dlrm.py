@@ -25,7 +25,7 @@ class DLRMParams(TrainingParams):
 
 
 class DLRM(TorchModel):
-    """A vector for each category and one for all numbers; their products and the numbers go into an MLP."""
+    """A vector for each category and text, one for all numbers; their products go into an MLP with that."""
 
     Parameters = DLRMParams
     learns_quantiles = True
@@ -38,12 +38,12 @@ class DLRM(TorchModel):
 
         from mlcycle.models.torch.blocks import Embeddings, Hidden
 
-        width, vectors = params.embedding, len(columns.rows) + 1
+        width, vectors = params.embedding, len(columns.rows) + len(columns.texts) + 1
 
         class Network(nn.Module):  # type: ignore[misc]
             def __init__(self) -> None:
                 super().__init__()
-                self.embeddings = Embeddings(columns.rows, [width] * len(columns.rows))
+                self.embeddings = Embeddings(columns.rows, [width] * len(columns.rows), columns.texts, width)
                 self.bottom = Hidden(columns.numeric, [*params.bottom, width], 0.0)
                 left, right = torch.tril_indices(vectors, vectors, offset=-1)
                 self.register_buffer("pairs", left * vectors + right, persistent=False)

@@ -51,7 +51,7 @@ class TorchModel(QuantileModel):
     @staticmethod
     @abstractmethod
     def network(columns: Columns, params: Any) -> "nn.Module":
-        """A new network: codes (n, categorical) and numbers (n, numeric) to log odds (n,), or to the value in
+        """A new network: codes (n, coded) and numbers (n, numeric) to log odds (n,), or to the value in
         units of the labels' spread. Its last layer is ``head``, a linear one: it begins at the labels' mean.
         Where the family learns ``many_classes``, how many comes third: then it says (n, classes) scores;
         where it ``learns_quantiles`` their number, and it says (n, quantiles) values.

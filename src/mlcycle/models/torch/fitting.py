@@ -78,7 +78,7 @@ def fit(family: "type[TorchModel]", job: Job, params: TrainingParams, name: str)
     locks = None if job.checkpoints is None else job.checkpoints.parent
     with joined(job.device, locks) as gang:
         learnt, later = _parts(job.train), _parts(job.validation)
-        found = scan(learnt, job.categorical, job.numeric, limit=CATEGORIES, rare=params.rare)
+        found = scan(learnt, job.categorical, job.numeric, job.text, limit=CATEGORIES, rare=params.rare)
         # A start's weights are of its own codes: a category that it does not know counts as never seen.
         encoder = found.encoder if job.start is None else job.start.card.encoder
         columns = Columns(encoder, family.missing_apart)

@@ -215,7 +215,7 @@ class Training:
         self.held.asked.eval()
         sums = torch.zeros(2, dtype=torch.float64, device=self.gang.device)
         for batch in later.ordered(LOOKED_AT):
-            mine = Batch(self.gang.share(batch.packed), batch.categorical, batch.count)
+            mine = Batch(self.gang.share(batch.packed), batch.coded, batch.count)
             with torch.no_grad():
                 losses = self.goal.losses(self._said(self.held.asked, mine), mine.labels)
             sums += torch.stack([(losses * mine.weights).sum(), mine.weights.sum()]).double()

@@ -3,9 +3,11 @@
 Its ``__init__`` takes ``rows`` (how many codes each categorical column has), ``numeric`` (width of the
 numbers) and ``outputs`` (1, or how many classes or quantiles) by name, and the parameters of its candidate.
 ``forward(codes, numbers)`` takes integers (n, categorical) and numbers (n, numeric), and returns (n, outputs)
-log odds or values in units of the labels' spread.
+log odds or values in units of the labels' spread. One that takes ``texts`` too is given how many ids each text
+column has and how many columns of codes, behind the categories', hold its words; another is not shown them.
 """
 
+import inspect
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 #: What a module is given, that is no parameter of a candidate.
-NOT_THEIRS: Final = frozenset({"rows", "numeric", "outputs"})
+NOT_THEIRS: Final = frozenset({"rows", "numeric", "outputs", "texts"})
 
 
 class ModuleParams(TrainingParams):
@@ -53,6 +55,9 @@ class OwnNetwork(TorchModel):
         import torch
         from torch import Tensor, nn
 
+        reads = "texts" in inspect.signature(cls.make).parameters
+        seen = columns.coded if reads else len(columns.rows)
+
         class Network(nn.Module):  # type: ignore[misc]
             def __init__(self, inner: nn.Module) -> None:
                 super().__init__()
@@ -62,17 +67,19 @@ class OwnNetwork(TorchModel):
                     self.head.weight.copy_(torch.eye(outputs or 1))
 
             def forward(self, codes: Tensor, numbers: Tensor) -> Tensor:
-                said = self.inner(codes, numbers)
+                said = self.inner(codes[:, :seen], numbers)
                 out = self.head(said if said.dim() == 2 else said[:, None])
                 return out if outputs else out[:, 0]
 
         own = {name: getattr(params, name) for name in type(params).model_fields}
         own = {name: value for name, value in own.items() if name not in ModuleParams.model_fields}
+        if reads:
+            own["texts"] = columns.texts
         try:
             inner = cls.make(rows=columns.rows, numeric=columns.numeric, outputs=outputs or 1, **own)
         except Exception as error:  # noqa: BLE001 - whatever somebody's module raises
             raise ConfigError(f"the network cannot be made: {said(error)}") from None
-        _try(inner, columns, outputs or 1)
+        _try(inner, seen, columns.numeric, outputs or 1)
         return Network(inner)
 
     @staticmethod
@@ -81,17 +88,17 @@ class OwnNetwork(TorchModel):
         raise NotImplementedError
 
 
-def _try(inner: "nn.Module", columns: Columns, outputs: int) -> None:
+def _try(inner: "nn.Module", coded: int, numeric: int, outputs: int) -> None:
     """Raise ConfigError for a module that does not answer two rows as it should."""
     import torch
 
     rows = 2
-    codes = torch.zeros(rows, len(columns.rows), dtype=torch.long)
+    codes = torch.zeros(rows, coded, dtype=torch.long)
     was = inner.training
     inner.eval()
     try:
         with torch.no_grad():
-            found = inner(codes, torch.zeros(rows, columns.numeric))
+            found = inner(codes, torch.zeros(rows, numeric))
     except Exception as error:  # noqa: BLE001 - whatever somebody's module raises
         raise ConfigError(f"the network fails on two rows: {said(error)}") from None
     inner.train(was)

@@ -1,6 +1,6 @@
 """Encoded training rows: on the device where they fit, else on the disk and read ahead a window at a time.
 
-A row is one line of a float32 matrix: its codes (the bits of int32), its numbers, its label, its weight; so
+A row is one line of a float32 matrix: its codes and ids (the bits of int32), numbers, label, weight; so
 that a batch is one gather. The order of rows is drawn anew in each round and can be taken up amid one.
 """
 
@@ -29,18 +29,18 @@ class Batch:
     """Some rows (n, width) of a step of the optimizer that takes ``count`` in all processes together."""
 
     packed: Tensor
-    categorical: int
+    coded: int
     count: int
 
     @property
     def codes(self) -> Tensor:
-        """int32 (n, categorical)."""
-        return self.packed[:, : self.categorical].view(torch.int32)
+        """int32 (n, coded)."""
+        return self.packed[:, : self.coded].view(torch.int32)
 
     @property
     def numbers(self) -> Tensor:
         """float32 (n, numeric)."""
-        return self.packed[:, self.categorical : -2]
+        return self.packed[:, self.coded : -2]
 
     @property
     def labels(self) -> Tensor:
@@ -61,7 +61,7 @@ class Batch:
         if exactly:
             found += [self.packed[:0]] * (number - len(found))
         for packed in found:
-            yield Batch(packed, self.categorical, self.count)
+            yield Batch(packed, self.coded, self.count)
 
 
 class Order:
@@ -108,7 +108,7 @@ class Resident:
     """All rows (n, width) on the device."""
 
     packed: Tensor
-    categorical: int
+    coded: int
 
     @property
     def count(self) -> int:
@@ -122,12 +122,12 @@ class Resident:
         order.begin()
         chosen = torch.randperm(self.count, generator=order.generator).to(self.packed.device)
         for indices in chosen.split(size)[order.done :]:
-            yield Batch(self.packed.index_select(0, share(indices)), self.categorical, len(indices))
+            yield Batch(self.packed.index_select(0, share(indices)), self.coded, len(indices))
 
     def ordered(self, size: int) -> Iterator[Batch]:
         """All rows in their own order."""
         for packed in self.packed.split(size):
-            yield Batch(packed, self.categorical, len(packed))
+            yield Batch(packed, self.coded, len(packed))
 
 
 @dataclass
@@ -136,7 +136,7 @@ class Streamed:
 
     file: BufferedRandom
     width: int
-    categorical: int
+    coded: int
     count: int
     block: int  # a multiple of the batch's rows, so that no batch lies across two windows
     device: torch.device
@@ -160,14 +160,14 @@ class Streamed:
         for packed, (_, seed, first) in zip(self._ahead([w for w, _, _ in left], clock), left, strict=True):
             mixed = torch.randperm(len(packed), generator=torch.Generator().manual_seed(seed))
             for indices in mixed.to(packed.device).split(size)[first:]:
-                yield Batch(packed.index_select(0, share(indices)), self.categorical, len(indices))
+                yield Batch(packed.index_select(0, share(indices)), self.coded, len(indices))
 
     def ordered(self, size: int) -> Iterator[Batch]:
         """All rows in their own order."""
         blocks = [[block] for block in range(-(-self.count // self.block))]
         for block in self._ahead(blocks, Clock()):
             for packed in block.split(size):
-                yield Batch(packed, self.categorical, len(packed))
+                yield Batch(packed, self.coded, len(packed))
 
     def _rows(self, block: int) -> int:
         return min(self.block, self.count - block * self.block)
@@ -198,7 +198,7 @@ class Streamed:
 
 def width_of(columns: Columns) -> int:
     """Values of a packed row."""
-    return len(columns.rows) + columns.numeric + 2
+    return columns.coded + columns.numeric + 2
 
 
 def pack(columns: Columns, rows: Rows, mean: float, scale: float) -> np.ndarray[Any, Any]:
@@ -218,7 +218,7 @@ def resident(
     for part in packed:
         found[at : at + len(part)] = part
         at += len(part)
-    return Resident(torch.from_numpy(found[:at]).to(device), len(columns.rows))
+    return Resident(torch.from_numpy(found[:at]).to(device), columns.coded)
 
 
 def streamed(
@@ -231,7 +231,7 @@ def streamed(
         file.write(np.ascontiguousarray(part).data)
         count += len(part)
     block = batch * -(-BLOCK // batch)
-    return Streamed(file, width_of(columns), len(columns.rows), count, block, device)
+    return Streamed(file, width_of(columns), columns.coded, count, block, device)
 
 
 def fits(count: int, columns: Columns, device: torch.device) -> bool:

@@ -1,7 +1,7 @@
 """One pass over training rows, a part at a time: the encoder, and what the labels are like."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 from mlcycle.domain.examples import Rows
 from mlcycle.domain.metrics import Array
 from mlcycle.models.encoder import Encoder
+from mlcycle.models.text_column import TextColumn
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,15 @@ class Scan:
     scale: float  # their standard deviation; one where they are all the same
 
 
-def scan(parts: Iterable[Rows], categorical: list[str], numeric: list[str], *, limit: int, rare: int) -> Scan:
+def scan(
+    parts: Iterable[Rows],
+    categorical: list[str],
+    numeric: list[str],
+    text: Sequence[str] = (),
+    *,
+    limit: int,
+    rare: int,
+) -> Scan:
     """What ``Encoder.fit`` finds on all rows at once, without holding them.
 
     Memory grows with the number of distinct categories, not with the rows.
@@ -52,6 +61,7 @@ def scan(parts: Iterable[Rows], categorical: list[str], numeric: list[str], *, l
         means=numbers.mean.tolist(),
         scales=_scales(numbers).tolist(),
         flagged=flagged.tolist(),
+        texts={column: TextColumn() for column in text},  # of words a network learns all by itself
     )
     return Scan(encoder, rows, float(labels.mean[0]), float(_scales(labels)[0]))
 

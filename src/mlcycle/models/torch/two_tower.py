@@ -100,6 +100,10 @@ class TwoTower(TorchModel):
     def fit(cls, job: Job, params: Any, name: str) -> Self:
         """Fit on the rows that were liked. Raises ConfigError for columns that are no inputs."""
         for column in [*params.query, *params.item]:
+            if column in job.text:
+                raise ConfigError(
+                    f"family {name!r}: {column!r} is a text, which towers do not read: leave it out"
+                )
             if column not in [*job.categorical, *job.numeric]:
                 raise ConfigError(f"family {name!r}: {column!r} is no input of the project")
         if params.item[0] not in job.categorical:
@@ -107,7 +111,7 @@ class TwoTower(TorchModel):
         if job.kind.many or not (job.kind.lists or job.kind.classifies):
             raise ConfigError(f"family {name!r} learns a ranking or two classes, not a {job.task}")
         both = Positives.of(job.train, "training"), Positives.of(job.validation, "validation")
-        return super().fit(replace(job, train=both[0], validation=both[1]), params, name)
+        return super().fit(replace(job, text=[], train=both[0], validation=both[1]), params, name)
 
     @classmethod
     def start_problem(cls, job: Job, params: Any, start: Any) -> str:

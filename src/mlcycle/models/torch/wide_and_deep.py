@@ -58,7 +58,7 @@ class WideAndDeep(TorchModel):
             def __init__(self) -> None:
                 super().__init__()
                 widths = embedding_widths(columns.rows, params.embedding)
-                self.embeddings = Embeddings(columns.rows, widths)
+                self.embeddings = Embeddings(columns.rows, widths, columns.texts, params.embedding)
                 before = self.embeddings.width + columns.numeric
                 self.hidden = Hidden(before, params.layers, params.dropout)
                 self.head = nn.Linear(self.hidden.width, outputs or 1)

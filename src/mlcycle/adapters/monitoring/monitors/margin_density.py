@@ -35,7 +35,7 @@ class MarginDensity(ByRows):
     def rows(self, window: Window, reference: Reference, table: "pa.Table") -> Array:  # noqa: D102
         assert window.champion is not None
         model = window.load(window.champion)
-        frame = table.select([*model.card.categorical, *model.card.numeric]).to_pandas()
+        frame = table.select(model.card.inputs).to_pandas()
         away = np.abs(np.asarray(model.predict(frame), dtype=np.float64) - window.project.value.threshold)
         if not hasattr(self, "_width"):  # training's rows are asked for first
             self._width = float(np.quantile(away, self.params.margin))

@@ -10,6 +10,7 @@ from mlcycle.adapters.monitoring.window import Reference, State, Window
 from mlcycle.adapters.pages import plots
 from mlcycle.domain.monitors import Measurement
 from mlcycle.errors import Unavailable
+from mlcycle.project import Project
 
 SMALL = 12  # columns of the picture that alerts show, the worst ones
 DRAWN = 40  # columns that Evidently draws, the worst: each costs 0.04 s and 14 kB; nobody scrolls through 200
@@ -51,7 +52,9 @@ class Report(Monitor):
         html = reports.page(
             snapshot,
             title,
-            drift_page.above(title, window.found, _against(window, reference) + _left_out(there)),
+            drift_page.above(
+                title, window.found, _against(window, reference) + _left_out(there) + _unread(project)
+            ),
         )
         reports.store_shared_script(window.artifacts)
         digest = hashlib.sha256(html).hexdigest()[:12]
@@ -74,12 +77,21 @@ class Report(Monitor):
 def _shown(window: Window, reference: Reference) -> list[str]:
     """Inputs that have values on both sides: Evidently raises on others."""
     sides = (reference.sample, window.sample)
+    texts = window.project.inputs.text
     absent = [samples.missing(side, reference.columns) for side in sides]
-    return [name for name in reference.columns if max(side[name] for side in absent) < 1]
+    return [
+        name for name in reference.columns if name not in texts and max(side[name] for side in absent) < 1
+    ]
 
 
 def _left_out(columns: int) -> str:
     return f" Of {columns} columns the {DRAWN} nearest to their limits are drawn." if columns > DRAWN else ""
+
+
+def _unread(project: Project) -> str:
+    """What the page says of texts."""
+    texts = ", ".join(project.inputs.text)
+    return f" Texts are not compared, only how many are missing: {texts}." if texts else ""
 
 
 def _against(window: Window, reference: Reference) -> str:

@@ -62,7 +62,7 @@ class ServedAgain(Monitor):
             version = models.get(cursor, window.project.name, scoring.version)
             corrected, late = served.deliveries_since(cursor, window.project, partition, scoring.scored_at)
         model = window.load(version)
-        project = window.project.reading(model.card.categorical, model.card.numeric)
+        project = window.project.reading(model.card.categorical, model.card.numeric, model.card.text)
         there = None
         for chunk in joined_rows(window.warehouse, project, partition.start, partition.end, labels=False):
             there = chunk.filter(pc.is_in(chunk["entity_key"], value_set=rows["entity_key"].combine_chunks()))

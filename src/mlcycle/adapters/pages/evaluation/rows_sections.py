@@ -155,7 +155,12 @@ def behaviour(document: Document, found: Found) -> list[Section]:
 def coverage(document: Document, found: Found) -> list[Section]:
     """Whether inputs are as in training."""
     rows = [
-        [name, share(each["missing_in_training"]), share(each["missing"]), share(each["never_seen"])]
+        [
+            name,
+            share(each["missing_in_training"]),
+            share(each["missing"]),
+            "" if each["never_seen"] is None else share(each["never_seen"]),
+        ]
         for name, each in found["inputs"].items()
     ]
     text = (
