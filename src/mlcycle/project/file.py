@@ -178,7 +178,7 @@ def _inline_sql(path: Path, data: dict[str, Any], lines: dict[tuple[str | int, .
 def _inline_code(path: Path, data: dict[str, Any], lines: dict[tuple[str | int, ...], int]) -> None:
     """Take the Python files beside the project's in; nothing of them is executed here."""
     code = data.get("code")
-    if isinstance(code, dict) and "files" in code:
+    if isinstance(code, dict) and code.get("files"):
         where = f"{path}:{lines.get(('code', 'files'), 1)}"
         raise ConfigError(f"{where}: code.files is read from the folder, not written: remove it")
     files = {file.name: _read(file) for file in sorted(path.parent.glob("*.py"))}

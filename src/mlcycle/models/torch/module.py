@@ -3,8 +3,10 @@
 Its ``__init__`` takes ``rows`` (how many codes each categorical column has), ``numeric`` (width of the
 numbers) and ``outputs`` (1, or how many classes or quantiles) by name, and the parameters of its candidate.
 ``forward(codes, numbers)`` takes integers (n, categorical) and numbers (n, numeric), and returns (n, outputs)
-log odds or values in units of the labels' spread. One that takes ``texts`` too is given how many ids each text
-column has and how many columns of codes, behind the categories', hold its words; another is not shown them.
+log odds or values in units of the labels' spread.
+
+One that takes ``texts`` too is given how many ids each text column has and how many columns of codes, behind
+the categories', hold its words; another is not shown them.
 """
 
 import inspect
