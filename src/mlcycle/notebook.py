@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from mlcycle import kept_files
 from mlcycle.domain.dataset import DatasetManifest
 from mlcycle.errors import InputError
 from mlcycle.project import Candidate, Project
@@ -66,6 +67,7 @@ def model(name: str) -> "Model":
     finally:
         warehouse.close()
     store = ArtifactStore(settings.artifacts_url)
+    kept_files.use(settings.artifacts_url, settings.scratch)
     folder = model_cache.fetch(settings, store, found.model_uri, found.manifest, found.manifest_digest)
     return Model(project, found.version, found.candidate, load(folder))
 

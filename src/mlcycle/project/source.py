@@ -53,6 +53,8 @@ class Table(Written):
     min_rows: Annotated[int, Field(ge=1)] = 1
     max_bad_rows: Fraction = 0.1  # a batch with a larger share is stopped whole
     max_bytes: Annotated[int, Field(ge=1)] = 256 * 1024 * 1024
+    files: list[Name] = []  # text columns that name files below source.url: kept, the digest in their place
+    max_file_bytes: Annotated[int, Field(ge=1)] = 16 * 1024 * 1024
     expectations: list[Expectation] = []
     checks: list[OwnCheck] = []
 
@@ -61,6 +63,9 @@ class Table(Written):
         for name in [*self.key, self.event_time, *self.sparse]:
             if name not in self.columns:
                 raise ValueError(f"key, event_time or sparse names {name!r}, which is not among the columns")
+        for name in self.files:
+            if self.columns.get(name) != "text" or name in self.key:
+                raise ValueError(f"files names {name!r}, which is no text column beside the key")
         if {*self.key, self.event_time} & {*self.sparse}:
             raise ValueError("a key or event_time column is never empty: take it out of sparse")
         if self.columns[self.event_time] != "timestamp":

@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from mlcycle import packages
+from mlcycle import kept_files, packages
 from mlcycle.adapters.datasets.snapshots import stored
 from mlcycle.adapters.datasets.training_data import read_manifest
 from mlcycle.adapters.warehouse.connection import Warehouse
@@ -31,6 +31,7 @@ def alone(project: Project, settings: Settings, name: str) -> Iterator[StepConte
     request = Request(step=name, work=f"{name}-{secrets.token_hex(6)}", project=project.document())
     context = StepContext(request, project, settings, 0, Warehouse(settings, name=f"mlcycle:{name}"))
     try:
+        kept_files.use(settings.artifacts_url, settings.scratch)
         packages.use(project.code.requirements, settings.packages, project.name)
         with using(project.own_code):
             yield context

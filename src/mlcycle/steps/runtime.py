@@ -15,7 +15,7 @@ from typing import Any
 import psycopg2
 from pydantic import ValidationError
 
-from mlcycle import packages
+from mlcycle import kept_files, packages
 from mlcycle.adapters.warehouse.connection import Warehouse, is_cut
 from mlcycle.contract import ErrorInfo, ExitCode, Request, Result, Status, code_version
 from mlcycle.cycle import BY_PARTITION, LAST_STEP, OWN, ROLES, STAGES
@@ -57,6 +57,7 @@ def run_step(request: Request, settings: Settings) -> Result:
             raise InputError(f"no step {request.step!r}: there are {', '.join(sorted(ROLES))}")
         project = _project(request)
         packages.use(project.code.requirements, settings.packages, project.name)
+        kept_files.use(settings.artifacts_url, settings.scratch)
         activate(project.own_code)
         with warehouse.transaction() as cursor:
             before = attempts.finished(cursor, request.work)

@@ -10,9 +10,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from mlcycle.adapters.alerts.channels import due_channels
+from mlcycle.adapters.delivery import named_files
 from mlcycle.adapters.delivery.checking import CHUNK_ROWS, Batch, Checker
 from mlcycle.adapters.delivery.cut import as_cut
 from mlcycle.adapters.delivery.readers import reader_of
+from mlcycle.adapters.delivery.source import SourceFiles
 from mlcycle.adapters.pages.validation_report import render_report
 from mlcycle.contract import Output
 from mlcycle.domain import failure_alerts
@@ -65,6 +67,10 @@ def run(context: StepContext) -> Outcome:
 def _check_all(context: StepContext, checker: Checker, deliveries: list[dict[str, Any]]) -> Iterator[Batch]:
     """Every delivery checked, in order, with at most a chunk of rows (or one delivery) in memory."""
     pending: list[Batch] = []
+    declared = context.project.source.tables[str(context.param("table"))]
+    source = (
+        SourceFiles(context.project.source, context.settings, context.scratch) if declared.files else None
+    )
     for entry in deliveries:
         partition = Partition.parse(entry["partition"], context.project.unit)
         delivery = Output.model_validate(entry["object"])
@@ -74,6 +80,9 @@ def _check_all(context: StepContext, checker: Checker, deliveries: list[dict[str
             file.unlink()
         else:
             batch = checker.read(partition, delivery, entry["fetched"], context.artifacts.get(delivery))
+        if source is not None and batch.text is not None:
+            batch.text = named_files.kept(batch.text, declared, source, context.artifacts)
+            batch.as_delivered = False
         pending.append(batch)
         if sum(batch.rows for batch in pending) >= CHUNK_ROWS:
             checker.check(pending)

@@ -68,6 +68,28 @@ class SourceFiles:
         for url in self._matching(table.file):
             yield self._fetch(url, name, table.max_bytes)
 
+    def fetch_place(self, place: str, max_bytes: int) -> bytes:
+        """Fetch a file that a row names, below the source's URL.
+
+        Raises NotDelivered where it is not there, DataRejected where it is too large or leads elsewhere,
+        Unavailable where the source does not answer.
+        """
+        if (
+            "://" in place
+            or place.startswith("/")
+            or {"..", ""} & set(place.split("/"))
+            or set("?#*[") & set(place)
+        ):
+            raise DataRejected(f"{place[:100]!r} is no place below source.url")
+        fetched = self._fetch(f"{self._url}/{place}", place, max_bytes)
+        if fetched.data is not None:
+            return fetched.data
+        assert fetched.file is not None
+        try:
+            return fetched.file.read_bytes()
+        finally:
+            fetched.file.unlink()
+
     def _matching(self, pattern: str) -> list[str]:
         url = f"{self._url}/{pattern}"
         if not set("*?[") & set(pattern):
