@@ -1,8 +1,8 @@
 """The code that a model needs to predict, in the model: who loads it elsewhere needs no package ``mlcycle``.
 
 One archive and one module beside it, so that a model is not hundreds of files. They are files of the model
-like its weights: in its manifest, and signed with it. The platform itself never runs them: it reads a model's folder
-with its own code.
+like its weights: in its manifest, and signed with it. The platform itself never runs them: it reads a
+model's folder with its own code.
 """
 
 import zipfile

@@ -222,8 +222,8 @@ class Tracking:
     ) -> LoggedModel:
         """Log a model directory as one that MLflow itself can load, through our loader, without pickle.
 
-        ``inputs`` gives each column's MLflow type, ``any`` for one of several. ``back`` is where its files are fetched back to, so
-        that the manifest is of what MLflow holds.
+        ``inputs`` gives each column's MLflow type, ``any`` for one of several. ``back`` is where its files
+        are fetched back to, so that the manifest is of what MLflow holds.
         Raises IntegrityError where MLflow does not give back what was logged.
         """
         import mlflow
