@@ -64,14 +64,22 @@ def run(context: StepContext) -> Outcome:
 def _same(context: StepContext, best: dict[str, Any], dataset: str) -> ledger.ModelVersion | None:
     """The newest version, where it is this very model, made by another run on the same data.
 
-    An earlier one than the newest is none: the gate judges what was trained last.
+    An earlier one than the newest is none: the gate judges what was trained last. Nor is one that is not
+    whole any more, or not signed as models are by now: training again mends that.
     """
     with context.warehouse.transaction() as cursor:
         newest = ledger.newest(cursor, context.project.name)
     if newest is None or newest.run_id == best["run_id"]:
         return None
     told = (newest.candidate, newest.dataset_digest) == (best["candidate"], dataset)
-    return newest if told and made_of(newest.manifest) == made_of(best["manifest"]) else None
+    signed = (SIGNATURE in newest.manifest) == (SIGNATURE in best["manifest"])
+    if not (told and signed and made_of(newest.manifest) == made_of(best["manifest"])):
+        return None
+    try:
+        fetch_model(context.settings, newest.model_uri, newest.manifest, context.scratch / "same")
+    except (InputError, IntegrityError):
+        return None
+    return newest
 
 
 def _answered(
