@@ -242,6 +242,20 @@ def test_registering_the_same_run_again_is_the_same_version(trained: Trained, da
     assert len(client.search_model_versions(f"name = '{trained.project.name}'")) == 1
 
 
+def test_the_same_model_trained_again_is_the_same_version(trained: Trained, dataset: Handover) -> None:
+    candidate = "boosting"
+    first = trained.register(dataset, candidate)
+    again = trained.register(dataset, candidate)
+    assert (first.values["version"], again.values) == (1, first.values)
+    assert again.message.startswith("version 1 again: ")
+    assert trained.rows("select count(*) from ledger.model_version where project = %s") == [(1,)]
+    client = Tracking(trained.settings(), trained.project.name).client
+    assert len(client.search_model_versions(f"name = '{trained.project.name}'")) == 1
+    other = trained.register(trained.snapshot(flights(), JANUARY), candidate)  # another digest
+    assert other.values["version"] == 2
+    assert trained.register(dataset, candidate).values["version"] == 3  # the newest is another one's
+
+
 def test_evaluating_again_answers_the_same(trained: Trained, dataset: Handover) -> None:
     entry = trained.ok(trained.train(dataset, "table")).handover
     first = trained.ok(trained.evaluate(dataset, [entry], "once"))

@@ -104,7 +104,7 @@ def spoilt(model: Model, other: Model, fault: str, folder: Path) -> None:
         (folder / CARD).write_bytes(data)
     elif fault == "code":
         text = (folder / "MLmodel").read_text()
-        (folder / "MLmodel").write_text(text.replace("mlcycle.models.flavor", "planted"))
+        (folder / "MLmodel").write_text(text.replace("mlcycle_model", "planted"))
     elif fault == "added":
         (folder / "planted.py").write_text("planted = True")
     elif fault == "missing":

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from mlcycle.adapters.pages import plots
+from mlcycle.adapters.tracking.model_code import NEEDS as CODE_NEEDS
 from mlcycle.adapters.tracking.model_files import manifest_digest, manifest_of
 from mlcycle.adapters.tracking.server import Tracking
 from mlcycle.contract import code_version
@@ -17,6 +18,7 @@ from mlcycle.domain.tasks import task_of
 from mlcycle.errors import MlcycleError, Superseded
 from mlcycle.project import Candidate
 from mlcycle.project.export import Export
+from mlcycle.project.signature import signature_types
 from mlcycle.steps.context import StepContext
 from mlcycle.steps.fit_job import work_id
 
@@ -111,7 +113,7 @@ class FitRun:
         logged = tracking.log_model(
             run_id,
             folder,
-            inputs={name: _kind(validation.frame[name]) for name in project.inputs.all},
+            inputs=signature_types(project),
             requirements=_requirements(model),
             back=self.context.scratch / "logged",
         )
@@ -169,16 +171,9 @@ def _version(library: str) -> str:
 
 
 def _requirements(model: "Model") -> list[str]:
-    # Without the commit: no index has a package of that local version.
-    return [f"mlcycle=={version('mlcycle')}", *(f"{name}=={version(name)}" for name in model.requires)]
+    """What an index has of what prediction needs; mlcycle's own part of it is in the model.
 
-
-def _kind(column: Any) -> str:
-    """The type of an input in the model's signature. MLflow converts no integers to doubles."""
-    import pandas.api.types as types
-
-    if types.is_bool_dtype(column):
-        return "boolean"
-    if types.is_numeric_dtype(column):
-        return "long" if types.is_integer_dtype(column) else "double"
-    return "string"
+    Without builds' local parts (torch's ``+cpu``), which no index has.
+    """
+    names = dict.fromkeys([*CODE_NEEDS, *model.requires])
+    return [f"{name}=={version(name).partition('+')[0]}" for name in names]

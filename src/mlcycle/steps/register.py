@@ -1,8 +1,12 @@
-"""Register the best candidate as a challenger: a version in MLflow's registry and in the ledger."""
+"""Register the best candidate as a challenger: a version in MLflow's registry and in the ledger.
+
+Training the same data again with the same code, parameters and seed gives the same bytes. Where they are
+those of the newest version, that one is the answer: a copy of it would be judged again, and tell nothing.
+"""
 
 from typing import Any
 
-from mlcycle.adapters.tracking.model_files import copy_path, manifest_digest
+from mlcycle.adapters.tracking.model_files import copy_path, made_of, manifest_digest
 from mlcycle.adapters.tracking.server import Tracking, fetch_model
 from mlcycle.domain.model_signature import FILE as SIGNATURE
 from mlcycle.errors import InputError, IntegrityError
@@ -18,11 +22,13 @@ def run(context: StepContext) -> Outcome:
         raise InputError("step 'evaluate' handed over no best candidate: run it again")
     if manifest_digest(best["manifest"]) != best["manifest_digest"]:
         raise IntegrityError("the manifest handed over is not the one that was published: train again")
+    tracking = Tracking(context.settings, context.project.name)
+    if (same := _same(context, best, str(evaluated["dataset_digest"]))) is not None:
+        return _answered(context, tracking, best, same)
     folder = context.scratch / "registered"
     fetch_model(context.settings, best["model_uri"], best["manifest"], folder)
     for path in best["manifest"]:  # the copy that scoring, promotion and rollback use while MLflow is away
         context.artifacts.put_file(copy_path(best["manifest_digest"], path), folder / path)
-    tracking = Tracking(context.settings, context.project.name)
     version = tracking.register(
         best["run_id"],
         best["model_uri"],
@@ -51,5 +57,42 @@ def run(context: StepContext) -> Outcome:
     )
     with context.publication() as publication:
         ledger.register(publication.cursor, context.project.name, model)
+        publication.outcome = outcome
+    return outcome
+
+
+def _same(context: StepContext, best: dict[str, Any], dataset: str) -> ledger.ModelVersion | None:
+    """The newest version, where it is this very model, made by another run on the same data.
+
+    An earlier one than the newest is none: the gate judges what was trained last. Nor is one that is not
+    whole any more, or not signed as models are by now: training again mends that.
+    """
+    with context.warehouse.transaction() as cursor:
+        newest = ledger.newest(cursor, context.project.name)
+    if newest is None or newest.run_id == best["run_id"]:
+        return None
+    told = (newest.candidate, newest.dataset_digest) == (best["candidate"], dataset)
+    signed = (SIGNATURE in newest.manifest) == (SIGNATURE in best["manifest"])
+    if not (told and signed and made_of(newest.manifest) == made_of(best["manifest"])):
+        return None
+    try:
+        fetch_model(context.settings, newest.model_uri, newest.manifest, context.scratch / "same")
+    except (InputError, IntegrityError):
+        return None
+    return newest
+
+
+def _answered(
+    context: StepContext, tracking: Tracking, best: dict[str, Any], same: ledger.ModelVersion
+) -> Outcome:
+    """What is said instead of a new version; the run in MLflow says it, too."""
+    tracking.log(best["run_id"], tags={"mlcycle.same_as_version": str(same.version)})
+    outcome = Outcome(
+        message=f"version {same.version} again: {same.candidate} learnt the same from the same data, code, "
+        "parameters and seed, bit for bit; no new version",
+        values={"version": same.version, "candidate": same.candidate},
+        links={"mlflow": tracking.run_url(same.run_id)},
+    )
+    with context.publication() as publication:
         publication.outcome = outcome
     return outcome

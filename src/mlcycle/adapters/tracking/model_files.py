@@ -27,6 +27,18 @@ def manifest_digest(manifest: Mapping[str, str]) -> str:
     return hashlib.sha256(json.dumps(dict(manifest), sort_keys=True).encode()).hexdigest()
 
 
+def made_of(manifest: Mapping[str, str]) -> dict[str, str]:
+    """The files that make a model what it is: weights, code, requirements.
+
+    ``MLmodel`` names its run and moment, and the signature signs that.
+    """
+    return {
+        path: digest
+        for path, digest in manifest.items()
+        if path.startswith(("data/", "code/")) or path == "requirements.txt"
+    }
+
+
 def copy_path(digest: str, path: str) -> str:
     """Where the artifact store keeps a copy of a registered model's file."""
     return f"models/{digest}/{path}"

@@ -15,6 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlcycle.adapters.tracking import model_code
 from mlcycle.adapters.tracking.model_download import download, list_files
 from mlcycle.adapters.tracking.model_files import check_folder, check_manifest, manifest_of
 from mlcycle.adapters.tracking.signed import check_signature, signer_of
@@ -221,22 +222,30 @@ class Tracking:
     ) -> LoggedModel:
         """Log a model directory as one that MLflow itself can load, through our loader, without pickle.
 
-        ``inputs`` gives each column's MLflow type. ``back`` is where its files are fetched back to, so
-        that the manifest is of what MLflow holds.
+        ``inputs`` gives each column's MLflow type, ``any`` for one of several. ``back`` is where its files
+        are fetched back to, so that the manifest is of what MLflow holds.
         Raises IntegrityError where MLflow does not give back what was logged.
         """
         import mlflow
         from mlflow.models import ModelSignature
-        from mlflow.types.schema import ColSpec, Schema
+        from mlflow.types.schema import AnyType, ColSpec, Schema
 
-        columns = [ColSpec(kind, name, required=False) for name, kind in inputs.items()]
-        with self.speaking(), warnings.catch_warnings():
+        columns = [
+            ColSpec(AnyType() if kind == "any" else kind, name, required=False)
+            for name, kind in inputs.items()
+        ]
+        with (
+            tempfile.TemporaryDirectory(prefix="mlcycle-code-") as staged,
+            self.speaking(),
+            warnings.catch_warnings(),
+        ):
             warnings.simplefilter("ignore")  # that there is no input example: the signature is written out
             self.client.get_run(run_id)
             with mlflow.start_run(run_id=run_id):
                 info = mlflow.pyfunc.log_model(
                     name="model",
-                    loader_module="mlcycle.models.flavor",
+                    loader_module=model_code.LOADER,
+                    code_paths=[str(path) for path in model_code.write(Path(staged))],
                     data_path=str(folder),
                     signature=ModelSignature(Schema(columns), Schema([ColSpec("double")])),
                     pip_requirements=list(requirements),
