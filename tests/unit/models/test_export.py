@@ -10,11 +10,13 @@ import pandas as pd
 import pytest
 
 from mlcycle import models
+from mlcycle.domain.evaluation import calibrator
 from mlcycle.domain.evaluation.calibrator import Calibrator
 from mlcycle.domain.metrics import measure
 from mlcycle.models.base import Model
 from mlcycle.models.calibrated import Calibrated
 from mlcycle.models.export import compress, made
+from mlcycle.models.export.curve import behind
 from mlcycle.models.export.forms import Onnx, network_of, onnx_of
 from mlcycle.project.export import Export
 from tests.table_job import CATEGORICAL, NUMERIC, PARAMS, job, rows
@@ -150,12 +152,65 @@ def test_a_form_that_says_something_else_is_left_out(tmp_path: Path, monkeypatch
     assert not (tmp_path / "export" / "model.onnx").exists()
 
 
-def test_a_model_with_a_curve_is_left_as_it_is_and_says_why(tmp_path: Path) -> None:
-    frame, wanted = rows(50, 7).frame, Export(onnx=True, exported_program=True, int8=True)
-    model = Calibrated(fitted("mlp"), Calibrator(method="platt"))
-    told = made.write(model, wanted, frame, lambda said: {}, tmp_path)
-    assert len(told) == 3
-    assert all("curve" in one.reason for one in told), told
+CURVES = {
+    "platt": Calibrator(method="platt", slope=1.7, intercept=-0.4),
+    "isotonic": Calibrator(
+        method="isotonic", at=(0.1, 0.3, 0.31, 0.5, 0.6, 0.9), to=(0.0, 0.2, 0.4, 0.4, 0.7, 1.0)
+    ),
+    "two points": Calibrator(method="isotonic", at=(0.3, 0.7), to=(0.2, 0.6)),
+    "one point": Calibrator(method="isotonic", at=(0.5,), to=(0.3,)),
+    "points that all but coincide": Calibrator(method="isotonic", at=(0.0, 5e-324, 0.8), to=(0.1, 0.5, 0.9)),
+}
+
+
+@pytest.mark.parametrize("name", ["hist_gradient_boosting", "mlp"])
+@pytest.mark.parametrize("curve", CURVES.values(), ids=CURVES)
+def test_a_curve_is_in_the_graph(name: str, curve: Calibrator, network: Model) -> None:
+    bare = network if name == "mlp" else fitted(name)
+    model, frame = Calibrated(bare, curve), strange(rows(2000, 7).frame)
+    own, said = model.predict(frame), onnx_of(model).predict(frame)
+    assert np.max(np.abs(own - bare.predict(frame))) > 0.05
+    assert np.max(np.abs(said - own)) <= (1e-6 if name == "mlp" else 1e-12)
+
+
+def test_a_curve_of_the_edges_and_of_its_own_points_is_in_the_graph() -> None:
+    """A graph that says what it is given, so that each kind of place on the curve is met."""
+    import onnxruntime
+    from onnx import TensorProto, helper
+
+    draw = np.random.default_rng(3)
+    up = draw.random(5000)
+    fit = calibrator.isotonic((draw.random(5000) < up**2).astype(float), up)
+    assert len(fit.at) > 40
+    given = np.array([0.0, 1.0, 1e-9, 1 - 1e-9, *fit.at, *np.nextafter(fit.at, 2), *draw.random(500)])
+    value = helper.make_tensor_value_info
+    graph = helper.make_model(
+        helper.make_graph(
+            [helper.make_node("Identity", ["given"], ["said"])],
+            "as it is",
+            [value("given", TensorProto.DOUBLE, ["n"])],
+            [value("said", TensorProto.DOUBLE, ["n"])],
+        ),
+        opset_imports=[helper.make_opsetid("", 18)],
+        ir_version=10,
+    ).SerializeToString()
+    for curve in (fit, *CURVES.values()):
+        session = onnxruntime.InferenceSession(behind(graph, curve))
+        (said,) = session.run(None, {"given": given})
+        assert np.max(np.abs(said - curve(given))) <= 1e-12
+
+
+def test_forms_of_a_network_with_a_curve_have_it_too(network: Model, tmp_path: Path) -> None:
+    model = Calibrated(network, CURVES["platt"])
+    later = job().validation.whole()
+    found = write(model, Export(onnx=True, exported_program=True, int8=True, prune=0.3), tmp_path)
+    told = {one.name: one for one in found}
+    assert told["exported_program"].reason == "its calibration curve is in the form onnx alone"
+    own = measure("classification", later.labels, model.predict(later.frame))
+    bare = measure("classification", later.labels, network.predict(later.frame))
+    for name in ("int8", "pruned"):
+        loss = told[name].facts["figures"]["log_loss"]
+        assert abs(loss - own["log_loss"]) < abs(loss - bare["log_loss"]) / 4  # type: ignore[operator]
 
 
 @pytest.mark.parametrize("name", TREES)

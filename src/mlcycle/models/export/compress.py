@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mlcycle.models.export.trees import NotConverted
+from mlcycle.models.export.graphs import NotConverted
 
 MATRICES = ("MatMul", "Gemm")
 

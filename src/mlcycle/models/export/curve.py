@@ -1,0 +1,92 @@
+"""A calibration curve as nodes behind the graph of the model whose probabilities go through it.
+
+Platt's sigmoid is arithmetic. The isotonic curve finds its stretch by binary search, unrolled: each round is
+a Gather and a comparison of all rows at once, so that 1,000 points cost ten rounds.
+"""
+
+from typing import Any, Final
+
+import numpy as np
+
+from mlcycle.domain.evaluation.calibrator import Calibrator
+from mlcycle.domain.metrics import CLIP
+from mlcycle.models.export.graphs import constant
+
+CALIBRATED: Final = "calibrated"  # the graph's output
+PREFIX: Final = "curve_"  # no name of the model's own graph begins so
+
+
+class _Steps:
+    """Nodes and constants to be, with names of their own."""
+
+    def __init__(self) -> None:
+        self.nodes: list[Any] = []
+        self.constants: list[Any] = []
+
+    def value(self, values: Any, kind: Any = np.float64) -> str:
+        name = f"{PREFIX}constant_{len(self.constants)}"
+        self.constants.append(constant(name, values, kind))
+        return name
+
+    def step(self, operator: str, *inputs: str, **how: Any) -> str:
+        from onnx import helper
+
+        name = f"{PREFIX}{len(self.nodes)}"
+        self.nodes.append(helper.make_node(operator, list(inputs), [name], **how))
+        return name
+
+    def kept(self, values: str) -> str:
+        """Probabilities kept from 0 and 1."""
+        return self.step("Clip", values, self.value(CLIP), self.value(1 - CLIP))
+
+
+def behind(graph: bytes, calibrator: Calibrator) -> bytes:
+    """The graph with the curve behind it: its output, probabilities, becomes (n,) double ``calibrated``."""
+    import onnx
+    from onnx import TensorProto, checker, helper
+
+    model = onnx.load_from_string(graph)
+    (said,) = model.graph.output
+    steps = _Steps()
+    flat = steps.step("Reshape", said.name, steps.value([-1], np.int64))
+    given = steps.step("Cast", flat, to=TensorProto.DOUBLE)
+    curve = (
+        _platt(steps, given, calibrator) if calibrator.method == "platt" else _lines(steps, given, calibrator)
+    )
+    steps.nodes.append(helper.make_node("Identity", [steps.kept(curve)], [CALIBRATED]))
+    model.graph.node.extend(steps.nodes)
+    model.graph.initializer.extend(steps.constants)
+    del model.graph.output[:]
+    model.graph.output.append(helper.make_tensor_value_info(CALIBRATED, TensorProto.DOUBLE, ["n"]))
+    checker.check_model(model)
+    data: bytes = model.SerializeToString()
+    return data
+
+
+def _platt(steps: _Steps, given: str, calibrator: Calibrator) -> str:
+    p = steps.kept(given)
+    odds = steps.step("Sub", steps.step("Log", p), steps.step("Log", steps.step("Sub", steps.value(1.0), p)))
+    line = steps.step("Mul", odds, steps.value(calibrator.slope))
+    return steps.step("Sigmoid", steps.step("Add", line, steps.value(calibrator.intercept)))
+
+
+def _lines(steps: _Steps, given: str, calibrator: Calibrator) -> str:
+    """Straight lines between points as ``numpy.interp`` draws: flat before the first and after the last."""
+    from onnx import TensorProto
+
+    at, to = np.array(calibrator.at), np.array(calibrator.to)
+    rounds = max(int(np.ceil(np.log2(len(at)))), 1)
+    filled = 2**rounds - len(at)  # up to a power of two by points that nothing reaches
+    with np.errstate(over="ignore"):  # of points that all but coincide: what is beyond the first is nought
+        steep = np.minimum(np.diff(to) / np.diff(at), np.finfo(np.float64).max)
+    points = steps.value(np.append(at, np.full(filled, np.inf)))
+    # The last point at or below the value, or the first.
+    found = steps.step("Mul", steps.step("Cast", given, to=TensorProto.INT64), steps.value(0, np.int64))
+    for power in reversed(range(rounds)):
+        further = steps.step("Add", found, steps.value(2**power, np.int64))
+        reached = steps.step("LessOrEqual", steps.step("Gather", points, further), given)
+        found = steps.step("Where", reached, further, found)
+    beyond = steps.step("Sub", given, steps.step("Gather", points, found))
+    beyond = steps.step("Max", beyond, steps.value(0.0))
+    rise = steps.step("Mul", beyond, steps.step("Gather", steps.value(np.append(steep, 0.0)), found))
+    return steps.step("Add", rise, steps.step("Gather", steps.value(to), found))
