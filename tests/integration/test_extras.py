@@ -77,6 +77,7 @@ ELSEWHERE = {
     "models/export/curve.py": ("onnx",),
     "models/export/ensembles.py": ("onnx",),
     "models/export/graphs.py": ("onnx",),
+    "models/export/lines.py": ("onnx",),
     "models/export/compress.py": ("onnx",),
     "models/export/program.py": ("torch",),
     # networks are made where they are trained

@@ -66,10 +66,26 @@ def test_a_tree_that_is_a_leaf_is_converted() -> None:
     assert np.allclose(onnx_of(model).predict(frame), model.predict(frame), rtol=1e-12)
 
 
-@pytest.mark.parametrize("name", ["rate_table", "linear"])
-def test_what_is_not_converted_says_why(name: str, tmp_path: Path) -> None:
-    params = {"by": ["city"]} if name == "rate_table" else {}
-    model = fitted(name, **params)
+@pytest.mark.parametrize("task", ["classification", "regression", "multiclass"])
+@pytest.mark.parametrize(
+    "columns",
+    [(CATEGORICAL, NUMERIC), (CATEGORICAL, []), ([], NUMERIC), ([], ["price"])],
+    ids=["both", "names", "numbers", "numbers that are never missing"],
+)
+def test_a_linear_model_says_the_same_as_onnx(columns: tuple[list[str], list[str]], task: str) -> None:
+    of = replace(job(task), categorical=columns[0], numeric=columns[1])
+    model = fitted("linear", of=of)
+    for frame in (rows(1000, 5, task).frame, strange(rows(1000, 6, task).frame)):
+        frame.loc[frame.index[::13], "age"] = 1e9  # beyond what standardising lets through
+        own, said = model.predict(frame), onnx_of(model).predict(frame)
+        assert said.shape == own.shape
+        assert np.ptp(own) > 0.1
+        assert np.max(np.abs(said - own)) <= 1e-12 * max(1, np.max(np.abs(own)))
+
+
+def test_what_is_not_converted_says_why(tmp_path: Path) -> None:
+    name = "rate_table"
+    model = fitted(name, by=["city"])
     wanted = Export(onnx=True, exported_program=True, int8=True, prune=0.5)
     found = write(model, wanted, tmp_path)
     assert [one.name for one in found] == ["onnx", "exported_program", "int8", "pruned"]

@@ -4,40 +4,16 @@ Platt's sigmoid is arithmetic. The isotonic curve finds its stretch by binary se
 a Gather and a comparison of all rows at once, so that 1,000 points cost ten rounds.
 """
 
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
 from mlcycle.domain.evaluation.calibrator import Calibrator
 from mlcycle.domain.metrics import CLIP
-from mlcycle.models.export.graphs import constant
+from mlcycle.models.export.graphs import Steps
 
 CALIBRATED: Final = "calibrated"  # the graph's output
 PREFIX: Final = "curve_"  # no name of the model's own graph begins so
-
-
-class _Steps:
-    """Nodes and constants to be, with names of their own."""
-
-    def __init__(self) -> None:
-        self.nodes: list[Any] = []
-        self.constants: list[Any] = []
-
-    def value(self, values: Any, kind: Any = np.float64) -> str:
-        name = f"{PREFIX}constant_{len(self.constants)}"
-        self.constants.append(constant(name, values, kind))
-        return name
-
-    def step(self, operator: str, *inputs: str, **how: Any) -> str:
-        from onnx import helper
-
-        name = f"{PREFIX}{len(self.nodes)}"
-        self.nodes.append(helper.make_node(operator, list(inputs), [name], **how))
-        return name
-
-    def kept(self, values: str) -> str:
-        """Probabilities kept from 0 and 1."""
-        return self.step("Clip", values, self.value(CLIP), self.value(1 - CLIP))
 
 
 def behind(graph: bytes, calibrator: Calibrator) -> bytes:
@@ -47,13 +23,13 @@ def behind(graph: bytes, calibrator: Calibrator) -> bytes:
 
     model = onnx.load_from_string(graph)
     (said,) = model.graph.output
-    steps = _Steps()
+    steps = Steps(PREFIX)
     flat = steps.step("Reshape", said.name, steps.value([-1], np.int64))
     given = steps.step("Cast", flat, to=TensorProto.DOUBLE)
     curve = (
         _platt(steps, given, calibrator) if calibrator.method == "platt" else _lines(steps, given, calibrator)
     )
-    steps.nodes.append(helper.make_node("Identity", [steps.kept(curve)], [CALIBRATED]))
+    steps.last("Identity", _kept(steps, curve), CALIBRATED)
     model.graph.node.extend(steps.nodes)
     model.graph.initializer.extend(steps.constants)
     del model.graph.output[:]
@@ -63,14 +39,19 @@ def behind(graph: bytes, calibrator: Calibrator) -> bytes:
     return data
 
 
-def _platt(steps: _Steps, given: str, calibrator: Calibrator) -> str:
-    p = steps.kept(given)
+def _kept(steps: Steps, values: str) -> str:
+    """Probabilities kept from 0 and 1."""
+    return steps.step("Clip", values, steps.value(CLIP), steps.value(1 - CLIP))
+
+
+def _platt(steps: Steps, given: str, calibrator: Calibrator) -> str:
+    p = _kept(steps, given)
     odds = steps.step("Sub", steps.step("Log", p), steps.step("Log", steps.step("Sub", steps.value(1.0), p)))
     line = steps.step("Mul", odds, steps.value(calibrator.slope))
     return steps.step("Sigmoid", steps.step("Add", line, steps.value(calibrator.intercept)))
 
 
-def _lines(steps: _Steps, given: str, calibrator: Calibrator) -> str:
+def _lines(steps: Steps, given: str, calibrator: Calibrator) -> str:
     """Straight lines between points as ``numpy.interp`` draws: flat before the first and after the last."""
     from onnx import TensorProto
 

@@ -11,9 +11,10 @@ from mlcycle.domain.evaluation.calibrator import Calibrator
 from mlcycle.domain.metrics import Array
 from mlcycle.models.base import Model
 from mlcycle.models.calibrated import Calibrated
-from mlcycle.models.export import trees
+from mlcycle.models.export import lines, trees
 from mlcycle.models.export.curve import behind
 from mlcycle.models.export.graphs import ROWS, NotConverted
+from mlcycle.models.linear import Linear
 from mlcycle.models.matrix import matrix
 
 CHUNK = 1 << 16  # rows predicted at a time: memory stays bounded
@@ -67,12 +68,8 @@ def onnx_of(model: Model) -> Onnx:
         return network_of(model)
     _check(model)
     encoder = model.card.encoder
-    codes = [len(known) + 1 for known in encoder.categories.values()]
     classes = len(model.card.classes) if model.card.kind.many else 0
-    estimator = getattr(model, "_estimator", None)
-    if estimator is None:
-        raise NotConverted(f"no conversion of family {model.card.family!r} to ONNX")
-    graph = trees.graph(estimator, codes, classes)
+    graph = _graph(model, classes)
     columns = [*encoder.categories, *encoder.numeric]
     return Onnx(
         graph,
@@ -82,6 +79,18 @@ def onnx_of(model: Model) -> Onnx:
         "model.json's encoder from 1 on, others 0, a missing number NaN",
         classes,
     )
+
+
+def _graph(model: Model, classes: int) -> bytes:
+    """From encoded rows to predictions."""
+    encoder = model.card.encoder
+    if isinstance(model, Linear):
+        link = "Softmax" if classes else "Sigmoid" if model.card.kind.classifies else "Identity"
+        return lines.graph(model._coefficients, encoder, link, classes > 0)
+    estimator = getattr(model, "_estimator", None)
+    if estimator is None:
+        raise NotConverted(f"no conversion of family {model.card.family!r} to ONNX")
+    return trees.graph(estimator, [len(known) + 1 for known in encoder.categories.values()], classes)
 
 
 def _check(model: Model) -> None:

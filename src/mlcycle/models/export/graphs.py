@@ -20,6 +20,34 @@ def constant(name: str, values: Any, kind: Any = np.float64) -> Any:
     return numpy_helper.from_array(np.asarray(values, dtype=kind), name)
 
 
+class Steps:
+    """Nodes and constants to be; each has a name of its own, which begins with ``prefix``."""
+
+    def __init__(self, prefix: str = "") -> None:
+        self.nodes: list[Any] = []
+        self.constants: list[Any] = []
+        self._prefix = prefix
+
+    def value(self, values: Any, kind: Any = np.float64) -> str:
+        """Add a constant; its name."""
+        name = f"{self._prefix}constant_{len(self.constants)}"
+        self.constants.append(constant(name, values, kind))
+        return name
+
+    def step(self, operator: str, *inputs: str, **how: Any) -> str:
+        """Add a node; the name of its output."""
+        name = f"{self._prefix}step_{len(self.nodes)}"
+        self.last(operator, *inputs, name, **how)
+        return name
+
+    def last(self, operator: str, *names: str, **how: Any) -> None:
+        """Add a node of these inputs, and then the output."""
+        from onnx import helper
+
+        *inputs, output = names
+        self.nodes.append(helper.make_node(operator, inputs, [output], **how))
+
+
 def finished(
     name: str, steps: Sequence[Any], constants: Sequence[Any], columns: int, shape: Sequence[str | int]
 ) -> bytes:
