@@ -12,18 +12,22 @@ import pytest
 from mlcycle import models
 from mlcycle.domain.evaluation import calibrator
 from mlcycle.domain.evaluation.calibrator import Calibrator
+from mlcycle.domain.examples import Rows
+from mlcycle.domain.listed import ListedLabels
 from mlcycle.domain.metrics import measure
 from mlcycle.models.base import Model
 from mlcycle.models.calibrated import Calibrated
-from mlcycle.models.export import compress, made
+from mlcycle.models.export import compress, lightgbm_text, made
 from mlcycle.models.export.curve import behind
 from mlcycle.models.export.forms import Onnx, network_of, onnx_of
+from mlcycle.models.export.graphs import NotConverted
 from mlcycle.project.export import Export
 from tests.table_job import CATEGORICAL, NUMERIC, PARAMS, job, rows
 
 TREES: dict[str, dict[str, Any]] = {
     "random_forest": {"n_estimators": 12, "min_samples_leaf": 5},
     "hist_gradient_boosting": {"max_iter": 30, "min_samples_leaf": 5},
+    "lightgbm": {"num_iterations": 30, "min_data_in_leaf": 5},
 }
 
 
@@ -52,15 +56,25 @@ def test_trees_say_the_same_as_onnx_also_of_what_they_have_never_seen(name: str,
 
 
 @pytest.mark.parametrize("columns", [(CATEGORICAL, []), ([], NUMERIC)], ids=["names", "numbers"])
-def test_boosting_of_names_or_of_numbers_alone_is_converted(columns: tuple[list[str], list[str]]) -> None:
+@pytest.mark.parametrize("name", ["hist_gradient_boosting", "lightgbm"])
+def test_boosting_of_names_or_of_numbers_alone_is_converted(
+    name: str, columns: tuple[list[str], list[str]]
+) -> None:
     of = replace(job(), categorical=columns[0], numeric=columns[1])
-    model = fitted("hist_gradient_boosting", of=of)
+    model = fitted(name, of=of)
     frame = strange(rows(1000, 7).frame)
     assert np.allclose(onnx_of(model).predict(frame), model.predict(frame), rtol=0, atol=1e-12)
 
 
-def test_a_tree_that_is_a_leaf_is_converted() -> None:
-    model = fitted("hist_gradient_boosting", "regression", max_iter=2, min_samples_leaf=1500)
+@pytest.mark.parametrize(
+    ("name", "params"),
+    [
+        ("hist_gradient_boosting", {"max_iter": 2, "min_samples_leaf": 1500}),
+        ("lightgbm", {"num_iterations": 2, "min_data_in_leaf": 1500}),
+    ],
+)
+def test_a_tree_that_is_a_leaf_is_converted(name: str, params: dict[str, Any]) -> None:
+    model = fitted(name, "regression", **params)
     frame = rows(10, 7).frame
     assert np.ptp(model.predict(frame)) == 0
     assert np.allclose(onnx_of(model).predict(frame), model.predict(frame), rtol=1e-12)
@@ -81,6 +95,55 @@ def test_a_linear_model_says_the_same_as_onnx(columns: tuple[list[str], list[str
         assert said.shape == own.shape
         assert np.ptp(own) > 0.1
         assert np.max(np.abs(said - own)) <= 1e-12 * max(1, np.max(np.abs(own)))
+
+
+def test_lightgbm_takes_a_missing_number_for_nought_where_training_had_none() -> None:
+    """``price`` has no gaps in training; about half of its thresholds are above nought."""
+    of = replace(job(), categorical=[], numeric=["price"])
+    model = fitted("lightgbm", of=of)
+    frame = pd.DataFrame({"price": [np.nan, 0.0, -1e-300, 1e-300, np.nan, 3.0]})
+    own, said = model.predict(frame), onnx_of(model).predict(frame)
+    assert own[0] == own[1] != own[5]
+    assert np.max(np.abs(said - own)) <= 1e-12
+
+
+@pytest.mark.parametrize("objective", ["lambdarank", "regression"])
+def test_lightgbm_of_a_ranking_is_converted(objective: str) -> None:
+    learnt, later = (
+        Rows(each.frame, ListedLabels(np.digitize(each.labels, [30, 60]), np.arange(1000) // 10))
+        for each in (rows(1000, seed, "regression") for seed in (1, 2))
+    )
+    of = replace(job("regression"), task="ranking", train=learnt, validation=later)
+    model, frame = fitted("lightgbm", of=of, objective=objective), strange(later.frame)
+    own = model.predict(frame)
+    assert np.ptp(own) > 0.5
+    assert np.max(np.abs(onnx_of(model).predict(frame) - own)) <= 1e-12
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "why"),
+    [
+        ("objective=binary sigmoid:1", "objective=poisson", "of objective 'poisson' is not converted"),
+        ("\nis_linear=0", "\nis_linear=1", "linear leaves"),
+        ("\ndecision_type=", "\ndecision_type=4 ", "not LightGBM's"),
+    ],
+)
+def test_lightgbm_of_a_kind_that_is_not_known_is_refused(before: str, after: str, why: str) -> None:
+    text = fitted("lightgbm", num_iterations=3)._text  # type: ignore[attr-defined]
+    assert before in text
+    with pytest.raises(NotConverted, match=why):
+        lightgbm_text.graph(text.replace(before, after))
+
+
+def test_lightgbm_that_takes_nought_for_missing_is_refused() -> None:
+    import lightgbm
+
+    draw = np.random.default_rng(1)
+    given = draw.integers(0, 3, (200, 2)).astype(float)
+    options = {"objective": "regression", "verbosity": -1, "num_threads": 1, "zero_as_missing": True}
+    booster = lightgbm.train(options, lightgbm.Dataset(given, given[:, 0]), 2)
+    with pytest.raises(NotConverted, match="takes nought for missing"):
+        lightgbm_text.graph(booster.model_to_string())
 
 
 def test_what_is_not_converted_says_why(tmp_path: Path) -> None:

@@ -11,9 +11,10 @@ from mlcycle.domain.evaluation.calibrator import Calibrator
 from mlcycle.domain.metrics import Array
 from mlcycle.models.base import Model
 from mlcycle.models.calibrated import Calibrated
-from mlcycle.models.export import lines, trees
+from mlcycle.models.export import lightgbm_text, lines, trees
 from mlcycle.models.export.curve import behind
 from mlcycle.models.export.graphs import ROWS, NotConverted
+from mlcycle.models.lightgbm import Lightgbm
 from mlcycle.models.linear import Linear
 from mlcycle.models.matrix import matrix
 
@@ -87,6 +88,8 @@ def _graph(model: Model, classes: int) -> bytes:
     if isinstance(model, Linear):
         link = "Softmax" if classes else "Sigmoid" if model.card.kind.classifies else "Identity"
         return lines.graph(model._coefficients, encoder, link, classes > 0)
+    if isinstance(model, Lightgbm):
+        return lightgbm_text.graph(model._text, classes)
     estimator = getattr(model, "_estimator", None)
     if estimator is None:
         raise NotConverted(f"no conversion of family {model.card.family!r} to ONNX")
