@@ -220,6 +220,51 @@ def test_pruning_takes_the_smallest_weights_of_each_matrix(network: Model) -> No
         assert np.array_equal(after[name][~gone], weights[~gone])
 
 
+def test_low_rank_keeps_what_a_matrix_is_made_of() -> None:
+    """A matrix of rank three, in both ways in which a graph can hold it, and one that nothing makes smaller."""
+    import onnx
+    import onnxruntime
+    from onnx import TensorProto, helper, numpy_helper
+
+    draw = np.random.default_rng(5)
+    weak, full = draw.normal(size=(40, 3)) @ draw.normal(size=(3, 30)), draw.normal(size=(30, 30))
+    held = {"weak": weak, "turned": weak, "full": full, "bias": draw.normal(size=40)}
+    node, value = helper.make_node, helper.make_tensor_value_info
+    graph = helper.make_model(
+        helper.make_graph(
+            [
+                node("MatMul", ["given", "weak"], ["one"]),
+                node("MatMul", ["one", "full"], ["two"]),
+                node("Gemm", ["two", "turned", "bias"], ["said"], transB=1, alpha=0.5),
+            ],
+            "matrices",
+            [value("given", TensorProto.FLOAT, ["n", 40])],
+            [value("said", TensorProto.FLOAT, ["n", 40])],
+            [numpy_helper.from_array(one.astype(np.float32), name) for name, one in held.items()],
+        ),
+        opset_imports=[helper.make_opsetid("", 18)],
+        ir_version=10,
+    ).SerializeToString()
+    made = compress.low_rank(graph, 0.999999)
+    sizes = {one.name: tuple(one.dims) for one in onnx.load_from_string(made).graph.initializer}
+    assert sorted(sizes.values()) == [(3, 30), (3, 40), (30, 3), (30, 30), (40,), (40, 3)]
+    rows = draw.normal(size=(50, 40)).astype(np.float32)
+    own, said = (onnxruntime.InferenceSession(each).run(None, {"given": rows})[0] for each in (graph, made))
+    assert np.max(np.abs(own - said)) <= 1e-5 * np.max(np.abs(own))
+    with pytest.raises(NotConverted, match=r"no matrix that becomes smaller at 0\.999 of its energy"):
+        compress.low_rank(made, 0.999)
+
+
+def test_low_rank_of_a_network_is_smaller_and_loses_little(tmp_path: Path) -> None:
+    model = fitted("mlp", layers=[64, 64], epochs=1)
+    (one,) = write(model, Export(low_rank=0.9), tmp_path)
+    assert one.facts["bytes"] < one.facts["network_bytes"]
+    told = one.facts["figures"]["log_loss"], one.facts["network_figures"]["log_loss"]
+    assert told[0] == pytest.approx(told[1], abs=0.05)
+    assert 0 < one.facts["worst"] < 0.5
+    assert "export_low_rank_validation_log_loss" in dict(made.metrics([one]))
+
+
 def test_a_form_that_says_something_else_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As a converter does that forgets which way a missing number goes."""
     model = fitted("random_forest")

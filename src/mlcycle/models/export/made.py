@@ -110,6 +110,12 @@ def write(model: Model, wanted: Export, frame: Any, measure: Measure, folder: Pa
         attempt(
             "pruned", lambda: smaller("pruned", "pruned.onnx", lambda graph: compress.prune(graph, share))
         )
+    if wanted.low_rank is not None:
+        energy = wanted.low_rank
+        attempt(
+            "low_rank",
+            lambda: smaller("low_rank", "low_rank.onnx", lambda graph: compress.low_rank(graph, energy)),
+        )
     if found:
         _tell(folder, found)
     return found
