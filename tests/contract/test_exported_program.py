@@ -12,8 +12,8 @@ from mlcycle import models
 from mlcycle.models.base import Model
 from mlcycle.models.export import made
 from mlcycle.models.export.forms import network_of
+from mlcycle.models.export.graphs import NotConverted
 from mlcycle.models.export.program import program, said
-from mlcycle.models.export.trees import NotConverted
 from mlcycle.project.export import Export
 from tests.table_job import fit, job, rows
 

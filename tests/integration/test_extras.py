@@ -84,7 +84,10 @@ ELSEWHERE = {
     "steps/fit_job.py": ("torch",),  # asked for a GPU, which only families of the torch extra use
     "models/lightgbm.py": ("lightgbm",),  # the family of that name has an extra of its own
     # exports that a candidate asks for; without the extras the reason is told instead
-    "models/export/trees.py": ("onnx",),
+    "models/export/curve.py": ("onnx",),
+    "models/export/ensembles.py": ("onnx",),
+    "models/export/graphs.py": ("onnx",),
+    "models/export/lines.py": ("onnx",),
     "models/export/compress.py": ("onnx",),
     "models/export/program.py": ("torch",),
     # networks are made where they are trained

@@ -19,7 +19,7 @@ from mlcycle.models import boosting, kept, lightgbm
 from mlcycle.models.base import Job, Model
 from mlcycle.models.conformal import FILE, Conformal
 from mlcycle.models.export.forms import onnx_of
-from mlcycle.models.export.trees import NotConverted
+from mlcycle.models.export.graphs import NotConverted
 from mlcycle.models.linear_quantiles import fit as fit_line
 from mlcycle.models.out_of_fold import out_of_fold
 from mlcycle.models.quantile_models import said

@@ -1,17 +1,21 @@
-"""Smaller networks out of a network's ONNX graph: matrices of eight bits, or without their smallest weights.
+"""Smaller networks out of a network's ONNX graph: matrices of eight bits, without their smallest weights, or
+as products of narrow ones.
 
 B. Jacob et al., "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only
 Inference", CVPR 2018 (dynamic: activations are measured as they come); S. Han et al., "Learning both Weights
-and Connections for Efficient Neural Networks", NIPS 2015 (by magnitude, and not trained again).
+and Connections for Efficient Neural Networks", NIPS 2015 (by magnitude, and not trained again); J. Xue, J. Li
+and Y. Gong, "Restructuring of Deep Neural Network Acoustic Models with Singular Value Decomposition",
+Interspeech 2013 (not trained again either).
 """
 
 import logging
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from mlcycle.models.export.trees import NotConverted
+from mlcycle.models.export.graphs import NotConverted
 
 MATRICES = ("MatMul", "Gemm")
 
@@ -59,3 +63,55 @@ def prune(graph: bytes, share: float) -> bytes:
         raise NotConverted("it has no matrix to prune")
     data: bytes = model.SerializeToString()
     return data
+
+
+def low_rank(graph: bytes, energy: float) -> bytes:
+    """The graph with each matrix as a product of two, of the least rank that keeps this share of its energy.
+
+    The energy is the sum of the squared singular values. A matrix that two would be no smaller than is left.
+    """
+    import onnx
+    from onnx import helper, numpy_helper
+
+    model = onnx.load_from_string(graph)
+    tensors = {one.name: one for one in model.graph.initializer if len(one.dims) == 2}
+    nodes: list[Any] = []
+    added: list[Any] = []
+    for number, node in enumerate(model.graph.node):
+        how = {one.name: helper.get_attribute_value(one) for one in node.attribute}
+        pair = None
+        if node.op_type in MATRICES and node.input[1] in tensors:
+            weights = numpy_helper.to_array(tensors[node.input[1]])
+            pair = _product(weights.T if how.pop("transB", 0) else weights, energy)
+        if pair is None:
+            nodes.append(node)
+            continue
+        names = [f"low_rank_{number}_{part}" for part in ("first", "second", "between")]
+        added += [numpy_helper.from_array(one, name) for one, name in zip(pair, names[:2], strict=True)]
+        turned = {"transA": how.pop("transA")} if how.get("transA") else {}
+        first = "Gemm" if turned else "MatMul"
+        nodes.append(helper.make_node(first, [node.input[0], names[0]], [names[2]], **turned))
+        inputs = [names[2], names[1], *node.input[2:]]
+        nodes.append(helper.make_node(node.op_type, inputs, list(node.output), **how))
+    if not added:
+        raise NotConverted(f"it has no matrix that becomes smaller at {energy:g} of its energy")
+    used = {name for node in nodes for name in node.input}
+    kept = [one for one in model.graph.initializer if one.name in used]
+    del model.graph.node[:], model.graph.initializer[:]
+    model.graph.node.extend(nodes)
+    model.graph.initializer.extend([*kept, *added])
+    onnx.checker.check_model(model)
+    data: bytes = model.SerializeToString()
+    return data
+
+
+def _product(weights: Any, energy: float) -> tuple[Any, Any] | None:
+    """(m, r) and (r, n) for (m, n), or None where they would be no smaller."""
+    left, values, right = np.linalg.svd(weights.astype(np.float64), full_matrices=False)
+    shares = np.cumsum(values**2) / max(float(np.sum(values**2)), 1e-300)
+    rank = min(int(np.searchsorted(shares, energy)) + 1, len(values))
+    if rank * sum(weights.shape) >= weights.size:
+        return None
+    roots = np.sqrt(values[:rank])
+    one, other = left[:, :rank] * roots, roots[:, None] * right[:rank]
+    return np.ascontiguousarray(one, dtype=weights.dtype), np.ascontiguousarray(other, dtype=weights.dtype)

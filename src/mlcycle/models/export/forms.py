@@ -1,17 +1,21 @@
 """ONNX graphs of a model, and what they say of rows."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from mlcycle.domain.evaluation.calibrator import Calibrator
 from mlcycle.domain.metrics import Array
 from mlcycle.models.base import Model
 from mlcycle.models.calibrated import Calibrated
-from mlcycle.models.export import trees
-from mlcycle.models.export.trees import NotConverted
+from mlcycle.models.export import lightgbm_text, lines, trees
+from mlcycle.models.export.curve import behind
+from mlcycle.models.export.graphs import ROWS, NotConverted
+from mlcycle.models.lightgbm import Lightgbm
+from mlcycle.models.linear import Linear
 from mlcycle.models.matrix import matrix
 
 CHUNK = 1 << 16  # rows predicted at a time: memory stays bounded
@@ -21,11 +25,17 @@ CHUNK = 1 << 16  # rows predicted at a time: memory stays bounded
 class Onnx:
     """A graph, how rows become its inputs, and how near it has to be to the model it came from."""
 
-    graph: bytes
+    bare: bytes  # the graph without the curve
     inputs: Callable[[Any], dict[str, Any]]
     tolerance: float
     reads: str  # for people
     classes: int = 0  # of many, how many
+    curve: Calibrator | None = None  # that all it says goes through
+
+    @cached_property
+    def graph(self) -> bytes:
+        """What is written."""
+        return self.bare if self.curve is None else behind(self.bare, self.curve)
 
     @cached_property
     def _session(self) -> Any:
@@ -49,45 +59,58 @@ class Onnx:
         return found
 
 
-def _check(model: Model) -> None:
-    if model.card.quantiles:
-        raise NotConverted("models of quantiles are not converted")
-    if isinstance(model, Calibrated):
-        raise NotConverted("its calibration curve is not converted: leave calibrate or export out")
-
-
 def onnx_of(model: Model) -> Onnx:
     """The model as ONNX. Raises NotConverted, which says why there is none."""
     from mlcycle.models.torch.family import TorchModel
 
-    _check(model)
+    if isinstance(model, Calibrated):
+        return replace(onnx_of(model.model), curve=model.calibrator)
     if isinstance(model, TorchModel):
         return network_of(model)
-    estimator = getattr(model, "_estimator", None)
-    if estimator is None:
-        raise NotConverted(f"no conversion of family {model.card.family!r} to ONNX")
+    _check(model)
     encoder = model.card.encoder
     if encoder.texts:
         raise NotConverted(
             "its directions of text are not converted: export a network, which reads ids of words"
         )
     classes = len(model.card.classes) if model.card.kind.many else 0
-    graph = trees.graph(estimator, [len(known) + 1 for known in encoder.categories.values()], classes)
+    graph = _graph(model, classes)
     columns = [*encoder.categories, *encoder.numeric]
     return Onnx(
         graph,
-        lambda frame: {trees.ROWS: matrix(encoder, frame)},
+        lambda frame: {ROWS: matrix(encoder, frame)},
         1e-9,
-        f"{trees.ROWS}: double (n, {len(columns)}), {', '.join(columns)}; categories by their place in "
+        f"{ROWS}: double (n, {len(columns)}), {', '.join(columns)}; categories by their place in "
         "model.json's encoder from 1 on, others 0, a missing number NaN",
         classes,
     )
+
+
+def _graph(model: Model, classes: int) -> bytes:
+    """From encoded rows to predictions."""
+    encoder = model.card.encoder
+    if isinstance(model, Linear):
+        link = "Softmax" if classes else "Sigmoid" if model.card.kind.classifies else "Identity"
+        return lines.graph(model._coefficients, encoder, link, classes > 0)
+    if isinstance(model, Lightgbm):
+        return lightgbm_text.graph(model._text, classes)
+    estimator = getattr(model, "_estimator", None)
+    if estimator is None:
+        raise NotConverted(f"no conversion of family {model.card.family!r} to ONNX")
+    return trees.graph(estimator, [len(known) + 1 for known in encoder.categories.values()], classes)
+
+
+def _check(model: Model) -> None:
+    if model.card.quantiles:
+        raise NotConverted("models of quantiles are not converted")
 
 
 def network_of(model: Model) -> Onnx:
     """A network's own graph. Raises NotConverted for any other model."""
     from mlcycle.models.torch.family import TorchModel
 
+    if isinstance(model, Calibrated):
+        return replace(network_of(model.model), curve=model.calibrator)
     _check(model)
     if not isinstance(model, TorchModel):
         raise NotConverted(f"family {model.card.family!r} is no network")

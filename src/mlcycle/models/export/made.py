@@ -14,8 +14,8 @@ from mlcycle.domain.metrics import Array
 from mlcycle.models.base import Model
 from mlcycle.models.export import compress
 from mlcycle.models.export.forms import network_of, onnx_of
+from mlcycle.models.export.graphs import NotConverted
 from mlcycle.models.export.program import program, said
-from mlcycle.models.export.trees import NotConverted
 from mlcycle.project.export import Export
 
 FOLDER: Final = "export"
@@ -86,7 +86,7 @@ def write(model: Model, wanted: Export, frame: Any, measure: Measure, folder: Pa
 
     def smaller(name: str, file: str, make: Callable[[bytes], bytes]) -> Made:
         base = network_of(model)
-        form = replace(base, graph=make(base.graph), tolerance=np.inf)
+        form = replace(base, bare=make(base.bare), tolerance=np.inf)
         facts = {
             "worst": _worst(own, form.predict(shown)),
             "rows": len(shown),
@@ -109,6 +109,12 @@ def write(model: Model, wanted: Export, frame: Any, measure: Measure, folder: Pa
         share = wanted.prune
         attempt(
             "pruned", lambda: smaller("pruned", "pruned.onnx", lambda graph: compress.prune(graph, share))
+        )
+    if wanted.low_rank is not None:
+        energy = wanted.low_rank
+        attempt(
+            "low_rank",
+            lambda: smaller("low_rank", "low_rank.onnx", lambda graph: compress.low_rank(graph, energy)),
         )
     if found:
         _tell(folder, found)

@@ -7,13 +7,16 @@ import numpy as np
 
 from mlcycle.domain.metrics import Array
 from mlcycle.models.base import Model
-from mlcycle.models.export.trees import NotConverted
+from mlcycle.models.calibrated import Calibrated
+from mlcycle.models.export.graphs import NotConverted
 
 
 def program(model: Model) -> bytes:
     """The program, for any number of rows. Raises NotConverted where the network is not at hand."""
     from mlcycle.models.torch.family import TorchModel
 
+    if isinstance(model, Calibrated):
+        raise NotConverted("its calibration curve is in the form onnx alone")
     if not isinstance(model, TorchModel):
         raise NotConverted(f"family {model.card.family!r} is no network")
     if model.trained is None:
