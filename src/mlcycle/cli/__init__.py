@@ -12,7 +12,7 @@ from mlcycle.contract import ExitCode
 from mlcycle.errors import MlcycleError
 
 # isort: off
-from mlcycle.cli import step, projects, stages, reports, alerts, platform  # noqa: F401 - hang on the root
+from mlcycle.cli import step, checking, projects, stages, reports, alerts, platform  # noqa: F401 - hang on the root
 # isort: on
 
 __all__ = ["app", "main"]

@@ -10,11 +10,11 @@ from functools import cache
 from importlib.metadata import entry_points
 from typing import Any, Final
 
-from pydantic import ValidationError
-
+from mlcycle.domain.closest import among
 from mlcycle.domain.tasks import task_of
 from mlcycle.errors import ConfigError
 from mlcycle.models.base import Model, Params
+from mlcycle.project.params import checked_params, said
 
 GROUP: Final = "mlcycle.families"
 
@@ -54,7 +54,7 @@ def family(name: str) -> type[Model]:
     """The class of a family. Raises ConfigError that lists the families there are."""
     where = families().get(name)
     if where is None:
-        raise ConfigError(f"no model family {name!r}: there are {', '.join(families())}")
+        raise ConfigError(f"no model family {name!r}: {among(name, families())}")
     module, _, attribute = where.partition(":")
     try:
         found = getattr(importlib.import_module(module), attribute)
@@ -75,17 +75,10 @@ def families() -> dict[str, str]:
 def parse_params(name: str, given: Mapping[str, Any]) -> Params:
     """A family's parameters out of a project file. Raises ConfigError, one line."""
     parameters = family(name).Parameters
-    try:
-        return parameters.model_validate(dict(given))
-    except ValidationError as error:
-        problems = []
-        for item in error.errors(include_url=False):
-            key = ".".join(map(str, item["loc"])) or "params"
-            if item["type"] == "extra_forbidden":
-                problems.append(f"no parameter {key!r}: there are {', '.join(parameters.model_fields)}")
-            else:
-                problems.append(f"{key}: {item['msg']}")
-        raise ConfigError(f"model family {name!r}: {'; '.join(problems)}") from None
+    found, wrong = checked_params(parameters, given)
+    if wrong:
+        raise ConfigError(f"model family {name!r}: {'; '.join(said(each) for each in wrong)}")
+    return found
 
 
 def check_task(name: str, task: str, quantiles: Sequence[float] = ()) -> None:

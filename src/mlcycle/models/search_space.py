@@ -2,6 +2,7 @@
 
 from typing import Any, get_args
 
+from mlcycle.domain.closest import among
 from mlcycle.domain.search import Dimension, Space, grid, label
 from mlcycle.errors import ConfigError
 from mlcycle.models.registry import family, parse_params
@@ -26,7 +27,7 @@ def space_of(candidate: Candidate) -> dict[str, Dimension]:
     found = {}
     for name, said in candidate.search.space.items():
         if name not in fields:
-            raise ConfigError(f"search.space: no parameter {name!r}: there are {', '.join(fields)}")
+            raise ConfigError(f"search.space: no parameter {name!r}: {among(name, fields)}")
         if isinstance(said, Range):
             found[name] = _numbers(name, said, fields[name].annotation)
             tried: list[Any] = [said.low, said.high]

@@ -13,13 +13,14 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from mlcycle.domain.closest import among
 from mlcycle.errors import ConfigError
 from mlcycle.project import Project
+from mlcycle.project.lines import Lines
+from mlcycle.project.wording import worded
 
 MAX_BYTES = 256 * 1024
 MAX_DEPTH = 32
-#: Settings that are none any more, and why.
-REMOVED = {"gate.resamples": "the gate's interval is computed, not drawn"}
 PLAIN_TAGS = {"str", "int", "float", "bool", "null", "seq", "map", "timestamp"}
 
 # libyaml reads a project many times as fast as PyYAML's own scanner; every parse of the DAGs feels it.
@@ -28,8 +29,14 @@ _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 def load(path: Path) -> Project:
     """Read and check one project file and the SQL files it names. Raises ConfigError."""
+    return read(path)[0]
+
+
+def read(path: Path) -> tuple[Project, Lines]:
+    """The project of a file and where its keys stand. Raises ConfigError with every mistake."""
     text = _read(path)
-    lines: dict[tuple[str | int, ...], int] = {}
+    where = Lines(path)
+    lines = where.by_key
     data = _plain(path, _compose(path, text), lines)
     if not isinstance(data, dict):
         raise ConfigError(f"{path}:1: a project file is a mapping of keys to values")
@@ -37,14 +44,11 @@ def load(path: Path) -> Project:
     try:
         project = Project.model_validate(data)
     except ValidationError as error:
-        problems = "; ".join(_locate(path, item, lines) for item in error.errors(include_url=False))
-        raise ConfigError(problems) from None
+        raise ConfigError(*worded(error, where, Project)) from None
     if project.name != path.parent.name:
-        raise ConfigError(
-            f"{path}:{lines.get(('name',), 1)}: name: {project.name!r} must be the folder's name, "
-            f"{path.parent.name!r}"
-        )
-    return project
+        said = f"{project.name!r} must be the folder's name, {path.parent.name!r}"
+        raise ConfigError(where.say(("name",), said))
+    return project, where
 
 
 def check_sql(path: Path, project: Project) -> None:
@@ -57,7 +61,7 @@ def check_sql(path: Path, project: Project) -> None:
     found = ((name, problem(view.sql, view.reads)) for name, view in project.features.items())
     problems = [f"{path}: features.{name}.sql, line {what[0]}: {what[1]}" for name, what in found if what]
     if problems:
-        raise ConfigError("; ".join(problems))
+        raise ConfigError(*problems)
 
 
 def projects_folder() -> Path:
@@ -77,8 +81,7 @@ def load_named(folder: Path, name: str) -> Project:
     """Load the project of this name. Raises ConfigError that lists the names there are."""
     files = find(folder)
     if name not in files:
-        known = ", ".join(files) or "none"
-        raise ConfigError(f"no project {name!r} under {folder}: there are {known}")
+        raise ConfigError(f"no project {name!r} under {folder}: {among(name, files)}")
     return load(files[name])
 
 
@@ -162,17 +165,3 @@ def _inline_sql(path: Path, data: dict[str, Any], lines: dict[tuple[str | int, .
         if not file.endswith(".sql") or Path(file).name != file:
             raise ConfigError(f"{where}: {file!r} is not the name of a .sql file in the project's folder")
         view["sql"] = _read(path.parent / file)
-
-
-def _locate(path: Path, item: Any, lines: dict[tuple[str | int, ...], int]) -> str:
-    at = tuple(item["loc"])
-    known = at
-    while known not in lines:
-        known = known[:-1]
-    key = ".".join(str(part) for part in at if part != "[key]") or "project"
-    message = item["msg"].removeprefix("Value error, ")
-    if item["type"] == "extra_forbidden":
-        message = "unknown key: remove it or correct its name"
-        if key in REMOVED:
-            message = f"unknown key, there is no such setting any more ({REMOVED[key]}): remove it"
-    return f"{path}:{lines[known]}: {key}: {message}"
