@@ -103,9 +103,9 @@ def test_the_command_says_where_decisions_hide_what_other_ones_would_have_earned
         (
             "expect_column_value_lengths_to_equal",
             "expect_column_value_length_to_equal",
-            "source.tables.flights.expectations.2: table 'flights': there is no expectation 'expect_column_value_length_to_equal'",
+            "source.tables.flights.expectations.2: there is no expectation 'expect_column_value_length_to_equal': did you mean 'expect_column_value_lengths",
         ),
-        ("max_value: 6000", "max_valu: 6000", "source.tables.flights.expectations.4: table 'flights': "),
+        ("max_value: 6000", "max_valu: 6000", "source.tables.flights.expectations.4.args.max_valu: expect_column_values_to_be_between takes no argument"),
         (
             "  cooldown: 7 days",
             "  schedule: 0 25 * * *\n  cooldown: 7 days",

@@ -40,7 +40,7 @@ def read(path: Path) -> tuple[Project, Lines]:
     data = _plain(path, _compose(path, text), lines)
     if not isinstance(data, dict):
         raise ConfigError(f"{path}:1: a project file is a mapping of keys to values")
-    _inline_sql(path, data, lines)
+    _inline_sql(where, data)
     try:
         project = Project.model_validate(data)
     except ValidationError as error:
@@ -153,15 +153,16 @@ def _scalar(path: Path, node: yaml.Node, line: int) -> Any:
     return node.value if hasattr(value, "isoformat") else value
 
 
-def _inline_sql(path: Path, data: dict[str, Any], lines: dict[tuple[str | int, ...], int]) -> None:
+def _inline_sql(where: Lines, data: dict[str, Any]) -> None:
     features = data.get("features")
     if not isinstance(features, dict):
         return
     for name, view in features.items():
         if not isinstance(view, dict) or not isinstance(view.get("sql"), str):
             continue
-        file = view["sql"]
-        where = f"{path}:{lines.get(('features', name, 'sql'), 1)}: features.{name}.sql"
+        file, at = view["sql"], ("features", name, "sql")
         if not file.endswith(".sql") or Path(file).name != file:
-            raise ConfigError(f"{where}: {file!r} is not the name of a .sql file in the project's folder")
-        view["sql"] = _read(path.parent / file)
+            said = f"{file!r} is not the name of a .sql file in the project's folder"
+            raise ConfigError(where.say(at, said))
+        where.files[at] = where.path.parent / file
+        view["sql"] = _read(where.files[at])

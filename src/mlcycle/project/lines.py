@@ -12,6 +12,7 @@ class Lines:
 
     path: Path
     by_key: dict[Key, int] = field(default_factory=dict)
+    files: dict[Key, Path] = field(default_factory=dict)  # whose text stands in place of their names
 
     def known(self, at: Key) -> Key:
         """As much of the keys as the file has."""
