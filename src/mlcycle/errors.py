@@ -24,9 +24,16 @@ class MlcycleError(Exception):
 
 
 class ConfigError(MlcycleError):
-    """A project file, a setting or an argument is wrong; a person must change it."""
+    """A project file, a setting or an argument is wrong; a person must change it.
+
+    Several mistakes are one error; ``problems`` has each of them as a line.
+    """
 
     kind = "config"
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = [" ".join(each.split()) for each in problems]
 
 
 class InputError(MlcycleError):

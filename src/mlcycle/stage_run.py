@@ -15,6 +15,7 @@ from pydantic import JsonValue
 
 from mlcycle.contract import ExitCode, Handover, Origin, PartitionRange, Request, Result, Status
 from mlcycle.cycle import OWN, ROLES, STAGES, Stage, Step, with_own
+from mlcycle.domain.closest import among, meant
 from mlcycle.domain.partitions import Partition
 from mlcycle.domain.step_secrets import secret_names
 from mlcycle.errors import InputError
@@ -60,7 +61,7 @@ def run_stage(
     """
     stage = STAGES.get(stage_name)
     if stage is None:
-        raise InputError(f"no stage {stage_name!r}: there are {', '.join(STAGES)}")
+        raise InputError(f"no stage {stage_name!r}: {among(stage_name, STAGES)}")
     if any(step.each == "search" for step in stage.steps) and not project.variants("search"):
         raise InputError(f"no candidate of {project.name!r} has a search: say what to try under its search")
     stage = with_own(stage, project.code.steps)
@@ -134,7 +135,8 @@ def _check_params(stage: Stage, params: Mapping[str, JsonValue]) -> None:
     """The form's parameters and no others, as Airflow's side takes them."""
     if unknown := sorted(set(params) - set(stage.params)):
         takes = ", ".join(stage.params) or "none"
-        raise InputError(f"stage {stage.name!r} has no parameter {unknown[0]!r}: it takes {takes}")
+        hint = meant(unknown[0], stage.params)
+        raise InputError(f"stage {stage.name!r} has no parameter {unknown[0]!r}: it takes {takes}{hint}")
 
 
 def _chosen(stage: Stage, project: Project, only: str | None) -> list[Chosen]:
@@ -147,7 +149,7 @@ def _chosen(stage: Stage, project: Project, only: str | None) -> list[Chosen]:
     found = [one for one in every if only in (None, one.step.name, one.name)]
     if not found:
         names = dict.fromkeys(name for one in every for name in (one.step.name, one.name))
-        raise InputError(f"stage {stage.name!r} has no step {only!r}: there are {', '.join(names)}")
+        raise InputError(f"stage {stage.name!r} has no step {only!r}: {among(only or '', names)}")
     return found
 
 

@@ -14,6 +14,7 @@ from mlcycle.errors import MlcycleError
 # isort: off
 from mlcycle.cli import (  # noqa: F401 - hang on the root
     step,
+    checking,
     projects,
     project,
     stages,

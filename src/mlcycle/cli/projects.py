@@ -1,4 +1,4 @@
-"""Project files: checked, and drafted for data that nobody has described."""
+"""Project files drafted for data that nobody has described."""
 
 import sys
 from pathlib import Path
@@ -11,43 +11,10 @@ from mlcycle.cli.printed import print_step
 from mlcycle.cli.reaching import executor, platform_env
 from mlcycle.cli.root import app
 from mlcycle.contract import ExitCode
-from mlcycle.errors import ConfigError, MlcycleError
+from mlcycle.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from mlcycle.project import Project
-
-
-@app.command()
-def check(projects: Projects = DEFAULT_PROJECTS) -> None:
-    """Check every project file; says what is wrong by file, line and key."""
-    from mlcycle.domain.seen_labels import unknown
-    from mlcycle.project.file import check_code, find, load
-    from mlcycle.project_code import using
-
-    files = find(projects)
-    if not files:
-        print(f"mlcycle: no project.yaml in a folder of {projects}", file=sys.stderr)
-        raise typer.Exit(ExitCode.FATAL)
-    broken = 0
-    for name, path in files.items():
-        try:
-            project = load(path)
-            check_code(path, project)
-            with using(project.own_code):
-                _check_parts(path, project)
-            print(
-                f"ok      {name}: {len(project.source.tables)} tables, {len(project.candidates)} candidates"
-            )
-            value = project.value
-            if why := unknown(value.label_needs, drawn=value.explore is not None):
-                print(f"note    {name}: {why}")
-        except MlcycleError as error:
-            broken += 1
-            print(f"broken  {error.message}", file=sys.stderr)
-    if broken:
-        raise typer.Exit(ExitCode.FATAL)
 
 
 @app.command()
@@ -127,41 +94,3 @@ def _live(
             print_step(step, result)
             if result.exit_code is not ExitCode.OK:
                 raise typer.Exit(result.exit_code)
-
-
-def _check_parts(path: Path, project: "Project") -> None:
-    """What the file alone does not tell: SQL, monitors, families, the metric, expectations, the cron.
-
-    Raises ConfigError.
-    """
-    from mlcycle.adapters.delivery.expectations import Suite
-    from mlcycle.adapters.monitoring.registry import watching
-    from mlcycle.cycle import check_own
-    from mlcycle.domain.cron import check_cron
-    from mlcycle.domain.metrics import check_metric
-    from mlcycle.models.registry import check_processes, check_task, parse_params
-    from mlcycle.models.search_space import space_of
-    from mlcycle.project.file import check_sql
-
-    check_sql(path, project)
-    check_own(project.code.steps)
-    key = "monitors.watch: "
-    try:
-        watching(project)
-        for name, candidate in project.candidates.items():
-            key = f"candidates.{name}: "
-            parse_params(candidate.family, candidate.params)
-            check_processes(candidate.family, candidate.resources.processes)
-            check_task(candidate.family, project.label.task, project.label.quantiles)
-            if candidate.search:
-                space_of(candidate)
-        key = ""  # said by the error itself
-        check_metric(project.evaluation.metric, project.label.task, project.label.quantiles)
-        if project.retrain.schedule:
-            check_cron(project.retrain.schedule)
-        key = "source.tables: "
-        for name, table in project.source.tables.items():
-            if table.expectations:
-                Suite(name, table.expectations)
-    except ConfigError as error:
-        raise ConfigError(f"{path}: {key}{error.message}") from None

@@ -41,7 +41,7 @@ def problem(text: str, tables: Collection[str]) -> tuple[int, str] | None:
         The line, 1 is the first, and the reason.
     """
     try:
-        return statement_problem(_filled(text, tables), tables)
+        return statement_problem(filled(text, tables), tables)
     except _Unfilled as error:
         return error.line, error.reason
 
@@ -51,7 +51,7 @@ class _Unfilled(Exception):
         self.line, self.reason = before.count("\n") + 1, reason
 
 
-def _filled(text: str, tables: Collection[str]) -> str:
+def filled(text: str, tables: Collection[str]) -> str:
     """The text with a table's stand-in for each ``{name}`` and a moment for the window's ends."""
     filled = ""
     try:
@@ -90,7 +90,7 @@ def statement_problem(statement: str, tables: Collection[str]) -> tuple[int, str
     """The same of a text whose tables are ``"{}"."<name>"`` and whose window is filled in."""
     for token in _tokens(statement):
         if token.token == postgast.pg_query_pb2.ASCII_59:
-            return _line(statement, token.start), "a view is one SELECT: remove the semicolon"
+            return line_of(statement, token.start), "a view is one SELECT: remove the semicolon"
     try:
         tree = postgast.parse(statement)
     except PgQueryError as error:
@@ -105,7 +105,7 @@ def statement_problem(statement: str, tables: Collection[str]) -> tuple[int, str
     for node in nodes:
         at = getattr(node, "location", 0) or at
         if reason := _reason(node, tables, named):
-            return _line(statement, at), reason
+            return line_of(statement, at), reason
     return None
 
 
@@ -155,5 +155,6 @@ def _kind(node: Any) -> str:
     return type(node).__name__
 
 
-def _line(statement: str, at: int) -> int:
+def line_of(statement: str, at: int) -> int:
+    """The line of a place in a statement, 1 is the first."""
     return statement.encode().count(b"\n", 0, at) + 1  # the parser counts bytes

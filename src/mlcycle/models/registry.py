@@ -13,11 +13,11 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import ValidationError
-
+from mlcycle.domain.closest import among
 from mlcycle.domain.tasks import task_of
 from mlcycle.errors import ConfigError
 from mlcycle.models.base import Card, Model, Params
+from mlcycle.project.params import checked_params, said
 from mlcycle.project_code import is_reference
 
 GROUP: Final = "mlcycle.families"
@@ -64,9 +64,7 @@ def family(name: str) -> type[Model]:
 
         return brought(name)
     if where is None:
-        raise ConfigError(
-            f"no model family {name!r}: there are {', '.join(families())}, and your own by reference"
-        )
+        raise ConfigError(f"no model family {name!r}: {among(name, families())}, and your own by reference")
     module, _, attribute = where.partition(":")
     try:
         found = getattr(importlib.import_module(module), attribute)
@@ -99,17 +97,10 @@ def families() -> dict[str, str]:
 def parse_params(name: str, given: Mapping[str, Any]) -> Params:
     """A family's parameters out of a project file. Raises ConfigError, one line."""
     parameters = family(name).Parameters
-    try:
-        return parameters.model_validate(dict(given))
-    except ValidationError as error:
-        problems = []
-        for item in error.errors(include_url=False):
-            key = ".".join(map(str, item["loc"])) or "params"
-            if item["type"] == "extra_forbidden":
-                problems.append(f"no parameter {key!r}: there are {', '.join(parameters.model_fields)}")
-            else:
-                problems.append(f"{key}: {item['msg']}")
-        raise ConfigError(f"model family {name!r}: {'; '.join(problems)}") from None
+    found, wrong = checked_params(parameters, given)
+    if wrong:
+        raise ConfigError(f"model family {name!r}: {'; '.join(said(each) for each in wrong)}")
+    return found
 
 
 def check_task(name: str, task: str, quantiles: Sequence[float] = ()) -> None:

@@ -4,6 +4,7 @@ import itertools
 from typing import Any, get_args
 
 from mlcycle.domain.architecture import dimensions, layers
+from mlcycle.domain.closest import among
 from mlcycle.domain.search import Dimension, Space, grid, label
 from mlcycle.errors import ConfigError
 from mlcycle.models.registry import family, parse_params
@@ -28,7 +29,7 @@ def space_of(candidate: Candidate) -> dict[str, Dimension]:
     found: dict[str, Dimension] = {}
     for name, said in candidate.search.space.items():
         if name not in fields:
-            raise ConfigError(f"search.space: no parameter {name!r}: there are {', '.join(fields)}")
+            raise ConfigError(f"search.space: no parameter {name!r}: {among(name, fields)}")
         if isinstance(said, Range):
             found[name] = _numbers(name, said, fields[name].annotation)
             tried: list[Any] = [said.low, said.high]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal, Self
 from pydantic import Field, model_validator
 
 from mlcycle.domain.durations import Duration
+from mlcycle.project.misfit import Misfit
 from mlcycle.project.part import Name, Part
 
 if TYPE_CHECKING:  # a project file is read where there is no numpy
@@ -34,16 +35,20 @@ class CrossValidation(Part):
     @model_validator(mode="after")
     def _parts_agree(self) -> Self:
         if self.policy in BY_GROUP and self.group is None:
-            raise ValueError(f"policy {self.policy} needs group, the column whose rows stay together")
+            raise Misfit(f"policy {self.policy} needs group, the column whose rows stay together", "group")
         if self.policy not in BY_GROUP and self.group is not None:
-            raise ValueError(f"policy {self.policy} looks at no group: say policy group, or remove group")
+            raise Misfit(
+                f"policy {self.policy} looks at no group: say policy group, or remove group", "group"
+            )
         if self.policy not in BY_TIME and self.embargo:
-            raise ValueError(f"policy {self.policy} knows no time: say policy purged, or remove embargo")
+            raise Misfit(
+                f"policy {self.policy} knows no time: say policy purged, or remove embargo", "embargo"
+            )
         if self.policy not in BY_CHANCE and self.seed is not None:
-            raise ValueError(f"policy {self.policy} leaves nothing to chance: remove seed")
+            raise Misfit(f"policy {self.policy} leaves nothing to chance: remove seed", "seed")
         if self.policy == "leave_one_group_out" and self.folds is not None:
-            raise ValueError(
-                "leave_one_group_out has a fold for each group: remove folds, or say policy group"
+            raise Misfit(
+                "leave_one_group_out has a fold for each group: remove folds, or say policy group", "folds"
             )
         return self
 

@@ -13,14 +13,14 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from mlcycle.domain.closest import among
 from mlcycle.errors import ConfigError
 from mlcycle.project import Project
-from mlcycle.project_code import problems
+from mlcycle.project.lines import Lines
+from mlcycle.project.wording import worded
 
 MAX_BYTES = 256 * 1024
 MAX_DEPTH = 32
-#: Settings that are none any more, and why.
-REMOVED = {"gate.resamples": "the gate's interval is computed, not drawn"}
 PLAIN_TAGS = {"str", "int", "float", "bool", "null", "seq", "map", "timestamp"}
 
 # libyaml reads a project many times as fast as PyYAML's own scanner; every parse of the DAGs feels it.
@@ -29,24 +29,27 @@ _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 def load(path: Path) -> Project:
     """Read and check one project file and the SQL files it names. Raises ConfigError."""
+    return read(path)[0]
+
+
+def read(path: Path) -> tuple[Project, Lines]:
+    """The project of a file and where its keys stand. Raises ConfigError with every mistake."""
     text = _read(path)
-    lines: dict[tuple[str | int, ...], int] = {}
+    where = Lines(path)
+    lines = where.by_key
     data = _plain(path, _compose(path, text), lines)
     if not isinstance(data, dict):
         raise ConfigError(f"{path}:1: a project file is a mapping of keys to values")
-    _inline_sql(path, data, lines)
-    _inline_code(path, data, lines)
+    _inline_sql(where, data)
+    _inline_code(where, data)
     try:
         project = Project.model_validate(data)
     except ValidationError as error:
-        problems = "; ".join(_locate(path, item, lines) for item in error.errors(include_url=False))
-        raise ConfigError(problems) from None
+        raise ConfigError(*worded(error, where, Project)) from None
     if project.name != path.parent.name:
-        raise ConfigError(
-            f"{path}:{lines.get(('name',), 1)}: name: {project.name!r} must be the folder's name, "
-            f"{path.parent.name!r}"
-        )
-    return project
+        said = f"{project.name!r} must be the folder's name, {path.parent.name!r}"
+        raise ConfigError(where.say(("name",), said))
+    return project, where
 
 
 def check_sql(path: Path, project: Project) -> None:
@@ -59,16 +62,7 @@ def check_sql(path: Path, project: Project) -> None:
     found = ((name, problem(view.sql, view.reads)) for name, view in project.features.items() if view.sql)
     problems = [f"{path}: features.{name}.sql, line {what[0]}: {what[1]}" for name, what in found if what]
     if problems:
-        raise ConfigError("; ".join(problems))
-
-
-def check_code(path: Path, project: Project) -> None:
-    """Check the project's own Python files, and what it names of them. Raises ConfigError.
-
-    Nothing is executed, and not in ``load`` either: reading all of it is not for every parse of the DAGs.
-    """
-    if found := problems(project.code.files, project.references):
-        raise ConfigError("; ".join(f"{path.parent}/{each}" for each in found))
+        raise ConfigError(*problems)
 
 
 def projects_folder() -> Path:
@@ -88,8 +82,7 @@ def load_named(folder: Path, name: str) -> Project:
     """Load the project of this name. Raises ConfigError that lists the names there are."""
     files = find(folder)
     if name not in files:
-        known = ", ".join(files) or "none"
-        raise ConfigError(f"no project {name!r} under {folder}: there are {known}")
+        raise ConfigError(f"no project {name!r} under {folder}: {among(name, files)}")
     return load(files[name])
 
 
@@ -161,40 +154,26 @@ def _scalar(path: Path, node: yaml.Node, line: int) -> Any:
     return node.value if hasattr(value, "isoformat") else value
 
 
-def _inline_sql(path: Path, data: dict[str, Any], lines: dict[tuple[str | int, ...], int]) -> None:
+def _inline_sql(where: Lines, data: dict[str, Any]) -> None:
     features = data.get("features")
     if not isinstance(features, dict):
         return
     for name, view in features.items():
         if not isinstance(view, dict) or not isinstance(view.get("sql"), str):
             continue
-        file = view["sql"]
-        where = f"{path}:{lines.get(('features', name, 'sql'), 1)}: features.{name}.sql"
+        file, at = view["sql"], ("features", name, "sql")
         if not file.endswith(".sql") or Path(file).name != file:
-            raise ConfigError(f"{where}: {file!r} is not the name of a .sql file in the project's folder")
-        view["sql"] = _read(path.parent / file)
+            said = f"{file!r} is not the name of a .sql file in the project's folder"
+            raise ConfigError(where.say(at, said))
+        where.files[at] = where.path.parent / file
+        view["sql"] = _read(where.files[at])
 
 
-def _inline_code(path: Path, data: dict[str, Any], lines: dict[tuple[str | int, ...], int]) -> None:
+def _inline_code(where: Lines, data: dict[str, Any]) -> None:
     """Take the Python files beside the project's in; nothing of them is executed here."""
     code = data.get("code")
     if isinstance(code, dict) and code.get("files"):
-        where = f"{path}:{lines.get(('code', 'files'), 1)}"
-        raise ConfigError(f"{where}: code.files is read from the folder, not written: remove it")
-    files = {file.name: _read(file) for file in sorted(path.parent.glob("*.py"))}
+        raise ConfigError(where.say(("code", "files"), "is read from the folder, not written: remove it"))
+    files = {file.name: _read(file) for file in sorted(where.path.parent.glob("*.py"))}
     if files:
         data["code"] = {**(code if isinstance(code, dict) else {}), "files": files}
-
-
-def _locate(path: Path, item: Any, lines: dict[tuple[str | int, ...], int]) -> str:
-    at = tuple(item["loc"])
-    known = at
-    while known not in lines:
-        known = known[:-1]
-    key = ".".join(str(part) for part in at if part != "[key]") or "project"
-    message = item["msg"].removeprefix("Value error, ")
-    if item["type"] == "extra_forbidden":
-        message = "unknown key: remove it or correct its name"
-        if key in REMOVED:
-            message = f"unknown key, there is no such setting any more ({REMOVED[key]}): remove it"
-    return f"{path}:{lines[known]}: {key}: {message}"

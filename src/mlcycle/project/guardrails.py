@@ -4,7 +4,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from mlcycle.project.part import Name, Part
+from mlcycle.project.misfit import Misfit
+from mlcycle.project.part import Name, Part, written_as
 
 Limit = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
@@ -62,14 +63,19 @@ class FigureLimit(Part):
     Where the figure has an interval, the limit is broken where all of it lies beyond.
     """
 
-    path: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*(\.[^.\s]{1,80}){1,8}$")]
+    path: Annotated[
+        str,
+        written_as(
+            r"^[a-z][a-z0-9_]*(\.[^.\s]{1,80}){1,8}$", "a figure's path: write it like figures.recall"
+        ),
+    ]
     at_most: Annotated[float, Field(allow_inf_nan=False)] | None = None
     at_least: Annotated[float, Field(allow_inf_nan=False)] | None = None
 
     @model_validator(mode="after")
     def _something_is_limited(self) -> Self:
         if self.at_most is None and self.at_least is None:
-            raise ValueError(f"figure {self.path}: nothing is limited: say at_most, at_least, or both")
+            raise Misfit(f"figure {self.path}: nothing is limited: say at_most, at_least, or both", "path")
         return self
 
     @property

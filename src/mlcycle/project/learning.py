@@ -9,6 +9,7 @@ from mlcycle.domain.durations import Duration, Span
 from mlcycle.domain.quantile_levels import problem
 from mlcycle.domain.tasks import task_of
 from mlcycle.project.cross_validation import CrossValidation
+from mlcycle.project.misfit import Misfit
 from mlcycle.project.part import Name, Part, Reference
 
 
@@ -69,21 +70,21 @@ class Label(Part):
     def _classes_fit_task(self) -> Self:
         if not task_of(self.task).many:
             if self.classes:
-                raise ValueError(f"classes are those of a multiclass label; this one is a {self.task}")
+                raise Misfit(f"classes are those of a multiclass label; this one is a {self.task}", "classes")
             return self
         if len(self.classes) < 3:
-            raise ValueError("a multiclass label needs classes, three at the least: list them all")
+            raise Misfit("a multiclass label needs classes, three at the least: list them all", "classes")
         if twice := sorted({each for each in self.classes if self.classes.count(each) > 1}):
-            raise ValueError(f"classes names {twice[0]!r} twice")
+            raise Misfit(f"classes names {twice[0]!r} twice", "classes")
         return self
 
     @model_validator(mode="after")
     def _group_fits_task(self) -> Self:
         ranks = task_of(self.task).lists
         if ranks and not self.group:
-            raise ValueError("a ranking needs label.group: the columns whose values make rows one list")
+            raise Misfit("a ranking needs label.group: the columns whose values make rows one list", "group")
         if self.group and not ranks:
-            raise ValueError(f"group is of a ranking; this label is a {self.task}: remove it")
+            raise Misfit(f"group is of a ranking; this label is a {self.task}: remove it", "group")
         return self
 
     @model_validator(mode="after")
@@ -93,7 +94,7 @@ class Label(Part):
         for name, does in (("at_least", "makes"), ("positive", "names")):
             if getattr(self, name) is not None:
                 has = "has all of classes" if task_of(self.task).many else "has none"
-                raise ValueError(f"{name} {does} a class; a {self.task} label {has}")
+                raise Misfit(f"{name} {does} a class; a {self.task} label {has}", name)
         return self
 
     @model_validator(mode="after")
@@ -101,9 +102,9 @@ class Label(Part):
         if not self.quantiles:
             return self
         if self.task != "regression":
-            raise ValueError(f"quantiles are those of a number; a {self.task} label has none")
+            raise Misfit(f"quantiles are those of a number; a {self.task} label has none", "quantiles")
         if why := problem(self.quantiles):
-            raise ValueError(why)
+            raise Misfit(why, "quantiles")
         return self
 
     @property
@@ -137,24 +138,24 @@ class Label(Part):
         """Raise ValueError where a column of this type cannot be this label."""
         where = f"label.column {self.column!r} is {kind}"
         if kind == "timestamp":
-            raise ValueError(f"{where}: a label is a number, a boolean or a class of text")
+            raise Misfit(f"{where}: a label is a number, a boolean or a class of text", "column")
         if kind not in task_of(self.task).label_types:
             needs = "texts or integers" if task_of(self.task).many else "a number"
-            raise ValueError(f"{where}: a {self.task} needs {needs}")
+            raise Misfit(f"{where}: a {self.task} needs {needs}", "column")
         if task_of(self.task).many:
             self._check_classes(kind, where)
             return
         if kind == "text" and self.positive is None:
-            raise ValueError(f"{where}: a {self.task} needs label.positive, the class that is 1")
+            raise Misfit(f"{where}: a {self.task} needs label.positive, the class that is 1", "column")
         if kind != "text" and self.positive is not None:
-            raise ValueError(f"{where}: label.positive names a class of a text column")
+            raise Misfit(f"{where}: label.positive names a class of a text column", "positive")
         if kind in ("boolean", "text") and self.at_least is not None:
-            raise ValueError(f"{where}: label.at_least is for numbers")
+            raise Misfit(f"{where}: label.at_least is for numbers", "at_least")
 
     def _check_classes(self, kind: str, where: str) -> None:
         odd = [each for each in self.classes if kind == "integer" and not is_integer(each)]
         if odd:
-            raise ValueError(f"{where}: label.classes names {odd[0]!r}, which is no integer")
+            raise Misfit(f"{where}: label.classes names {odd[0]!r}, which is no integer", "classes")
 
 
 class FeatureView(Part):
@@ -206,7 +207,9 @@ class Inputs(Part):
     @model_validator(mode="after")
     def _known_are_inputs(self) -> Self:
         if unknown := sorted(set(self.known) - set(self.all)):
-            raise ValueError(f"known names {unknown[0]!r}, which is no input: list it as one, or remove it")
+            raise Misfit(
+                f"known names {unknown[0]!r}, which is no input: list it as one, or remove it", "known"
+            )
         return self
 
     @property

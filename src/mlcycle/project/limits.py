@@ -12,10 +12,10 @@ from typing import Annotated
 from pydantic import Field, field_validator
 
 from mlcycle.domain.durations import Duration
-from mlcycle.project.part import Part
+from mlcycle.project.part import Part, written_as
 
 Cpu = Annotated[float, Field(gt=0, le=256)]
-Memory = Annotated[str, Field(pattern=r"^\d{1,6}(Mi|Gi)$")]
+Memory = Annotated[str, written_as(r"^\d{1,6}(Mi|Gi)$", "an amount of memory: write it like 512Mi or 4Gi")]
 _UNITS = {"Mi": 1024**2, "Gi": 1024**3}
 
 

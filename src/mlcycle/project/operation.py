@@ -7,7 +7,8 @@ from pydantic import AfterValidator, Field, JsonValue, model_validator
 
 from mlcycle.domain.durations import Duration, Span
 from mlcycle.domain.web_link import check_link
-from mlcycle.project.part import Name, Part
+from mlcycle.project.misfit import Misfit
+from mlcycle.project.part import Name, Part, written_as
 
 Owner = Annotated[str, Field(max_length=200)]  # a person or a team, as people call them
 Link = Annotated[str, Field(max_length=500), AfterValidator(check_link)]
@@ -84,7 +85,12 @@ class Channel(Part):
     url: str = ""  # webhook; of pagerduty where it is another than its own
     to: str = ""  # email
     host: str = ""  # email: SMTP server, host:port
-    secret: Annotated[str, Field(pattern=r"^$|^[A-Z][A-Z0-9_]{0,59}$")] = ""
+    secret: Annotated[
+        str,
+        written_as(
+            r"^$|^[A-Z][A-Z0-9_]{0,59}$", "the name of a secret: capitals, digits and underscores, like HOOK"
+        ),
+    ] = ""
     min_severity: Literal["info", "warn", "page"] = "warn"
     resolved: bool | None = None  # every kind but the log, where nothing is said
 
@@ -93,9 +99,10 @@ class Channel(Part):
     def _secrets_are_the_projects(cls, given: Any) -> Any:
         if isinstance(given, dict) and "secret_env" in given:
             word = str(given["secret_env"]).removeprefix("MLCYCLE_SECRET_") or "NAME"
-            raise ValueError(
+            raise Misfit(
                 f"secret_env is no more, a secret is its project's own: write secret: {word} and put its "
-                f"value into MLCYCLE_SECRET_<PROJECT>__{word}"
+                f"value into MLCYCLE_SECRET_<PROJECT>__{word}",
+                "secret_env",
             )
         return given
 
@@ -103,12 +110,15 @@ class Channel(Part):
     def _what_is_secret_is_no_setting(self) -> Self:
         holds = {"slack": "the webhook's URL", "pagerduty": "the integration's routing key"}.get(self.kind)
         if holds and not self.secret:
-            raise ValueError(
+            raise Misfit(
                 f"a {self.kind} channel needs a secret, {holds}: write secret: NAME and put its value into "
-                "MLCYCLE_SECRET_<PROJECT>__NAME"
+                "MLCYCLE_SECRET_<PROJECT>__NAME",
+                "kind",
             )
         if self.kind == "slack" and self.url:
-            raise ValueError("a slack channel's URL is a secret: put it where secret says, and leave url out")
+            raise Misfit(
+                "a slack channel's URL is a secret: put it where secret says, and leave url out", "url"
+            )
         return self
 
     @property
@@ -154,10 +164,14 @@ class Retrain(Part):
     confidence: Annotated[float, Field(ge=0.5, lt=1)] = 0.95
     budget_hours: Annotated[float, Field(gt=0)] | None = None
     budget_money: Annotated[float, Field(gt=0)] | None = None
-    schedule: Annotated[str, Field(pattern=r"^$|^[\d*/, A-Za-z-]+$")] = ""  # cron, UTC; domain.cron checks it
+    schedule: Annotated[
+        str, written_as(r"^$|^[\d*/, A-Za-z-]+$", "a cron expression: write it like 0 3 * * 1")
+    ] = ""  # cron, UTC; domain.cron checks it
 
     @model_validator(mode="after")
     def _attempts_are_kept(self) -> Self:
         if (self.budget_hours or self.budget_money) and self.per > timedelta(days=365):
-            raise ValueError("retrain.per is more than 365 days: budgets of hours and money go back a year")
+            raise Misfit(
+                "retrain.per is more than 365 days: budgets of hours and money go back a year", "per"
+            )
         return self

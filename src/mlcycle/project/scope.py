@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from mlcycle.project.part import Fraction, Part, Text
+from mlcycle.project.part import Fraction, Part, Text, written_as
 
 
 class Scope(Part):
@@ -41,7 +41,7 @@ class Value(Part):
     for another.
     """
 
-    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+    currency: Annotated[str, written_as(r"^[A-Z]{3}$", "a currency: three capitals, like EUR")]
     true_positive: float = 0
     false_positive: float = 0
     true_negative: float = 0

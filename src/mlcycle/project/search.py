@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Discriminator, Field, JsonValue, Tag, model_validator
 
 from mlcycle.domain.architecture import DEEPEST, Shape
+from mlcycle.project.misfit import Misfit
 from mlcycle.project.part import ParameterName, Part
 
 Method = Literal["grid", "random", "tpe", "gp", "cmaes", "nsga2"]
@@ -24,11 +25,11 @@ class Range(Part):
     @model_validator(mode="after")
     def _bounds_agree(self) -> Self:
         if not self.low < self.high:
-            raise ValueError(f"low {self.low:g} is not below high {self.high:g}")
+            raise Misfit(f"low {self.low:g} is not below high {self.high:g}", "low")
         if self.log and self.low <= 0:
-            raise ValueError(f"low {self.low:g} has no logarithm: give a low above 0, or leave out log")
+            raise Misfit(f"low {self.low:g} has no logarithm: give a low above 0, or leave out log", "low")
         if self.log and self.step is not None:
-            raise ValueError("log and step exclude each other: leave one out")
+            raise Misfit("log and step exclude each other: leave one out", "step")
         return self
 
 

@@ -7,10 +7,12 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, JsonValue, model_validator
 
 from mlcycle.domain import gaps
+from mlcycle.domain.closest import meant
 from mlcycle.domain.durations import Duration
 from mlcycle.domain.partitions import Partition, Unit
 from mlcycle.errors import InputError
-from mlcycle.project.part import Fraction, Name, Part, Reference, Severity, Text
+from mlcycle.project.misfit import Misfit, refuse
+from mlcycle.project.part import Fraction, Name, Part, Reference, Severity, Text, written_as
 from mlcycle.project.written import ENDINGS, Format, Written
 
 MOST_WAITING = 48  # partitions that may be waited for at once: each is a run of its own that has not ended
@@ -23,7 +25,9 @@ ColumnType = Literal["text", "integer", "double", "boolean", "timestamp"]
 class Expectation(Part):
     """One Great Expectations expectation on a table's rows: ``expect_column_values_to_be_between`` ..."""
 
-    expect: Annotated[str, Field(pattern=r"^expect_[a-z_]{3,80}$")]
+    expect: Annotated[
+        str, written_as(r"^expect_[a-z_]{3,80}$", "the name of an expectation: they begin with expect_")
+    ]
     args: dict[str, JsonValue] = {}
     severity: Severity = "critical"
 
@@ -60,25 +64,38 @@ class Table(Written):
 
     @model_validator(mode="after")
     def _columns_exist(self) -> Self:
-        for name in [*self.key, self.event_time, *self.sparse]:
-            if name not in self.columns:
-                raise ValueError(f"key, event_time or sparse names {name!r}, which is not among the columns")
-        for name in self.files:
-            if self.columns.get(name) != "text" or name in self.key:
-                raise ValueError(f"files names {name!r}, which is no text column beside the key")
+        named = {"key": self.key, "event_time": [self.event_time], "sparse": self.sparse}
+        odd = [name for name in self.files if self.columns.get(name) != "text" or name in self.key]
+        refuse(
+            Misfit(f"{key} names {name!r}, which is not among the columns{meant(name, self.columns)}", key)
+            for key, names in named.items()
+            for name in names
+            if name not in self.columns
+        )
+        refuse(
+            Misfit(
+                f"files names {name!r}, which is no text column beside the key",
+                "files",
+                self.files.index(name),
+            )
+            for name in odd
+        )
         if {*self.key, self.event_time} & {*self.sparse}:
-            raise ValueError("a key or event_time column is never empty: take it out of sparse")
+            raise Misfit("a key or event_time column is never empty: take it out of sparse", "sparse")
         if self.columns[self.event_time] != "timestamp":
-            raise ValueError(f"event_time column {self.event_time!r} must have type 'timestamp'")
+            raise Misfit(f"event_time column {self.event_time!r} must have type 'timestamp'", "event_time")
         strange = sorted(set(self.rename.values()) - set(self.columns) - set(self.times.parts or ()))
         if strange:
-            raise ValueError(f"rename leads to {', '.join(map(repr, strange))}, not among the columns")
+            raise Misfit(f"rename leads to {', '.join(map(repr, strange))}, not among the columns", "rename")
         for name in self.constants:
             if self.columns.get(name) != "text" or name in self.rename.values():
-                raise ValueError(f"constants: {name!r} must be a text column that is not delivered")
+                raise Misfit(
+                    f"constants: {name!r} must be a text column that is not delivered", "constants", name
+                )
         if self.row_number and self.columns.get(self.row_number) != "integer":
-            raise ValueError(
-                f"row_number: {self.row_number!r} must be an integer column that is not delivered"
+            raise Misfit(
+                f"row_number: {self.row_number!r} must be an integer column that is not delivered",
+                "row_number",
             )
         return self
 
@@ -86,9 +103,9 @@ class Table(Written):
     def _places_are_places(self) -> Self:
         for what, place in (("path", self.path), ("file", self.file)):
             if place is not None and (place.startswith("/") or {"..", ""} & set(place.split("/"))):
-                raise ValueError(f"{what} {place!r} must lead from source.url downwards")
+                raise Misfit(f"{what} {place!r} must lead from source.url downwards", what)
         if self.path is not None and self.file is not None:
-            raise ValueError("path is of a partition's file, file of one that holds many: take one out")
+            raise Misfit("path is of a partition's file, file of one that holds many: take one out", "path")
         if self.path is not None:
             _check_path(self.path)
         return self
@@ -111,12 +128,12 @@ def _check_path(path: str) -> None:
         fields = {field for _, field, form, how in Formatter().parse(path) if field is not None}
         plain = not any(form or how for _, _, form, how in Formatter().parse(path))
     except ValueError as error:
-        raise ValueError(f"path {path!r}: {error}") from None
+        raise Misfit(f"path {path!r}: {error}", "path") from None
     known = {"table", "partition", "year", "month", "day", "hour"}
     if not plain or fields - known:
-        raise ValueError(f"path {path!r}: between braces stand {', '.join(sorted(known))}")
+        raise Misfit(f"path {path!r}: between braces stand {', '.join(sorted(known))}", "path")
     if not fields & {"partition", "day", "hour"}:
-        raise ValueError(f"path {path!r} names the same file for all partitions of a month: see file")
+        raise Misfit(f"path {path!r} names the same file for all partitions of a month: see file", "path")
 
 
 class Source(Part):
@@ -148,23 +165,26 @@ class Source(Part):
     def _waits_are_bounded(self) -> Self:
         length = self.partition.length
         if self.lateness > MOST_WAITING * length:
-            raise ValueError(
+            raise Misfit(
                 f"lateness is more than {MOST_WAITING} partitions: shorten it; what comes later is still "
-                "taken, by the runs within catch_up"
+                "taken, by the runs within catch_up",
+                "lateness",
             )
         if self.catch_up > MOST_BEHIND * length:
-            raise ValueError(f"catch_up is more than {MOST_BEHIND} partitions: backfill what is older")
+            raise Misfit(
+                f"catch_up is more than {MOST_BEHIND} partitions: backfill what is older", "catch_up"
+            )
         return self
 
     @model_validator(mode="after")
     def _absent_are_keys(self) -> Self:
-        for text in self.absent:
+        for number, text in enumerate(self.absent):
             try:
                 gaps.span(text, self.partition)
             except InputError as error:
-                raise ValueError(f"absent: {error.message}") from None
+                raise Misfit(f"absent: {error.message}", "absent", number) from None
             except ValueError as error:
-                raise ValueError(f"absent: {error}") from None
+                raise Misfit(f"absent: {error}", "absent", number) from None
         return self
 
     @model_validator(mode="after")
@@ -172,7 +192,7 @@ class Source(Part):
         try:
             first = Partition.parse(self.start, self.partition)
         except InputError as error:
-            raise ValueError(f"start: {error.message}") from None
+            raise Misfit(error.message, "start") from None
         if not EARLIEST <= first.start.year <= LATEST:
-            raise ValueError(f"start: {self.start} is not in the years {EARLIEST} to {LATEST}")
+            raise Misfit(f"{self.start} is not in the years {EARLIEST} to {LATEST}", "start")
         return self

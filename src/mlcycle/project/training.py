@@ -8,7 +8,8 @@ from mlcycle.domain.durations import Span
 from mlcycle.project.export import Export
 from mlcycle.project.learning import ClassName
 from mlcycle.project.limits import Cpu, Memory
-from mlcycle.project.part import Name, NameOrReference, ParameterName, Part, Reference
+from mlcycle.project.misfit import Misfit
+from mlcycle.project.part import Name, NameOrReference, ParameterName, Part, Reference, written_as
 from mlcycle.project.search import Search
 
 
@@ -22,16 +23,23 @@ class Resources(Part):
     cpu: Cpu | None = None
     memory: Memory | None = None
     gpu: Annotated[int, Field(ge=0, le=64)] = 0
-    gpu_kind: Annotated[str, Field(pattern=r"^([a-z0-9][a-z0-9-]{0,39})?$")] = ""
+    gpu_kind: Annotated[
+        str,
+        written_as(
+            r"^([a-z0-9][a-z0-9-]{0,39})?$", "the name of a kind of GPU: small letters, digits and hyphens"
+        ),
+    ] = ""
     nodes: Annotated[int, Field(ge=1, le=64)] = 1
     spot: bool = False
 
     @model_validator(mode="after")
     def _parts_agree(self) -> Self:
         if self.nodes > 1 and not self.gpu:
-            raise ValueError(f"nodes: {self.nodes} is for training on GPUs: say gpu, how many each node has")
+            raise Misfit(
+                f"nodes: {self.nodes} is for training on GPUs: say gpu, how many each node has", "nodes"
+            )
         if self.gpu_kind and not self.gpu:
-            raise ValueError(f"gpu_kind: {self.gpu_kind} asks for no GPU: say gpu, how many")
+            raise Misfit(f"gpu_kind: {self.gpu_kind} asks for no GPU: say gpu, how many", "gpu_kind")
         return self
 
     @property
@@ -64,8 +72,8 @@ class Candidate(Part):
     @model_validator(mode="after")
     def _window_is_of_a_start(self) -> Self:
         if self.window is not None and self.start != "champion":
-            raise ValueError(
-                "window is for start: champion; split.history says how far back training reaches"
+            raise Misfit(
+                "window is for start: champion; split.history says how far back training reaches", "window"
             )
         return self
 
@@ -133,5 +141,5 @@ class Evaluation(Part):
     @model_validator(mode="after")
     def _figures_are_there(self) -> Self:
         if "figures" not in self.parts:
-            raise ValueError("parts leaves out figures: gates and the other parts rest on them")
+            raise Misfit("parts leaves out figures: gates and the other parts rest on them", "parts")
         return self

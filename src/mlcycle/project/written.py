@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, model_validator
 
+from mlcycle.project.misfit import Misfit
 from mlcycle.project.part import Name, Part
 
 #: A reader each: adapters/delivery/readers.py; the ending of the files, too.
@@ -33,21 +34,22 @@ class Csv(Part):
     @model_validator(mode="after")
     def _fits(self) -> Self:
         if self.names is not None and self.header:
-            raise ValueError("names are for a file without header: say header: false, or take them out")
+            raise Misfit("names are for a file without header: say header: false, or take them out", "names")
         if self.names is not None and len(set(self.names)) < len(self.names):
-            raise ValueError("names has one twice")
+            raise Misfit("names has one twice", "names")
         marks = [mark for mark in (self.separator, self.quote, self.escape, self.comment) if mark]
         if len(set(marks)) < len(marks):
-            raise ValueError("separator, quote, escape and comment must be different characters")
+            raise Misfit("separator, quote, escape and comment must be different characters", "separator")
         for mark in marks:
             if mark in "\r\n\0" or (len(mark) == 1 and not mark.isascii()):
-                raise ValueError(
-                    f"{mark!r} cannot be a separator, quote, escape or comment: one ASCII character"
+                raise Misfit(
+                    f"{mark!r} cannot be a separator, quote, escape or comment: one ASCII character",
+                    "separator",
                 )
         try:
             "".encode(self.encoding)
         except (LookupError, ValueError):
-            raise ValueError(f"encoding {self.encoding!r} is none that Python knows") from None
+            raise Misfit(f"encoding {self.encoding!r} is none that Python knows", "encoding") from None
         return self
 
 
@@ -60,7 +62,7 @@ class Numbers(Part):
     @model_validator(mode="after")
     def _differ(self) -> Self:
         if self.decimal == self.thousands:
-            raise ValueError(f"decimal and thousands are both {self.decimal!r}")
+            raise Misfit(f"decimal and thousands are both {self.decimal!r}", "thousands")
         return self
 
 
@@ -74,7 +76,7 @@ class Booleans(Part):
     def _differ(self) -> Self:
         both = {word.casefold() for word in self.true} & {word.casefold() for word in self.false}
         if both:
-            raise ValueError(f"{', '.join(map(repr, sorted(both)))} is both true and false")
+            raise Misfit(f"{', '.join(map(repr, sorted(both)))} is both true and false", "true")
         return self
 
 
@@ -94,15 +96,17 @@ class Times(Part):
         try:
             ZoneInfo(self.zone)
         except (KeyError, OSError, ValueError):  # not there, a folder, or no name at all
-            raise ValueError(
-                f"zone {self.zone!r} is none of the IANA database: write it like Europe/Berlin"
+            raise Misfit(
+                f"zone {self.zone!r} is none of the IANA database: write it like Europe/Berlin", "zone"
             ) from None
         for each in self.formats:
             if each not in ("unix", "unix_ms") and "%" not in each:
-                raise ValueError(f"format {each!r} is not one like '%d.%m.%Y %H:%M', nor unix or unix_ms")
+                raise Misfit(
+                    f"format {each!r} is not one like '%d.%m.%Y %H:%M', nor unix or unix_ms", "format"
+                )
         if self.parts is not None and (len(self.parts) < 2 or not self.formats):
-            raise ValueError(
-                "parts are two columns or more, with the format of all of them, joined by blanks"
+            raise Misfit(
+                "parts are two columns or more, with the format of all of them, joined by blanks", "parts"
             )
         return self
 
@@ -155,7 +159,7 @@ class Written(Part):
     def _one_name_each(self) -> Self:
         twice = sorted({name for name in self.rename.values() if list(self.rename.values()).count(name) > 1})
         if twice:
-            raise ValueError(f"rename makes {', '.join(map(repr, twice))} of two columns")
+            raise Misfit(f"rename makes {', '.join(map(repr, twice))} of two columns", "rename")
         if self.dealt and self.times.parts:
-            raise ValueError("dealt draws an event time, times.parts makes one of columns: take one out")
+            raise Misfit("dealt draws an event time, times.parts makes one of columns: take one out", "dealt")
         return self

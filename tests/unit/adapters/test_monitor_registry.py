@@ -94,7 +94,7 @@ def test_a_file_is_a_monitor_that_every_project_has_and_may_set() -> None:
     [
         ({"drfit": {}}, "no monitor 'drfit': there are adwin, "),
         ({"drift": {"params": {"efect": 1}}}, "no parameter 'efect': there are level, effect, persistence"),
-        ({"drift": {"params": {"effect": 0}}}, "effect: Input should be greater than 0"),
+        ({"drift": {"params": {"effect": 0}}}, "effect: 0 is not above 0"),
         ({"value": {"params": {"effect": 1}}}, "no parameter 'effect': there are none"),
     ],
     ids=["monitor", "parameter", "value", "none"],

@@ -123,4 +123,6 @@ def test_mlcycle_check_names_the_file_the_candidate_and_the_parameter(tmp_path: 
     file.write_text(file.read_text().replace("max_leaf_nodes: {low", "leaves: {low"))
     result = CliRunner().invoke(app, ["check", "--projects", str(tmp_path)])
     assert result.exit_code == 20
-    assert f"{file}: candidates.boosting: search.space: no parameter 'leaves'" in result.output
+    line = 1 + next(at for at, row in enumerate(file.read_text().splitlines()) if "leaves: {low" in row)
+    where = f"{file}:{line}: candidates.boosting.search.space.leaves"
+    assert f"{where}: no parameter 'leaves': there are" in result.output

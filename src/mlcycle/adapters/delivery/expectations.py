@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from mlcycle.adapters.delivery.expectation_table import unknown
 from mlcycle.adapters.lean_import import lean_import
 from mlcycle.errors import ConfigError
 from mlcycle.project import Expectation, Severity
@@ -157,7 +158,7 @@ def _build(table: str, given: Expectation, at: int) -> Any:
     try:
         return get_expectation_impl(given.expect)(**given.args, severity=given.severity, meta={"at": at})
     except ExpectationNotFoundError:
-        raise ConfigError(f"table {table!r}: there is no expectation {given.expect!r}") from None
+        raise ConfigError(f"table {table!r}: {unknown(given.expect)}") from None
     except (ValueError, TypeError) as error:  # pydantic's errors among them
         reason = " ".join(str(error).split())
         raise ConfigError(f"table {table!r}: {describe(given)}: {reason}") from None

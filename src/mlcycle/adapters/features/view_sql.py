@@ -19,6 +19,7 @@ from pydantic import SecretStr
 
 from mlcycle.adapters.warehouse.connection import SQL_TYPES, Warehouse, raw_table
 from mlcycle.domain import sql_guard
+from mlcycle.domain.partitions import Partition
 from mlcycle.errors import ConfigError, MlcycleError, Unavailable
 from mlcycle.ledger import view_logins
 from mlcycle.project import Project
@@ -165,15 +166,56 @@ def copy_out(cursor: Cursor, view_name: str, statement: tuple[str, int], stream:
     except (psycopg2.OperationalError, psycopg2.InterfaceError):
         raise
     except psycopg2.Error as error:
-        where = f"feature view {view_name!r}"
-        if error.diag.statement_position:
-            at = int(error.diag.statement_position) - 1 - len(opening) - begins
-            end = text.rfind("\n) v where")
-            if 0 <= at < end - begins:
-                where += f", line {_line(text[begins:], at)}"
-        reason = error.diag.message_primary or " ".join(str(error).split())
-        hint = f" ({error.diag.message_hint})" if error.diag.message_hint else ""
-        raise ConfigError(f"{where}: {reason}{hint}") from None
+        line, reason = _said(error, text, begins, len(opening))
+        where = f"feature view {view_name!r}" + (f", line {line}" if line else "")
+        raise ConfigError(f"{where}: {reason}") from None
+
+
+def explained(cursor: Cursor, project: Project, view_name: str) -> tuple[int, str] | None:
+    """Why the server would not run a view's statement, on empty tables as declared; None where it would.
+
+    Nothing is read, made or written: tables are common table expressions without rows, and the statement is
+    explained, not run. The line is 0 where the server names none.
+
+    Args:
+        cursor: of a read-only transaction, which is worth nothing after a refusal.
+        project: holds the view.
+        view_name: which one, its SQL fine with ``sql_guard``.
+    """
+    view = project.features[view_name]
+    known = {name: sql.Identifier(f"{project.name}__{name}") for name in view.reads}
+    empty = [
+        sql.SQL("{} as (select {} where false)").format(
+            known[name],
+            sql.SQL(", ").join(
+                sql.SQL("null::{} as {}").format(sql.SQL(SQL_TYPES[kind]), sql.Identifier(column))
+                for column, kind in project.source.tables[name].columns.items()
+            ),
+        )
+        for name in view.reads
+    ]
+    opening = sql.SQL("explain with {} ").format(sql.SQL(", ").join(empty)).as_string(cursor)
+    first = Partition.parse(project.source.start, project.unit)
+    text, begins = select(cursor, project, view_name, first.start, first.end, known)
+    try:
+        cursor.execute(f"{opening}{text}")
+    except (psycopg2.OperationalError, psycopg2.InterfaceError):
+        raise
+    except psycopg2.Error as error:
+        return _said(error, text, begins, len(opening))
+    return None
+
+
+def _said(error: psycopg2.Error, text: str, begins: int, before: int) -> tuple[int, str]:
+    """The line of the view's own SQL that the server names, 0 where it names none, and the reason."""
+    line = 0
+    if error.diag.statement_position:
+        at = int(error.diag.statement_position) - 1 - before - begins
+        end = text.rfind("\n) v where")
+        if 0 <= at < end - begins:
+            line = _line(text[begins:], at)
+    reason = error.diag.message_primary or " ".join(str(error).split())
+    return line, reason + (f" ({error.diag.message_hint})" if error.diag.message_hint else "")
 
 
 def copy_in(cursor: Cursor, view_name: str, statement: sql.Composable, stream: BinaryIO) -> None:

@@ -5,14 +5,14 @@ import pkgutil
 from dataclasses import dataclass
 from typing import Final
 
-from pydantic import ValidationError
-
 from mlcycle.adapters.monitoring import monitors
 from mlcycle.adapters.monitoring.base import Monitor
+from mlcycle.domain.closest import among
 from mlcycle.domain.monitors import Level
 from mlcycle.domain.tasks import task_of
 from mlcycle.errors import ConfigError
 from mlcycle.project import Project, Watched
+from mlcycle.project.params import checked_params, said
 
 #: Monitors that set one number a row against its label; of many classes a row has several.
 ONE_NUMBER: Final = frozenset(
@@ -41,7 +41,7 @@ def names() -> list[str]:
 def kind(name: str) -> type[Monitor]:
     """The class of a monitor. Raises ConfigError that lists the monitors there are."""
     if name not in names():
-        raise ConfigError(f"no monitor {name!r}: there are {', '.join(names())}")
+        raise ConfigError(f"no monitor {name!r}: {among(name, names())}")
     module = importlib.import_module(f"{monitors.__name__}.{name}")
     (found,) = (
         each
@@ -56,26 +56,31 @@ def watching(project: Project) -> list[Watcher]:
 
     Raises ConfigError for a monitor or a parameter that does not exist, one line.
     """
+    every = dict.fromkeys([*names(), *project.monitors.watch])
+    found = [watcher for name in every if (watcher := watching_as(project, name))]
+    return sorted(found, key=lambda watcher: (watcher.monitor.order, watcher.name))
+
+
+def watching_as(project: Project, name: str) -> Watcher | None:
+    """One monitor as the project has it, None where it does not watch. Raises ConfigError as ``watching``."""
     asked = project.monitors.watch
-    watchers = []
-    for name in dict.fromkeys([*names(), *asked]):
-        monitor, said = kind(name), asked.get(name, Watched())
-        if name not in asked and not monitor.always:
-            continue
-        if name in _unable(project):
-            if name in asked and said.enabled:
-                kind_of = "rankings" if task_of(project.label.task).lists else "many classes"
-                raise ConfigError(f"monitor {name!r} does not know {kind_of} yet: leave it out")
-            continue
-        if said.severity == "page" and not monitor.pages:
-            raise ConfigError(f"monitor {name!r} never pages: let its severity be warn or info")
-        if said.enabled:
-            retrain = monitor.asks_for_retrain if said.retrain is None else said.retrain
-            params = _params(name, monitor, said)
-            if why := monitor.misfit(project, params):
-                raise ConfigError(f"monitor {name!r}: {why}")
-            watchers.append(Watcher(name, monitor(params), said.severity, retrain))
-    return sorted(watchers, key=lambda watcher: (watcher.monitor.order, watcher.name))
+    monitor, given = kind(name), asked.get(name, Watched())
+    if name not in asked and not monitor.always:
+        return None
+    if name in _unable(project):
+        if name in asked and given.enabled:
+            kind_of = "rankings" if task_of(project.label.task).lists else "many classes"
+            raise ConfigError(f"monitor {name!r} does not know {kind_of} yet: leave it out")
+        return None
+    if given.severity == "page" and not monitor.pages:
+        raise ConfigError(f"monitor {name!r} never pages: let its severity be warn or info")
+    if not given.enabled:
+        return None
+    retrain = monitor.asks_for_retrain if given.retrain is None else given.retrain
+    params = _params(name, monitor, given)
+    if why := monitor.misfit(project, params):
+        raise ConfigError(f"monitor {name!r}: {why}")
+    return Watcher(name, monitor(params), given.severity, retrain)
 
 
 def _unable(project: Project) -> frozenset[str]:
@@ -86,18 +91,8 @@ def _unable(project: Project) -> frozenset[str]:
     return ONE_NUMBER if task.many else frozenset()
 
 
-def _params(name: str, monitor: type[Monitor], said: Watched) -> object:
-    try:
-        return monitor.Parameters.model_validate(said.params)
-    except ValidationError as error:
-        problems = []
-        for item in error.errors(include_url=False):
-            key = ".".join(map(str, item["loc"])) or "params"
-            if key in monitor.gone:
-                problems.append(f"{key!r} is no parameter any more: {monitor.gone[key]}")
-            elif item["type"] == "extra_forbidden":
-                known = ", ".join(monitor.Parameters.model_fields) or "none"
-                problems.append(f"no parameter {key!r}: there are {known}")
-            else:
-                problems.append(f"{key}: {item['msg']}")
-        raise ConfigError(f"monitor {name!r}: {'; '.join(problems)}") from None
+def _params(name: str, monitor: type[Monitor], given: Watched) -> object:
+    found, wrong = checked_params(monitor.Parameters, given.params, monitor.gone)
+    if wrong:
+        raise ConfigError(f"monitor {name!r}: {'; '.join(said(each) for each in wrong)}")
+    return found

@@ -9,12 +9,20 @@ import zipfile
 from pathlib import Path
 from typing import Final
 
-import mlcycle
+from mlcycle import project_code
 
 LOADER: Final = "mlcycle_model"  # the module that MLflow imports
 ARCHIVE: Final = "mlcycle.zip"
 NEEDS: Final = ("numpy", "pandas", "pydantic")  # of every family; a model says what else it needs
-_PARTS: Final = ("__init__.py", "errors.py", "domain", "models")
+_PARTS: Final = (
+    "__init__.py",
+    "errors.py",
+    "project_code.py",
+    "kept_files.py",
+    "domain",
+    "models",
+    "project",
+)
 _LEFT_OUT: Final = ("models/export/", "models/search_space.py")  # of training alone, and need a project
 _MOMENT: Final = (1980, 1, 1, 0, 0, 0)  # the same code is the same bytes
 
@@ -41,7 +49,7 @@ def write(folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     loader, archive = folder / f"{LOADER}.py", folder / ARCHIVE
     loader.write_text(_SOURCE, encoding="utf-8")
-    root = Path(mlcycle.__file__).parent
+    root = Path(project_code.__file__).parent
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as written:
         for file in _files(root):
             entry = zipfile.ZipInfo(f"mlcycle/{file.relative_to(root).as_posix()}", _MOMENT)
