@@ -184,7 +184,7 @@ def test_a_fit_that_died_goes_on_to_the_same_weights(negatives: dict[str, Any], 
     ("params", "says"),
     [
         ({"query": ["user", "item"]}, "'item' is of query and of item"),
-        ({"query": []}, "query: List should have at least 1 item"),
+        ({"query": []}, "query: needs 1 at the least, has 0"),
         ({"query": ["visitor"]}, "'visitor' is no input of the project"),
         ({"query": ["item"], "item": ["age"]}, "item begins with 'age', which is no category"),
     ],
