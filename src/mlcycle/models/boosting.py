@@ -15,7 +15,7 @@ from mlcycle.models.boosting_rounds import Together, Told
 from mlcycle.models.classes import of_estimator
 from mlcycle.models.encoder import Encoder
 from mlcycle.models.kept import Kept
-from mlcycle.models.matrix import matrix
+from mlcycle.models.matrix import in_chunks, matrix
 from mlcycle.models.quantile_models import QuantileModel
 from mlcycle.models.text_column import FACTORS
 
@@ -113,6 +113,9 @@ class Boosting(QuantileModel):
             return self.nothing
         if self.card.quantiles:
             return self.median(frame)
+        return in_chunks(frame, self._predict)
+
+    def _predict(self, frame: Any) -> Array:
         rows = matrix(self.card.encoder, frame)
         if not self.card.kind.classifies:
             return np.asarray(self._estimator.predict(rows), dtype=np.float64)
@@ -123,6 +126,9 @@ class Boosting(QuantileModel):
         """(n, q), a model a level."""
         if not len(frame):
             return np.empty((0, len(self.card.quantiles)))
+        return in_chunks(frame, self._raw)
+
+    def _raw(self, frame: Any) -> Array:
         rows = matrix(self.card.encoder, frame)
         return np.stack([np.asarray(each.predict(rows), np.float64) for each in self._estimators], axis=1)
 

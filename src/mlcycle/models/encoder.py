@@ -61,28 +61,53 @@ class Encoder(BaseModel):
             kept = [i for i in np.argsort(-counts, kind="stable")[:limit] if counts[i] >= rare]
             categories[column] = sorted(texts[i] for i in kept)
         values = _numbers(frame, numeric)
-        present = np.isfinite(values)
-        rows = np.maximum(present.sum(axis=0), 1)
-        means = np.where(present, values, 0.0).sum(axis=0) / rows
-        variances = np.where(present, (values - means) ** 2, 0.0).sum(axis=0) / rows
+        absent = ~np.isfinite(values)
+        rows = np.maximum((~absent).sum(axis=0), 1)
+        values[absent] = 0.0
+        means = values.sum(axis=0) / rows
+        values -= means  # in place, as all that is as large as the rows
+        np.square(values, out=values)
+        values[absent] = 0.0
+        variances = values.sum(axis=0) / rows
         scales = np.where(variances > 0, np.sqrt(variances), 1.0)
         return cls(
             categories=categories,
             numeric=list(numeric),
             means=means.tolist(),
             scales=scales.tolist(),
-            flagged=(~present).any(axis=0).tolist(),
+            flagged=absent.any(axis=0).tolist(),
             texts={column: TextColumn.fit(*_factorized(frame, column), factors=factors) for column in text},
         )
 
     def codes(self, frame: Any) -> NDArray[np.int64]:
         """Codes of the categorical columns, (n, categorical). Raises InputError for a missing column."""
-        found = np.zeros((len(frame), len(self.categories)), dtype=np.int64)
+        found = np.empty((len(frame), len(self.categories)), dtype=np.int64)
+        self._code(frame, found)
+        return found
+
+    def _code(self, frame: Any, found: NDArray[Any]) -> None:
+        """Write the codes into ``found`` (n, categorical), a column at a time."""
         for i, (column, known) in enumerate(self.categories.items()):
             number = {text: code for code, text in enumerate(known, start=1)}
             codes, texts = _factorized(frame, column)
-            lookup = np.array([*(number.get(text, 0) for text in texts), 0], dtype=np.int64)
+            lookup = np.array([*(number.get(text, 0) for text in texts), 0], dtype=found.dtype)
             found[:, i] = lookup[codes]  # a missing value has code -1: the last entry, 0
+
+    def matrix(self, frame: Any, kind: type[np.floating[Any]] = np.float64) -> NDArray[Any]:
+        """Codes, numbers, then texts' projections, as families of trees take them; a missing number is NaN.
+
+        Args:
+            frame: n rows.
+            kind: of the numbers.
+
+        Raises InputError as ``codes`` and ``numbers`` do.
+        """
+        coded, read = len(self.categories), len(self.categories) + len(self.numeric)
+        found = np.empty((len(frame), read + self.projected), dtype=kind)
+        self._code(frame, found[:, :coded])
+        _read_numbers(frame, self.numeric, found[:, coded:read])
+        if self.texts:
+            found[:, read:] = self.projections(frame)
         return found
 
     def numbers(self, frame: Any) -> NDArray[np.float64]:
@@ -95,11 +120,14 @@ class Encoder(BaseModel):
     def standardised(self, frame: Any) -> NDArray[np.float32]:
         """Numbers for a network: (n, numeric + flagged), mean 0, scale 1, missing 0 beside a flag of 1."""
         values = self.numbers(frame)
-        missing = ~np.isfinite(values)
-        scaled = np.clip((values - np.array(self.means)) / np.array(self.scales), -CLIP, CLIP)
-        scaled[missing] = 0.0
-        flags = missing[:, np.array(self.flagged, dtype=bool)]
-        return np.concatenate([scaled, flags], axis=1).astype(np.float32)
+        missing, count = ~np.isfinite(values), len(self.numeric)
+        values -= np.array(self.means)
+        values /= np.array(self.scales)
+        np.clip(values, -CLIP, CLIP, out=values)
+        values[missing] = 0.0
+        found = np.empty((len(frame), self.width), dtype=np.float32)
+        found[:, :count], found[:, count:] = values, missing[:, np.array(self.flagged, dtype=bool)]
+        return found
 
     def bags(self, frame: Any) -> Any:
         """Sparse (n, buckets of all texts): rare words and pairs weigh more, of each text the length is one.
@@ -168,9 +196,15 @@ def _text(value: Any) -> str:
 
 
 def _numbers(frame: Any, columns: list[str]) -> NDArray[np.float64]:
+    values = np.empty((len(frame), len(columns)), dtype=np.float64)
+    _read_numbers(frame, columns, values)
+    return values
+
+
+def _read_numbers(frame: Any, columns: list[str], values: NDArray[Any]) -> None:
+    """Write the columns into ``values`` (n, columns); missing and infinite ones are NaN."""
     import pandas as pd
 
-    values = np.empty((len(frame), len(columns)), dtype=np.float64)
     for i, column in enumerate(columns):
         series = _column(frame, column)
         try:
@@ -178,4 +212,3 @@ def _numbers(frame: Any, columns: list[str]) -> NDArray[np.float64]:
         except (ValueError, TypeError):
             raise InputError(f"input column {column!r} holds values that are not numbers") from None
     values[~np.isfinite(values)] = np.nan
-    return values

@@ -22,7 +22,7 @@ from mlcycle.models.base import Card, Job, Model, Params
 from mlcycle.models.boosting_rounds import Together
 from mlcycle.models.encoder import Encoder
 from mlcycle.models.kept import Kept
-from mlcycle.models.matrix import columns_of, matrix
+from mlcycle.models.matrix import columns_of, in_chunks, matrix
 from mlcycle.models.quantile_models import QuantileModel
 from mlcycle.models.text_column import FACTORS
 
@@ -126,6 +126,9 @@ class Lightgbm(QuantileModel):
             return self.nothing
         if self.card.quantiles:
             return self.median(frame)
+        return in_chunks(frame, self._predict)
+
+    def _predict(self, frame: Any) -> Array:
         threads = 1 if len(frame) <= ONE_THREAD else 0
         found = self._booster.predict(matrix(self.card.encoder, frame), num_threads=threads)
         return np.asarray(found, dtype=np.float64)
@@ -134,6 +137,9 @@ class Lightgbm(QuantileModel):
         """(n, q), a booster a level."""
         if not len(frame):
             return np.empty((0, len(self.card.quantiles)))
+        return in_chunks(frame, self._raw)
+
+    def _raw(self, frame: Any) -> Array:
         rows, threads = matrix(self.card.encoder, frame), 1 if len(frame) <= ONE_THREAD else 0
         said = [each.predict(rows, num_threads=threads) for each in self._boosters]
         return np.stack([np.asarray(each, dtype=np.float64) for each in said], axis=1)

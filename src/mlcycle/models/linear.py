@@ -17,6 +17,7 @@ from mlcycle.models import linear_quantiles
 from mlcycle.models.base import Card, Job, Params, curve_loss
 from mlcycle.models.classes import softmax
 from mlcycle.models.encoder import Encoder
+from mlcycle.models.matrix import in_chunks
 from mlcycle.models.one_hot import one_hot
 from mlcycle.models.quantile_models import QuantileModel, said
 
@@ -106,6 +107,9 @@ class Linear(QuantileModel):
         """Probability of the positive class, those of all classes, or the value."""
         if self.card.quantiles:
             return self.median(frame)
+        return in_chunks(frame, self._predict)
+
+    def _predict(self, frame: Any) -> Array:
         scores = self._scores(frame)
         if self.card.kind.many:
             return softmax(np.stack(scores, axis=1))
@@ -116,7 +120,7 @@ class Linear(QuantileModel):
 
     def raw(self, frame: Any) -> Array:
         """(n, q), coefficients of each level."""
-        return np.stack(self._scores(frame), axis=1)
+        return in_chunks(frame, lambda rows: np.stack(self._scores(rows), axis=1))
 
     def _scores(self, frame: Any) -> list[Array]:
         """(n,) of each of the coefficients."""

@@ -17,7 +17,7 @@ from mlcycle.models.base import Card, Job, Model, Params, curve_loss
 from mlcycle.models.classes import of_estimator
 from mlcycle.models.encoder import Encoder
 from mlcycle.models.kept import Kept
-from mlcycle.models.matrix import matrix
+from mlcycle.models.matrix import in_chunks, matrix
 from mlcycle.models.text_column import FACTORS
 
 WEIGHTS: Final = "model.skops"
@@ -68,11 +68,11 @@ class RandomForest(Model):
         kept = Kept(job.checkpoints, "forest", facts)
         options = params.model_dump(exclude={"seed", "n_estimators"})
         estimator = _resumed(kept) or kind(**options, random_state=params.seed, warm_start=True)
-        rows, labels = matrix(encoder, train.frame), train.labels
+        rows, labels = matrix(encoder, train.frame, np.float32), train.labels  # as the trees hold them
         shown = np.linspace(0, train.count - 1, min(train.count, CURVE_ROWS)).astype(int)
         curves = {
             "train": _Curve(job, rows[shown], labels[shown]),
-            "validation": _Curve(job, matrix(encoder, validation.frame), validation.labels),
+            "validation": _Curve(job, matrix(encoder, validation.frame, np.float32), validation.labels),
         }
         target = labels.astype(np.int64) if classifies else labels
         done = len(getattr(estimator, "estimators_", ()))
@@ -90,7 +90,10 @@ class RandomForest(Model):
         """Probability of the positive class, those of all, or the value: the mean over the trees."""
         if not len(frame):  # scikit-learn refuses to predict nothing
             return self.nothing
-        said = _said(self.card.task, self._estimator, matrix(self.card.encoder, frame))
+        return in_chunks(frame, self._predict)
+
+    def _predict(self, frame: Any) -> Array:
+        said = _said(self.card.task, self._estimator, matrix(self.card.encoder, frame, np.float32))
         if not self.card.kind.many:
             return said
         return of_estimator(True, said, self._estimator.classes_, len(self.card.classes))
@@ -114,7 +117,7 @@ class _Curve:
     def __init__(self, job: Job, rows: Array, labels: Array) -> None:
         self._task, self._labels = job.task, labels
         self._sum: Any
-        self._rows = rows.astype(np.float32)  # what the trees themselves take
+        self._rows = rows
         self._classes = len(job.classes)
         self._sum, self._trees = 0.0, 0
 
