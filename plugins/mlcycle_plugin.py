@@ -3,3 +3,4 @@
 from mlcycle.console.plugin import MlcyclePlugin  # noqa: F401
 from mlcycle.orchestration.deadlines import DeadlinePlugin  # noqa: F401
 from mlcycle.orchestration.wakeup import WakeupPlugin  # noqa: F401
+from mlcycle.orchestration.weekly import WeeklyPlugin  # noqa: F401

@@ -54,7 +54,7 @@ def all_of_history(
         (project.name, view),
     )
     recorded = {Partition.parse(key, unit): inputs for key, inputs in cursor.fetchall()}
-    return stale(Reach(ledger.definition(project, view), unit, spec.lookback, tables), asked, recorded)
+    return stale(Reach(ledger.definition(project, view), spec.lookback, tables), asked, recorded)
 
 
 def publish(cursor: Cursor, found: ledger.Look, upto: int) -> None:

@@ -28,7 +28,7 @@ KINDS = ("exact copies", "a key's second row", "content of another key")
 def slots(event_us: NDArray[np.int64], partition: Partition) -> int:
     """Which slots hold events (microseconds since 1970, inside the partition): bit 0 is the first one."""
     start = int(partition.start.timestamp()) * 1_000_000
-    length = int(partition.unit.length.total_seconds()) * 1_000_000
+    length = int((partition.end - partition.start).total_seconds()) * 1_000_000
     filled = np.unique((event_us - start) * SLOTS // length)
     return sum(1 << int(slot) for slot in filled)
 
@@ -93,7 +93,7 @@ def freshness(
     age = (partition.end - newest).total_seconds() / 3600 if newest else None
     told = f"newest event {age:.1f} hours before the partition's end" if age is not None else "no event"
     if len(lost) > most:
-        length = partition.unit.length / SLOTS
+        length = (partition.end - partition.start) / SLOTS
         first, last = partition.start + lost[0] * length, partition.start + (lost[-1] + 1) * length
         told = (
             f"no event in {len(lost)} of the {int(usual.sum())} parts of a partition in which it always has "

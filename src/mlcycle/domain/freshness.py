@@ -5,13 +5,13 @@ batches within its reach, so that a year of hours is checked in milliseconds.
 """
 
 import hashlib
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import accumulate
 
-from mlcycle.domain.partitions import Partition, Unit
+from mlcycle.domain.partitions import Partition
 
 _MODULUS = 1 << 128
 
@@ -31,10 +31,7 @@ class Reach:
     table with a lag is not there earlier than that.
     """
 
-    def __init__(
-        self, definition: str, unit: Unit, lookback: timedelta, tables: Mapping[str, Deliveries]
-    ) -> None:
-        self._unit = unit.length
+    def __init__(self, definition: str, lookback: timedelta, tables: Mapping[str, Deliveries]) -> None:
         self._lookback = lookback
         self._definition = definition
         self._tables = []
@@ -42,14 +39,15 @@ class Reach:
             found = sorted(table.batches.items())
             marks = [_mark(name, partition, batch) for partition, batch in found]
             starts = [partition.start for partition, _ in found]
-            self._tables.append((starts, [0, *accumulate(marks)], table.lag * self._unit))
+            ends = [partition.end for partition, _ in found]
+            self._tables.append((starts, ends, [0, *accumulate(marks)], table.lag))
 
     def inputs(self, partition: Partition) -> tuple[str, int]:
         """What the partition is to be computed from, and how many batches that is."""
         total = count = 0
-        for starts, sums, lag in self._tables:
-            low = bisect_right(starts, partition.start - self._lookback - self._unit)
-            high = max(low, bisect_left(starts, partition.end - lag))
+        for starts, ends, sums, lag in self._tables:
+            low = bisect_right(ends, partition.start - self._lookback)
+            high = max(low, bisect_right(starts, partition.shift(-lag).start if lag else partition.start))
             total += sums[high] - sums[low]
             count += high - low
         return f"{self._definition}:{count}:{total % _MODULUS:032x}", count
@@ -57,7 +55,7 @@ class Reach:
     @property
     def first(self) -> datetime | None:
         """Start of the earliest batch there is."""
-        return min((starts[0] for starts, _, _ in self._tables if starts), default=None)
+        return min((starts[0] for starts, *_ in self._tables if starts), default=None)
 
 
 def stale(

@@ -305,4 +305,4 @@ def _reach(project: Project, view: str, found: Iterable[tuple[str, str, int]]) -
     for table, key, batch in found:
         by_table[table][partition_of(key, project.unit)] = batch
     tables = {name: Deliveries(project.source.tables[name].lag, by_table[name]) for name in spec.reads}
-    return Reach(definition(project, view), project.unit, spec.lookback, tables)
+    return Reach(definition(project, view), spec.lookback, tables)

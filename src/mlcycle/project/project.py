@@ -1,6 +1,7 @@
 """One use case, whole: what its file says, and that its parts agree."""
 
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -260,8 +261,16 @@ class Project(Part):
 
     @property
     def unit(self) -> Unit:
-        """Length of the project's partitions."""
-        return self.source.partition
+        """How the project's time is cut into partitions."""
+        return self.source.unit
+
+    def label_known(self, end: datetime) -> datetime:
+        """When the labels of a partition that ends then are known."""
+        return self.unit.later(self.unit.later(end, self.label.ahead), self.label.delay)
+
+    def label_before(self, moment: datetime) -> datetime:
+        """The end of the events whose labels are known at a moment; the partition it lies in is not over."""
+        return self.unit.later(self.unit.later(moment, -self.label.delay), -self.label.ahead)
 
     def limits(self, step: str, candidate: str = "") -> Limits:
         """What a step may use: its defaults, then the project's ``steps``, then the candidate's resources."""

@@ -9,13 +9,29 @@ from pydantic import Field, JsonValue, model_validator
 from mlcycle.domain import gaps
 from mlcycle.domain.durations import Duration
 from mlcycle.domain.partitions import Partition, Unit
+from mlcycle.domain.unit import Length
 from mlcycle.errors import InputError
-from mlcycle.project.part import Fraction, Name, Part, Severity, Text
+from mlcycle.project.part import Fraction, Name, Part, Severity, Text, Zone
 from mlcycle.project.written import ENDINGS, Format, Written
 
 MOST_WAITING = 48  # partitions that may be waited for at once: each is a run of its own that has not ended
 MOST_BEHIND = 2000  # partitions looked back on
 EARLIEST, LATEST = 1900, 2199  # years of which the warehouse keeps months
+
+#: Patience where partitions are not days, of whoever does not say.
+WAITS = {
+    Length.HOUR.value: {"lateness": "1 hour"},
+    Length.WEEK.value: {"catch_up": "8 weeks"},
+    Length.MONTH.value: {"catch_up": "6 months"},
+}
+
+#: Fields of a path that tell partitions apart; of hours and weeks the rest of the date is the writer's.
+TELLS = {
+    Length.HOUR: {"partition", "day", "hour"},
+    Length.DAY: {"partition", "day"},
+    Length.WEEK: {"partition", "week", "day"},
+    Length.MONTH: {"partition", "month"},
+}
 
 ColumnType = Literal["text", "integer", "double", "boolean", "timestamp"]
 
@@ -88,8 +104,9 @@ class Table(Written):
         """A partition's file, below the source's URL."""
         if self.path is None:
             return f"{name}/{partition.key}.{self.ending(form)}"
-        at = partition.start
+        at = partition.local
         when = {"year": f"{at:%Y}", "month": f"{at:%m}", "day": f"{at:%d}", "hour": f"{at:%H}"}
+        when |= {"isoyear": f"{at:%G}", "week": f"{at:%V}"}
         return self.path.format(table=name, partition=partition.key, **when)
 
 
@@ -99,11 +116,11 @@ def _check_path(path: str) -> None:
         plain = not any(form or how for _, _, form, how in Formatter().parse(path))
     except ValueError as error:
         raise ValueError(f"path {path!r}: {error}") from None
-    known = {"table", "partition", "year", "month", "day", "hour"}
+    known = {"table", "partition", "year", "month", "day", "hour", "isoyear", "week"}
     if not plain or fields - known:
         raise ValueError(f"path {path!r}: between braces stand {', '.join(sorted(known))}")
-    if not fields & {"partition", "day", "hour"}:
-        raise ValueError(f"path {path!r} names the same file for all partitions of a month: see file")
+    if not fields & {"partition", "month", "week", "day", "hour"}:
+        raise ValueError(f"path {path!r} names the same file for all partitions of a year: see file")
 
 
 class Source(Part):
@@ -116,38 +133,55 @@ class Source(Part):
 
     url: Text
     format: Format = "csv"
-    partition: Unit
+    partition: Length
+    zone: Zone = "UTC"  # whose days, weeks and months partitions are; hours are UTC's
     start: str  # key of the first partition there is
     live: bool = True  # delivers as time goes by; false: a closed history, ingested by backfill alone
     lateness: Duration = timedelta(days=1)  # an hour where partitions are hours
-    catch_up: Duration = timedelta(days=14)
+    catch_up: Duration = timedelta(days=14)  # of weeks eight of them, of months six
     absent: list[str] = []  # partitions that will never be delivered: a key, or "KEY to KEY"
     tables: dict[Name, Table] = Field(min_length=1)
 
     @model_validator(mode="before")
     @classmethod
-    def _lateness_by_partition(cls, data: Any) -> Any:
-        if isinstance(data, dict) and "lateness" not in data and data.get("partition") == Unit.HOUR:
-            return {**data, "lateness": "1 hour"}
-        return data
+    def _waits_by_partition(cls, data: Any) -> Any:
+        given = data.get("partition") if isinstance(data, dict) else None
+        usual = WAITS.get(given, {}) if isinstance(given, str) else {}
+        return {**usual, **data} if usual else data
+
+    @property
+    def unit(self) -> Unit:
+        """How time is cut into partitions."""
+        return Unit.of(self.partition, self.zone)
 
     @model_validator(mode="after")
     def _waits_are_bounded(self) -> Self:
-        length = self.partition.length
+        length = self.unit.shortest
         if self.lateness > MOST_WAITING * length:
             raise ValueError(
                 f"lateness is more than {MOST_WAITING} partitions: shorten it; what comes later is still "
                 "taken, by the runs within catch_up"
             )
-        if self.catch_up > MOST_BEHIND * length:
+        if self.catch_up > MOST_BEHIND * self.unit.length:
             raise ValueError(f"catch_up is more than {MOST_BEHIND} partitions: backfill what is older")
+        return self
+
+    @model_validator(mode="after")
+    def _a_path_is_of_one_partition(self) -> Self:
+        for name, table in self.tables.items():
+            named = {field for _, field, _, _ in Formatter().parse(table.path or "{partition}")}
+            if not named & TELLS[self.partition]:
+                raise ValueError(
+                    f"tables.{name}.path {table.path!r} names the same file for several partitions, each a "
+                    f"{self.partition}: name {' or '.join(sorted(TELLS[self.partition]))} in it, or see file"
+                )
         return self
 
     @model_validator(mode="after")
     def _absent_are_keys(self) -> Self:
         for text in self.absent:
             try:
-                gaps.span(text, self.partition)
+                gaps.span(text, self.unit)
             except InputError as error:
                 raise ValueError(f"absent: {error.message}") from None
             except ValueError as error:
@@ -157,7 +191,7 @@ class Source(Part):
     @model_validator(mode="after")
     def _start_is_a_key(self) -> Self:
         try:
-            first = Partition.parse(self.start, self.partition)
+            first = Partition.parse(self.start, self.unit)
         except InputError as error:
             raise ValueError(f"start: {error.message}") from None
         if not EARLIEST <= first.start.year <= LATEST:

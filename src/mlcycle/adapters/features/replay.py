@@ -88,7 +88,7 @@ def _replayed(cursor: Cursor, project: Project, view: str, moment: datetime) -> 
         tables[name] = sql.SQL("(select * from {} where {} <= {}::timestamptz)").format(
             raw_table(project.name, name),
             sql.Identifier(table.event_time),
-            sql.Literal((moment - table.lag * project.unit.length).isoformat()),
+            sql.Literal(project.unit.later(moment, -table.lag * project.unit.length).isoformat()),
         )
     statement = view_sql.select(cursor, project, view, moment - project.unit.length, moment, tables)
     buffer = io.BytesIO()

@@ -1,0 +1,97 @@
+"""Partitions that are weeks, months, or days of a zone whose clocks are moved, from delivery to what is served."""
+
+from datetime import UTC
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from mlcycle.adapters.artifacts.store import ArtifactStore
+from mlcycle.contract import Result, Status
+from mlcycle.domain.partitions import Partition
+from mlcycle.project import Project
+from mlcycle.steps.runtime import run_step
+from tests import calendars, raw_data
+from tests.conftest import Platform
+from tests.contract.ingest import Ingest
+from tests.snapshots import Trained
+
+COUNT = 30
+CASES = [
+    pytest.param("month", "Europe/Berlin", "2011-01", id="local months"),
+    pytest.param("week", "UTC", "2009-W40", id="weeks of a year of 53"),
+    pytest.param("day", "Europe/Berlin", "2013-03-10", id="a day of 23 hours"),
+    pytest.param("day", "America/Havana", "2013-10-15", id="a day of 25 hours that has midnight twice"),
+]
+
+
+def deliver(platform: Platform, project: Project, count: int) -> Partition:
+    """Lay the file in the source, ingest it, and compute the view; the last partition."""
+    first = Partition.parse(project.source.start, project.unit)
+    last = first.shift(count - 1)
+    path: Path = platform.folder / "source" / project.name / "sales.csv"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(calendars.delivery(project.unit, first.key, count))
+    done = Ingest(platform, project, "sales").run(first.key, last.key)
+    assert done["publish"].status is Status.OK, done["publish"].message
+    assert done["publish"].values["published"] == count
+    return last
+
+
+def ok(platform: Platform, step: str, project: Project, first: str, last: str = "") -> Result:
+    done = run_step(raw_data.request(step, project, first, last), platform.settings())
+    assert done.status is Status.OK, done.message
+    return done
+
+
+@pytest.mark.parametrize(("unit", "zone", "start"), CASES)
+def test_a_data_set_is_what_a_hand_calculation_says(
+    platform: Platform, unit: str, zone: str, start: str
+) -> None:
+    project = calendars.project(unit, zone, start)
+    last = deliver(platform, project, COUNT)
+    keys = [key for (key,) in platform.owner().query("select partition from ledger.batch order by 1")]
+    assert keys == [each.key for each in Partition.parse(start, project.unit).to(last)]
+    ok(platform, "features", project, start, last.key)
+    made = ok(platform, "dataset", project, last.key)
+    splits = calendars.rows_of(ArtifactStore(platform.settings().artifacts_url), made)
+    assert set(splits) == {"train", "validation", "holdout"}
+    numbers: dict[str, set[int]] = {}
+    for split, rows in splits.items():
+        for row in rows:
+            moment = row["event_time"].astimezone(UTC)
+            partition = Partition.parse(row["partition"], project.unit)
+            assert partition.start <= moment < partition.end
+            local = moment.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
+            assert local == calendars.at(partition)
+            shop, number = int(row["shop"][1:]), project.unit.number(moment)
+            assert row["sold_before"] == (
+                calendars.sold(shop, number - 1) if partition.key != start else None
+            )
+            assert row["label"] == calendars.sold(shop, number + 1)
+            numbers.setdefault(split, set()).add(number)
+    end = project.unit.number(last.start)
+    # The last one's label is not there; between two splits lies what the label is ahead.
+    assert numbers["holdout"] == {end - 3, end - 2, end - 1}
+    assert numbers["validation"] == {end - 7, end - 6, end - 5}
+    assert numbers["train"] == set(range(end - COUNT + 1, end - 8))
+
+
+def test_what_was_served_of_local_months_is_labelled_and_watched(
+    platform: Platform, mlflow_url: str
+) -> None:
+    project = calendars.project("month", "Europe/Berlin", "2010-01")
+    trained = Trained(platform, project, mlflow_url)
+    first = Partition.parse(project.source.start, project.unit)
+    last = deliver(platform, project, 40)
+    ok(platform, "features", project, first.key, last.key)
+
+    def run(step: str, key: str) -> Result:
+        return trained.ok(run_step(raw_data.request(step, project, key), trained.settings("train")))
+
+    dataset = run("dataset", last.key).handover
+    entries = [trained.ok(trained.train(dataset, name)).handover for name in project.candidates]
+    found = trained.ok(trained.step("evaluate", inputs={"dataset": [dataset], "train": entries}))
+    trained.ok(trained.step("register", inputs={"evaluate": [found.handover]}))
+    compared = trained.step("compare")
+    assert compared.status is Status.OK, compared.message
