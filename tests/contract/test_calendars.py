@@ -77,21 +77,41 @@ def test_a_data_set_is_what_a_hand_calculation_says(
     assert numbers["train"] == set(range(end - COUNT + 1, end - 8))
 
 
-def test_what_was_served_of_local_months_is_labelled_and_watched(
-    platform: Platform, mlflow_url: str
-) -> None:
-    project = calendars.project("month", "Europe/Berlin", "2010-01")
+def test_what_was_served_of_local_months_is_labelled_and_watched(platform: Platform, mlflow_url: str) -> None:
+    split = {"holdout": "8 months", "validation": "3 months", "history": "60 months", "min_rows": 200}
+    project = calendars.project("month", "Europe/Berlin", "2010-01", split=split)
     trained = Trained(platform, project, mlflow_url)
     first = Partition.parse(project.source.start, project.unit)
     last = deliver(platform, project, 40)
     ok(platform, "features", project, first.key, last.key)
 
-    def run(step: str, key: str) -> Result:
-        return trained.ok(run_step(raw_data.request(step, project, key), trained.settings("train")))
+    def run(step: str, begin: str, end: str = "") -> Result:
+        asked = raw_data.request(step, project, begin, end)
+        return trained.ok(run_step(asked, trained.settings("train")))
 
-    dataset = run("dataset", last.key).handover
-    entries = [trained.ok(trained.train(dataset, name)).handover for name in project.candidates]
-    found = trained.ok(trained.step("evaluate", inputs={"dataset": [dataset], "train": entries}))
-    trained.ok(trained.step("register", inputs={"evaluate": [found.handover]}))
-    compared = trained.step("compare")
-    assert compared.status is Status.OK, compared.message
+    dataset = run("dataset", last.shift(-4).key).handover
+    trained.register(dataset, "by_shop")
+    assert "is champion number 1" in trained.ok(trained.promote()).message
+    since = last.shift(-3).key
+    run("score", since, last.key)
+    run("labels", since, last.key)
+    served = trained.rows(
+        """select p.partition, p.event_time, count(*), count(l.label) from serving.prediction p
+           left join serving.label l using (project, entity_key, event_time) where project = %s
+           group by 1, 2 order by 1"""
+    )
+    midnights = [
+        Partition.parse(key, project.unit).start for key in ("2013-01", "2013-02", "2013-03", "2013-04")
+    ]
+    labelled = [calendars.SHOPS] * 3 + [0]  # what is sold in May is not known
+    keys = ["2013-01", "2013-02", "2013-03", "2013-04"]
+    assert served == list(zip(keys, midnights, [calendars.SHOPS] * 4, labelled, strict=True))
+    watched = run("monitor", last.key)
+    assert watched.metrics["rmse"] < 10  # of labels that differ by 69
+    noted = trained.rows(
+        """select details->'days' from ledger.monitor_result where project = %s and monitor = 'prediction_drift'
+           and subject = '' and details ? 'days'"""
+    )
+    assert {int(number) for (days,) in noted for number in days} >= {
+        project.unit.number(moment) for moment in midnights[1:]
+    }
