@@ -135,7 +135,7 @@ def _deliveries(
         except InputError:  # of another unit, before its file was changed
             continue
         ends.append(((name, table), newest.end.timestamp()))
-        if project.source.live:
+        if project.source.live and project.source.tables[table].kind != "static":
             due = gaps.due(newest.shift(1), project.source.tables[table].lag) + project.source.lateness
             late.append(((name, table), (now - due).total_seconds()))
     labels = ("project", "table")

@@ -1,12 +1,12 @@
 """One use case, whole: what its file says, and that its parts agree."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from mlcycle.domain.durations import format_duration
+from mlcycle.domain.durations import LONGEST, format_duration
 from mlcycle.domain.partitions import Unit
 from mlcycle.domain.sql_columns import names_column
 from mlcycle.domain.tasks import task_of
@@ -65,6 +65,12 @@ class Project(Part):
         if self.entity.table not in tables:
             raise ValueError(f"entity.table names {self.entity.table!r}, which is not a source table")
         entity = tables[self.entity.table]
+        for what, name in (("entity", self.entity.table), ("label", self.label.table)):
+            if name in tables and tables[name].kind != "events":
+                raise ValueError(
+                    f"{what}.table {name!r} is {tables[name].kind}: rows that are predicted, and their "
+                    "labels, are events; a feature view joins it to them"
+                )
         if self.label.table not in tables:
             raise ValueError(f"label.table names {self.label.table!r}, which is not a source table")
         if self.label.column not in tables[self.label.table].columns:
@@ -263,6 +269,11 @@ class Project(Part):
     def unit(self) -> Unit:
         """How the project's time is cut into partitions."""
         return self.source.unit
+
+    def lookback(self, view: str, table: str) -> timedelta:
+        """How far a delivery of a table reaches into later values of a view: versions last until the next."""
+        lasts = self.source.tables[table].kind != "events"
+        return LONGEST if lasts else self.features[view].lookback
 
     def label_known(self, end: datetime) -> datetime:
         """When the labels of a partition that ends then are known."""

@@ -1,6 +1,7 @@
 """Where a project's rows come from, and what a delivery of them must keep."""
 
-from datetime import timedelta
+from collections.abc import Iterable
+from datetime import datetime, timedelta
 from string import Formatter
 from typing import Annotated, Any, Literal, Self
 
@@ -11,6 +12,7 @@ from mlcycle.domain.durations import Duration
 from mlcycle.domain.partitions import Partition, Unit
 from mlcycle.domain.unit import Length
 from mlcycle.errors import InputError
+from mlcycle.project.kinds import STAMP, UNTIL, Delivers, Kind, stamped
 from mlcycle.project.part import Fraction, Name, Part, Severity, Text, Zone
 from mlcycle.project.written import ENDINGS, Format, Written
 
@@ -45,8 +47,14 @@ class Expectation(Part):
 
 
 class Table(Written):
-    """One table of the source, delivered as a file for each partition, or in files that hold many."""
+    """One table of the source, delivered as a file for each partition, or in files that hold many.
 
+    Rows are ``events``; versions of a ``snapshot``, of which each delivery is the whole ``state``, or the
+    ``changes`` since the last one; or a ``static`` list, delivered once and replaced as a whole.
+    """
+
+    kind: Kind = "events"
+    delivers: Delivers | None = None  # of a snapshot: state, and changes where rows have a time of their own
     path: Annotated[str, Field(min_length=1, max_length=400)] | None = (
         None  # of a partition's file below the source's URL
     )
@@ -55,7 +63,7 @@ class Table(Written):
     )
     columns: dict[Name, ColumnType] = Field(min_length=1)
     key: list[Name] = Field(min_length=1)  # with the event time, identifies a row
-    event_time: Name
+    event_time: Name  # a snapshot or a static table may have none: valid_from is written then
     lag: Annotated[int, Field(ge=0, le=60)] = 0  # delivered so many partitions after its own
     extra_columns: Literal["hold", "ignore"] = "hold"  # a column nobody declared
     sparse: list[Name] = []  # columns that may be empty in every row of a partition
@@ -63,6 +71,38 @@ class Table(Written):
     max_bad_rows: Fraction = 0.1  # a batch with a larger share is stopped whole
     max_bytes: Annotated[int, Field(ge=1)] = 256 * 1024 * 1024
     expectations: list[Expectation] = []
+
+    @model_validator(mode="before")
+    @classmethod
+    def _time_of_the_timeless(cls, data: Any) -> Any:
+        found = stamped(data)
+        if isinstance(found, dict) and found.get("kind") == "snapshot" and found.get("delivers") is None:
+            return {**found, "delivers": "state" if found.get("event_time") == STAMP else "changes"}
+        return found
+
+    @model_validator(mode="after")
+    def _kind_fits(self) -> Self:
+        if self.kind != "snapshot":
+            if self.delivers:
+                raise ValueError(f"delivers is of a snapshot, this table is of {self.kind}: take it out")
+        elif not self.stamped and self.delivers == "state":
+            raise ValueError("a snapshot whose rows have a time of their own delivers changes")
+        elif UNTIL in self.columns or (STAMP in self.columns and not self.stamped):
+            raise ValueError(f"a snapshot's {STAMP} and {UNTIL} are the platform's: rename the column")
+        if self.kind == "static" and (not self.stamped or self.lag):
+            raise ValueError("a static table has no time: take event_time and lag out, or say kind: events")
+        if self.stamped and (self.file or self.dealt or self.times.parts):
+            raise ValueError("file, dealt and times.parts are of rows with a time: say event_time, or path")
+        return self
+
+    @property
+    def stamped(self) -> bool:
+        """Whether the platform writes the time: the delivery's own."""
+        return self.kind != "events" and self.event_time == STAMP
+
+    def stamp(self, partition: Partition) -> datetime:
+        """The time of such a delivery's rows: the last moment of its partition; static, the first."""
+        return partition.start if self.kind == "static" else partition.end - timedelta(microseconds=1)
 
     @model_validator(mode="after")
     def _columns_exist(self) -> Self:
@@ -93,7 +133,7 @@ class Table(Written):
         if self.path is not None and self.file is not None:
             raise ValueError("path is of a partition's file, file of one that holds many: take one out")
         if self.path is not None:
-            _check_path(self.path)
+            _check_path(self.path, once=self.kind == "static")
         return self
 
     def ending(self, form: str) -> str:
@@ -102,6 +142,8 @@ class Table(Written):
 
     def place(self, name: str, partition: Partition, form: str) -> str:
         """A partition's file, below the source's URL."""
+        if self.path is None and self.kind == "static":
+            return f"{name}.{self.ending(form)}"
         if self.path is None:
             return f"{name}/{partition.key}.{self.ending(form)}"
         at = partition.local
@@ -110,7 +152,7 @@ class Table(Written):
         return self.path.format(table=name, partition=partition.key, **when)
 
 
-def _check_path(path: str) -> None:
+def _check_path(path: str, *, once: bool) -> None:
     try:
         fields = {field for _, field, form, how in Formatter().parse(path) if field is not None}
         plain = not any(form or how for _, _, form, how in Formatter().parse(path))
@@ -119,7 +161,7 @@ def _check_path(path: str) -> None:
     known = {"table", "partition", "year", "month", "day", "hour", "isoyear", "week"}
     if not plain or fields - known:
         raise ValueError(f"path {path!r}: between braces stand {', '.join(sorted(known))}")
-    if not fields & {"partition", "month", "week", "day", "hour"}:
+    if not once and not fields & {"partition", "month", "week", "day", "hour"}:
         raise ValueError(f"path {path!r} names the same file for all partitions of a year: see file")
 
 
@@ -149,6 +191,13 @@ class Source(Part):
         usual = WAITS.get(given, {}) if isinstance(given, str) else {}
         return {**usual, **data} if usual else data
 
+    def deliveries(self, table: Table, partitions: Iterable[Partition]) -> list[Partition]:
+        """The deliveries of a table that runs of these partitions bring; none before the source's start."""
+        start = Partition.parse(self.start, self.unit)
+        if table.kind == "static":
+            return [start]
+        return [each for each in (one.shift(-table.lag) for one in partitions) if each >= start]
+
     @property
     def unit(self) -> Unit:
         """How time is cut into partitions."""
@@ -170,7 +219,7 @@ class Source(Part):
     def _a_path_is_of_one_partition(self) -> Self:
         for name, table in self.tables.items():
             named = {field for _, field, _, _ in Formatter().parse(table.path or "{partition}")}
-            if not named & TELLS[self.partition]:
+            if table.kind != "static" and not named & TELLS[self.partition]:
                 raise ValueError(
                     f"tables.{name}.path {table.path!r} names the same file for several partitions, each a "
                     f"{self.partition}: name {' or '.join(sorted(TELLS[self.partition]))} in it, or see file"

@@ -5,7 +5,7 @@ read-only transaction with a time limit. What is wrong with it is said in one li
 and the line of its SQL.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from typing import BinaryIO
@@ -17,7 +17,8 @@ from psycopg2.extensions import cursor as Cursor
 from psycopg2.extensions import make_dsn
 from pydantic import SecretStr
 
-from mlcycle.adapters.warehouse.connection import SQL_TYPES, Warehouse, raw_table
+from mlcycle.adapters.features.versions import relation
+from mlcycle.adapters.warehouse.connection import SQL_TYPES, Warehouse
 from mlcycle.domain import sql_guard
 from mlcycle.errors import ConfigError, MlcycleError, Unavailable
 from mlcycle.ledger import view_logins
@@ -95,7 +96,8 @@ def select(
     view_name: str,
     start: datetime,
     end: datetime,
-    tables: Mapping[str, sql.Composable] | None = None,
+    *,
+    known_at: datetime | None = None,
 ) -> tuple[str, int]:
     """The statement for values that became known in ``(start, end]``.
 
@@ -105,7 +107,7 @@ def select(
         view_name: which one.
         start: end of the partition before the first.
         end: end of the last partition.
-        tables: what to read in place of a raw table, by the table's name.
+        known_at: read what was known then of each table.
 
     Returns:
         The statement: the view's entities, event_timestamp and columns with their declared types; and
@@ -118,7 +120,7 @@ def select(
     if found := sql_guard.problem(view.sql, view.reads):
         line, reason = found
         raise ConfigError(f"feature view {view_name!r}, line {line}: {reason}")
-    known = {name: raw_table(project.name, name) for name in view.reads} | dict(tables or {})
+    known = {name: relation(project, name, known_at) for name in view.reads}
     window = {"start": start, "end": end}
     own: str = cursor.mogrify(sql.SQL(view.sql).format(**known), window).decode()
     head, tail = _wrapper(project, view_name)
