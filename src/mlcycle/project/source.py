@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from string import Formatter
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, JsonValue, model_validator
+from pydantic import ConfigDict, Field, JsonValue, model_validator
 
 from mlcycle.domain import gaps
 from mlcycle.domain.durations import Duration
@@ -52,6 +52,8 @@ class Table(Written):
     Rows are ``events``; versions of a ``snapshot``, of which each delivery is the whole ``state``, or the
     ``changes`` since the last one; or a ``static`` list, delivered once and replaced as a whole.
     """
+
+    model_config = ConfigDict(json_schema_extra=lambda schema: schema["required"].remove("event_time"))
 
     kind: Kind = "events"
     delivers: Delivers | None = None  # of a snapshot: state, and changes where rows have a time of their own
