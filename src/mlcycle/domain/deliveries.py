@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from mlcycle.domain.effects import twice_the_most
 from mlcycle.domain.monitors import Level, Measurement
 from mlcycle.domain.partitions import Partition
+from mlcycle.domain.unit import DAY
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -94,10 +95,11 @@ def freshness(
     told = f"newest event {age:.1f} hours before the partition's end" if age is not None else "no event"
     if len(lost) > most:
         length = (partition.end - partition.start) / SLOTS
-        first, last = partition.start + lost[0] * length, partition.start + (lost[-1] + 1) * length
+        first, last = (partition.unit.local(partition.start + at * length) for at in (lost[0], lost[-1] + 1))
+        clock = "%H:%M" if partition.unit.length <= DAY else "%Y-%m-%d %H:%M"
         told = (
             f"no event in {len(lost)} of the {int(usual.sum())} parts of a partition in which it always has "
-            f"some, between {first:%H:%M} and {last:%H:%M}, at most {most} in {len(before)} deliveries "
+            f"some, between {first:{clock}} and {last:{clock}}, at most {most} in {len(before)} deliveries "
             f"before; {told}"
         )
     level: Level = "warn" if len(lost) > most else "ok"
