@@ -286,7 +286,7 @@ def test_weeks_and_local_months_are_fetched_at_their_boundary_and_keys_of_people
         ("2013-W12", "2013-03-18T04:00:00+00:00"),
     ]
     assert weekly.timetable.resolve_partition_date("2013-W11").isoformat() == "2013-03-11T04:00:00+00:00"
-    with pytest.raises(InvalidPartitionKeyError, match="write it like '2013-W05'"):
+    with pytest.raises(InvalidPartitionKeyError, match="write it like '2013-W22'"):
         weekly.timetable.resolve_partition_date("2013-03-11")
     infos = monthly.iter_dagrun_infos_between(
         datetime(2013, 3, 1, tzinfo=UTC), datetime(2013, 4, 1, tzinfo=UTC)
@@ -299,6 +299,37 @@ def test_weeks_and_local_months_are_fetched_at_their_boundary_and_keys_of_people
         info = dag.next_dagrun_info(last_automated_run_info=None)
         following = dag.timetable.resolve_partition_date(info.partition_key)
         assert following == info.partition_date < info.run_after
+
+
+@pytest.mark.parametrize(
+    ("zone", "first", "last"),
+    [
+        ("Europe/Berlin", "2013-03-29", "2013-04-02"),
+        ("Europe/Berlin", "2013-10-25", "2013-10-29"),
+        ("America/Sao_Paulo", "2013-10-18", "2013-10-22"),  # no midnight
+        ("America/Havana", "2013-11-01", "2013-11-05"),  # midnight twice
+    ],
+)
+def test_a_run_at_a_local_midnight_is_for_the_day_that_is_over_whatever_clocks_do(
+    zone: str, first: str, last: str
+) -> None:
+    from airflow.serialization.decoders import decode_timetable
+    from airflow.serialization.encoders import encode_timetable
+
+    from mlcycle.domain.partitions import Partition, Unit
+    from mlcycle.orchestration.local_clock import LocalPartitionTimetable
+    from mlcycle.orchestration.schedules import CRON
+
+    unit = Unit.of("day", zone)
+    made = LocalPartitionTimetable(CRON[unit.kind], timezone=zone, run_offset=-1, key_format=unit.key_format)
+    timetable: Any = decode_timetable(encode_timetable(made))
+    days = list(Partition.parse(first, unit).to(Partition.parse(last, unit)))
+    for day in days:
+        assert timetable._get_partition_info(day.end) == (day.start, day.key)
+        assert timetable.resolve_partition_date(day.key) == day.start
+    bounds = [datetime.fromisoformat(key).replace(tzinfo=UTC) for key in (first, last)]
+    infos = timetable.iter_partition_dagrun_infos(earliest=bounds[0], latest=bounds[1])
+    assert [info.partition_key for info in infos] == [day.key for day in days]
 
 
 @pytest.mark.parametrize(

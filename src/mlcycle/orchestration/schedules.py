@@ -82,8 +82,8 @@ def _ingest(project: Project) -> dict[str, Any]:
     if not project.source.live:
         times["end_date"] = _start(project) + timedelta(seconds=1)
     timetable: Any = CronPartitionTimetable
-    if unit.kind is Length.WEEK:
-        from mlcycle.orchestration.weekly import WeekPartitionTimetable as timetable  # heavier to import
+    if unit.kind is Length.WEEK or unit.zone != "UTC":
+        from mlcycle.orchestration.local_clock import LocalPartitionTimetable as timetable  # heavier
     cron = CRON[unit.kind]
     return {
         "schedule": timetable(cron, timezone=unit.zone, run_offset=-1, key_format=unit.key_format),
