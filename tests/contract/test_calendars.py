@@ -7,8 +7,11 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from mlcycle.adapters.artifacts.store import ArtifactStore
+from mlcycle.adapters.warehouse.connection import Warehouse
 from mlcycle.contract import Result, Status
-from mlcycle.domain.partitions import Partition
+from mlcycle.domain.monitors import Measurement
+from mlcycle.domain.partitions import Partition, Unit
+from mlcycle.ledger import monitoring
 from mlcycle.project import Project
 from mlcycle.steps.runtime import run_step
 from tests import calendars, raw_data
@@ -115,3 +118,22 @@ def test_what_was_served_of_local_months_is_labelled_and_watched(platform: Platf
     assert {int(number) for (days,) in noted for number in days} >= {
         project.unit.number(moment) for moment in midnights[1:]
     }
+
+
+@pytest.mark.parametrize(
+    ("unit", "first"),
+    [("week", "2009-W49"), ("month", "2009-10"), ("day", "2009-12-29")],
+)
+@pytest.mark.parametrize("zone", ["Pacific/Auckland", "America/New_York"])
+def test_what_was_measured_is_kept_by_months_whatever_partitions_are(
+    platform: Platform, unit: str, first: str, zone: str
+) -> None:
+    begin = Partition.parse(first, Unit.of(unit, zone))
+    several = list(begin.to(begin.shift(7)))
+    with Warehouse(platform.settings("train")).transaction() as cursor:
+        for number, partition in enumerate(several):
+            found = Measurement("volume", "ok", "as ever", details={"number": number})
+            monitoring.replace(cursor, "shops", partition, [found])
+        keys = [partition.key for partition in several]
+        noted = monitoring.details_before(cursor, "shops", "volume", keys)
+    assert [each["number"] for each in noted[""]] == list(range(7, -1, -1))  # newest first
