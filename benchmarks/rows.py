@@ -26,7 +26,7 @@ from mlcycle.adapters.datasets.point_in_time import joined_rows
 from mlcycle.adapters.monitoring import days, samples
 from mlcycle.adapters.warehouse.connection import Warehouse
 from mlcycle.domain import day_verdicts, effects, tally
-from mlcycle.domain.partitions import Partition
+from mlcycle.domain.partitions import Partition, Unit
 from mlcycle.domain.tally import Tally
 from mlcycle.project import Project
 from mlcycle.settings import Settings
@@ -171,7 +171,7 @@ def _trained() -> days.Nulls:
     scheme += [tally.categorical(name, tally.frequencies(list(first[name]))) for name in TEXTS]
     at = np.repeat(np.arange(TRAINED), A_DAY)
     counts = tally.count(scheme, _made(len(at), random), at, TRAINED)
-    start = days.number(Partition.parse(FIRST, _project().unit).start, timedelta(days=1)) - TRAINED
+    start = Unit.DAY.number(Partition.parse(FIRST, _project().unit).start) - TRAINED
     return days.nulls(days.Days(scheme, start, counts, LENGTH, 365), "training")
 
 

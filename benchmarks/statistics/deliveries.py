@@ -53,7 +53,7 @@ class _Year:
         self.project, self.table, self.checker = project, table, Checker(table, spec)
         self.columns, self.spec = list(spec.columns), spec
         first = Partition.parse(project.source.start, project.unit)
-        count = YEAR if project.unit.value == "day" else YEAR * 24
+        count = YEAR if str(project.unit) == "day" else YEAR * 24
         self.files = {}
         for at in range(count):
             if data := day_file(project.name, table, (partition := first.shift(at)).key):
@@ -71,7 +71,7 @@ class _Year:
     def told(self, at: int, batch: Batch) -> tuple[bool, bool]:
         """Whether each monitor tells of a delivery, given those before."""
         partition = self.partitions[at]
-        earlier = self.batches[max(0, at - (YEAR if self.project.unit.value == "day" else YEAR * 24)) : at]
+        earlier = self.batches[max(0, at - (YEAR if str(self.project.unit) == "day" else YEAR * 24)) : at]
         found = (
             deliveries.freshness(
                 self.table, partition, batch.slots or 0, [e.slots or 0 for e in earlier], batch.event_max
@@ -116,7 +116,7 @@ class _Year:
             ("2 % again, other content", again(other_value)),
             ("2 % again under another key", again(other_key)),
         ]
-        if self.project.unit.value == "day":
+        if str(self.project.unit) == "day":
             for name, low, high in (
                 ("the last 6 hours missing", 18, 24),
                 ("the last 3 hours missing", 21, 24),

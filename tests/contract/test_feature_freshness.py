@@ -48,13 +48,15 @@ def all_of_history(
     for table, key, number in cursor.fetchall():
         if table in found:
             found[table][Partition.parse(key, unit)] = number
-    tables = {name: Deliveries(project.source.tables[name].lag, found[name]) for name in spec.reads}
+    tables = {
+        name: Deliveries(project.source.tables[name].lag, spec.lookback, found[name]) for name in spec.reads
+    }
     cursor.execute(
         "select partition, inputs from ledger.feature_partition where project = %s and view = %s",
         (project.name, view),
     )
     recorded = {Partition.parse(key, unit): inputs for key, inputs in cursor.fetchall()}
-    return stale(Reach(ledger.definition(project, view), unit, spec.lookback, tables), asked, recorded)
+    return stale(Reach(ledger.definition(project, view), tables), asked, recorded)
 
 
 def publish(cursor: Cursor, found: ledger.Look, upto: int) -> None:

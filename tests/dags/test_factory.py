@@ -282,6 +282,80 @@ def test_a_live_source_is_fetched_once_its_partition_is_over(
     assert (info.run_after - info.partition_date).total_seconds() == hours * 3600
 
 
+def test_weeks_and_local_months_are_fetched_at_their_boundary_and_keys_of_people_are_read(
+    bag: Bag, tmp_path: Path
+) -> None:
+    from airflow.exceptions import InvalidPartitionKeyError
+
+    for name, unit, start, zone in (
+        ("weekly", "week", "2013-W01", "America/New_York"),
+        ("monthly", "month", "2013-01", "Europe/Berlin"),
+    ):
+        copy_project(
+            tmp_path,
+            name,
+            ("live: false", "live: true"),
+            ("partition: day", f"partition: {unit}\n  zone: {zone}"),
+            ('start: "2013-01-01"', f'start: "{start}"'),
+        )
+    found = bag(tmp_path)
+    assert not found.import_errors
+    weekly, monthly = (serialized(found.dags[f"{name}_ingest"]) for name in ("weekly", "monthly"))
+    infos = weekly.iter_dagrun_infos_between(
+        datetime(2013, 3, 4, tzinfo=UTC), datetime(2013, 3, 18, tzinfo=UTC)
+    )
+    assert [(info.partition_key, info.partition_date.isoformat()) for info in infos] == [
+        ("2013-W10", "2013-03-04T05:00:00+00:00"),
+        ("2013-W11", "2013-03-11T04:00:00+00:00"),  # clocks went on in the week before
+        ("2013-W12", "2013-03-18T04:00:00+00:00"),
+    ]
+    assert weekly.timetable.resolve_partition_date("2013-W11").isoformat() == "2013-03-11T04:00:00+00:00"
+    with pytest.raises(InvalidPartitionKeyError, match="write it like '2013-W22'"):
+        weekly.timetable.resolve_partition_date("2013-03-11")
+    infos = monthly.iter_dagrun_infos_between(
+        datetime(2013, 3, 1, tzinfo=UTC), datetime(2013, 4, 1, tzinfo=UTC)
+    )
+    assert [(info.partition_key, info.partition_date.isoformat()) for info in infos] == [
+        ("2013-03", "2013-02-28T23:00:00+00:00"),
+        ("2013-04", "2013-03-31T22:00:00+00:00"),
+    ]
+    for dag in (weekly, monthly):
+        info = dag.next_dagrun_info(last_automated_run_info=None)
+        following = dag.timetable.resolve_partition_date(info.partition_key)
+        assert following == info.partition_date < info.run_after
+
+
+@pytest.mark.parametrize(
+    ("zone", "first", "last"),
+    [
+        ("Europe/Berlin", "2013-03-29", "2013-04-02"),
+        ("Europe/Berlin", "2013-10-25", "2013-10-29"),
+        ("America/Sao_Paulo", "2013-10-18", "2013-10-22"),  # no midnight
+        ("America/Havana", "2013-11-01", "2013-11-05"),  # midnight twice
+    ],
+)
+def test_a_run_at_a_local_midnight_is_for_the_day_that_is_over_whatever_clocks_do(
+    zone: str, first: str, last: str
+) -> None:
+    from airflow.serialization.decoders import decode_timetable
+    from airflow.serialization.encoders import encode_timetable
+
+    from mlcycle.domain.partitions import Partition, Unit
+    from mlcycle.orchestration.local_clock import LocalPartitionTimetable
+    from mlcycle.orchestration.schedules import CRON
+
+    unit = Unit.of("day", zone)
+    made = LocalPartitionTimetable(CRON[unit.kind], timezone=zone, run_offset=-1, key_format=unit.key_format)
+    timetable: Any = decode_timetable(encode_timetable(made))
+    days = list(Partition.parse(first, unit).to(Partition.parse(last, unit)))
+    for day in days:
+        assert timetable._get_partition_info(day.end) == (day.start, day.key)
+        assert timetable.resolve_partition_date(day.key) == day.start
+    bounds = [datetime.fromisoformat(key).replace(tzinfo=UTC) for key in (first, last)]
+    infos = timetable.iter_partition_dagrun_infos(earliest=bounds[0], latest=bounds[1])
+    assert [info.partition_key for info in infos] == [day.key for day in days]
+
+
 @pytest.mark.parametrize(
     ("after", "cron"),
     [

@@ -29,7 +29,7 @@ def _by_the_parser(project: Project, view: FeatureView) -> Iterator[tuple[int, s
     if wrong := sql_guard.problem(view.sql, view.reads):
         yield wrong
         return
-    tables = {name: list(project.source.tables[name].columns) for name in view.reads}
+    tables = {name: list(project.source.tables[name].read_columns) for name in view.reads}
     yield from sql_names.problems(view.sql, tables, [*view.entities, "event_timestamp", *view.columns])
 
 

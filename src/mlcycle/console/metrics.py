@@ -137,6 +137,8 @@ def _deliveries(
             newest = Partition.parse(key, project.unit)
         except InputError:  # of another unit, before its file was changed
             continue
+        if project.source.tables[table].kind == "static":  # of no time, and never late
+            continue
         ends.append(((name, table), newest.end.timestamp()))
         if project.source.live:
             due = gaps.due(newest.shift(1), project.source.tables[table].lag) + project.source.lateness

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from mlcycle.domain.effects import twice_the_most
 from mlcycle.domain.monitors import Level, Measurement
 from mlcycle.domain.partitions import Partition
+from mlcycle.domain.unit import DAY
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -28,7 +29,7 @@ KINDS = ("exact copies", "a key's second row", "content of another key")
 def slots(event_us: NDArray[np.int64], partition: Partition) -> int:
     """Which slots hold events (microseconds since 1970, inside the partition): bit 0 is the first one."""
     start = int(partition.start.timestamp()) * 1_000_000
-    length = int(partition.unit.length.total_seconds()) * 1_000_000
+    length = int((partition.end - partition.start).total_seconds()) * 1_000_000
     filled = np.unique((event_us - start) * SLOTS // length)
     return sum(1 << int(slot) for slot in filled)
 
@@ -93,11 +94,12 @@ def freshness(
     age = (partition.end - newest).total_seconds() / 3600 if newest else None
     told = f"newest event {age:.1f} hours before the partition's end" if age is not None else "no event"
     if len(lost) > most:
-        length = partition.unit.length / SLOTS
-        first, last = partition.start + lost[0] * length, partition.start + (lost[-1] + 1) * length
+        length = (partition.end - partition.start) / SLOTS
+        first, last = (partition.unit.local(partition.start + at * length) for at in (lost[0], lost[-1] + 1))
+        clock = "%H:%M" if partition.unit.length <= DAY else "%Y-%m-%d %H:%M"
         told = (
             f"no event in {len(lost)} of the {int(usual.sum())} parts of a partition in which it always has "
-            f"some, between {first:%H:%M} and {last:%H:%M}, at most {most} in {len(before)} deliveries "
+            f"some, between {first:{clock}} and {last:{clock}}, at most {most} in {len(before)} deliveries "
             f"before; {told}"
         )
     level: Level = "warn" if len(lost) > most else "ok"

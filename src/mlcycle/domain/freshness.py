@@ -5,51 +5,52 @@ batches within its reach, so that a year of hours is checked in milliseconds.
 """
 
 import hashlib
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import accumulate
 
-from mlcycle.domain.partitions import Partition, Unit
+from mlcycle.domain.partitions import Partition
 
 _MODULUS = 1 << 128
 
 
 @dataclass(frozen=True)
 class Deliveries:
-    """The published batches of one raw table, delivered ``lag`` partitions after their own."""
+    """The published batches of one raw table, delivered ``lag`` partitions after their own.
+
+    A row reaches the values that become known in its partition and for ``lookback`` after it.
+    """
 
     lag: int
+    lookback: timedelta
     batches: Mapping[Partition, int]
 
 
 class Reach:
     """The raw batches that a partition of one view depends on. ``definition`` is a digest of the view.
 
-    A row of a partition reaches the values that become known in it and for ``lookback`` after it; a
-    table with a lag is not there earlier than that.
+    A table with a lag is not there earlier than that.
     """
 
-    def __init__(
-        self, definition: str, unit: Unit, lookback: timedelta, tables: Mapping[str, Deliveries]
-    ) -> None:
-        self._unit = unit.length
-        self._lookback = lookback
+    def __init__(self, definition: str, tables: Mapping[str, Deliveries]) -> None:
         self._definition = definition
         self._tables = []
         for name, table in tables.items():
             found = sorted(table.batches.items())
             marks = [_mark(name, partition, batch) for partition, batch in found]
             starts = [partition.start for partition, _ in found]
-            self._tables.append((starts, [0, *accumulate(marks)], table.lag * self._unit))
+            ends = [partition.end for partition, _ in found]
+            self._tables.append((starts, ends, [0, *accumulate(marks)], table))
 
     def inputs(self, partition: Partition) -> tuple[str, int]:
         """What the partition is to be computed from, and how many batches that is."""
         total = count = 0
-        for starts, sums, lag in self._tables:
-            low = bisect_right(starts, partition.start - self._lookback - self._unit)
-            high = max(low, bisect_left(starts, partition.end - lag))
+        for starts, ends, sums, table in self._tables:
+            low = bisect_right(ends, partition.start - table.lookback)
+            newest = partition.shift(-table.lag) if table.lag else partition
+            high = max(low, bisect_right(starts, newest.start))
             total += sums[high] - sums[low]
             count += high - low
         return f"{self._definition}:{count}:{total % _MODULUS:032x}", count
@@ -57,7 +58,7 @@ class Reach:
     @property
     def first(self) -> datetime | None:
         """Start of the earliest batch there is."""
-        return min((starts[0] for starts, _, _ in self._tables if starts), default=None)
+        return min((starts[0] for starts, *_ in self._tables if starts), default=None)
 
 
 def stale(

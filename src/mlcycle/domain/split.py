@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from mlcycle.domain.dataset import Split as SplitName
-from mlcycle.domain.partitions import Unit
+from mlcycle.domain.partitions import Partition, Unit
 from mlcycle.errors import ConfigError, InputError
 
 
@@ -21,12 +21,12 @@ class Policy:
     history: timedelta  # from the newest labelled moment back to the start of training
     begin: datetime
     unit: Unit
-    known_after: timedelta = timedelta(0)  # how long after an event its label is known
+    known_after: tuple[timedelta, ...] = ()  # how long after an event its label is known: these, one by one
 
     @property
-    def embargo(self) -> timedelta:
+    def embargo(self) -> int:
         """Partitions left out between two splits: the later one begins with all earlier labels known."""
-        return -(-self.known_after // self.unit.length) * self.unit.length
+        return self.unit.covering(*self.known_after)
 
 
 @dataclass(frozen=True)
@@ -48,17 +48,20 @@ def windows(policy: Policy, labelled_until: datetime) -> dict[SplitName, Window]
         ConfigError: a length is not a whole number of partitions.
         InputError: nothing is left for training.
     """
-    unit = policy.unit
+    unit, counts = policy.unit, {}
     for name in ("holdout", "validation", "history"):
         length: timedelta = getattr(policy, name)
         if length % unit.length or not length:
             raise ConfigError(f"split.{name} must be a whole number of partitions ({unit}s), at least one")
-    gap = policy.embargo
-    holdout = labelled_until - policy.holdout
-    validation = holdout - gap - policy.validation
-    train = max(policy.begin, labelled_until - policy.history)
-    if train >= validation - gap:
-        needed = policy.begin + policy.holdout + policy.validation + 2 * gap + unit.length
+        counts[name] = length // unit.length
+    gap, end = policy.embargo, Partition(labelled_until, unit)
+    holdout = end.shift(-counts["holdout"])
+    validation = holdout.shift(-gap - counts["validation"])
+    last = validation.shift(-gap)
+    train = max(policy.begin, end.shift(-counts["history"]).start)
+    if train >= last.start:
+        taken = counts["holdout"] + counts["validation"] + 2 * gap + 1
+        needed = Partition(policy.begin, unit).shift(taken).start
         later = f"train once labels are known until {_moment(needed, unit)}, or "
         raise InputError(
             f"labels are known until {_moment(labelled_until, unit)}, which leaves nothing to train on "
@@ -66,11 +69,11 @@ def windows(policy: Policy, labelled_until: datetime) -> dict[SplitName, Window]
             "shorten split.holdout or split.validation, or lengthen split.history"
         )
     return {
-        "train": Window(train, validation - gap),
-        "validation": Window(validation, holdout - gap),
-        "holdout": Window(holdout, labelled_until),
+        "train": Window(train, last.start),
+        "validation": Window(validation.start, holdout.shift(-gap).start),
+        "holdout": Window(holdout.start, labelled_until),
     }
 
 
 def _moment(moment: datetime, unit: Unit) -> str:
-    return moment.strftime("%Y-%m-%d" if unit is Unit.DAY else "%Y-%m-%d %H:%M")
+    return f"{unit.local(moment):%Y-%m-%d %H:%M}" if unit == Unit.HOUR else f"{unit.local(moment):%Y-%m-%d}"

@@ -19,14 +19,13 @@ def labels_until(cursor: Cursor, project: Project) -> datetime | None:
     labels = newest(cursor, project, project.label.table)
     if rows is None or labels is None:
         return None
-    reach = Partition.containing(labels.end - project.label.ahead, project.unit).start
+    reach = Partition.containing(project.unit.later(labels.end, -project.label.ahead), project.unit).start
     return min(rows.end, reach)
 
 
 def known_until(project: Project, as_of: datetime) -> datetime:
     """End of the last partition whose labels are known at this moment."""
-    unit = project.unit
-    return Partition.containing(as_of - project.label.delay - project.label.ahead, unit).start
+    return Partition.containing(project.label_before(as_of), project.unit).start
 
 
 def split_windows(cursor: Cursor, project: Project, as_of: datetime) -> dict[Split, Window]:
@@ -39,7 +38,7 @@ def split_windows(cursor: Cursor, project: Project, as_of: datetime) -> dict[Spl
         raise InputError("no labelled row was published yet: run ingest for rows and labels first")
     split, label = project.split, project.label
     begin = Partition.parse(project.source.start, project.unit).start
-    known_after = label.ahead + label.delay
+    known_after = (label.ahead, label.delay)
     policy = Policy(split.holdout, split.validation, split.history, begin, project.unit, known_after)
     return windows(policy, min(labelled, known_until(project, as_of)))
 

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import execute_values
@@ -59,7 +60,9 @@ def definition(project: Project, view_name: str) -> str:
     """Digest of what makes a view's values, besides the data."""
     view = project.features[view_name]
     kinds = [project.entity_table.columns[name] for name in view.entities]
-    facts = [view.entities, kinds, list(view.columns.items()), view.reads, view.sql]
+    facts: list[Any] = [view.entities, kinds, list(view.columns.items()), view.reads, view.sql]
+    read = {name: project.source.tables[name] for name in view.reads}
+    facts += [[name, table.kind, table.delivers] for name, table in read.items() if table.kind != "events"]
     if view.python:
         facts += [view.python, project.own_code.digest]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
@@ -112,13 +115,16 @@ def batches(
     cursor: Cursor, project: Project, view: str, first: Partition, last: Partition
 ) -> list[tuple[str, str, int]]:
     """Table, partition and id of every batch that partitions of a view from first to last depend on."""
-    spec = project.features[view]
-    since = Partition.containing(first.start - spec.lookback, project.unit)
+    reads = project.features[view].reads
+    since = [
+        Partition.containing(first.start - project.lookback(view, table), project.unit).key for table in reads
+    ]
     cursor.execute(
-        """select table_name, partition, batch_id from ledger.batch
-           where project = %s and table_name = any(%s) and partition between %s and %s
-             and current and status = 'published'""",
-        (project.name, spec.reads, since.key, last.key),
+        """select b.table_name, b.partition, b.batch_id
+           from unnest(%s::text[], %s::text[]) as t (name, since)
+           join ledger.batch b on b.table_name = t.name and b.partition >= t.since
+           where b.project = %s and b.partition <= %s and b.current and b.status = 'published'""",
+        (reads, since, project.name, last.key),
     )
     return cursor.fetchall()
 
@@ -272,7 +278,7 @@ def _reached(project: Project, view: str, seen: Iterable[Change]) -> Iterable[Sp
     spec, tables = project.features[view], project.source.tables
     for change in seen:
         if change.table in spec.reads:
-            found = reached(change.partition, tables[change.table].lag, spec.lookback)
+            found = reached(change.partition, tables[change.table].lag, project.lookback(view, change.table))
             if found:
                 yield found
 
@@ -309,5 +315,8 @@ def _reach(project: Project, view: str, found: Iterable[tuple[str, str, int]]) -
     spec, by_table = project.features[view], defaultdict[str, dict[Partition, int]](dict)
     for table, key, batch in found:
         by_table[table][partition_of(key, project.unit)] = batch
-    tables = {name: Deliveries(project.source.tables[name].lag, by_table[name]) for name in spec.reads}
-    return Reach(definition(project, view), project.unit, spec.lookback, tables)
+    tables = {
+        name: Deliveries(project.source.tables[name].lag, project.lookback(view, name), by_table[name])
+        for name in spec.reads
+    }
+    return Reach(definition(project, view), tables)

@@ -162,8 +162,9 @@ def missing(cursor: Cursor, project: Project, first: Partition, last: Partition)
     """Gaps of each table between two partitions, both included, by table; a table's lag is allowed for."""
     found = {}
     for name, table in project.source.tables.items():
-        begin = max(first.shift(-table.lag), Partition.parse(project.source.start, project.unit))
-        end = last.shift(-table.lag)
+        start = Partition.parse(project.source.start, project.unit)
+        begin = start if table.kind == "static" else max(first.shift(-table.lag), start)
+        end = begin if table.kind == "static" else last.shift(-table.lag)
         keys = [partition.key for partition in begin.to(end)]
         if not keys:
             continue

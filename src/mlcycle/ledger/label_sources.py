@@ -38,9 +38,9 @@ class Due:
 
 def due(cursor: Cursor, project: Project, as_of: datetime) -> Due:
     """Partitions whose labels are known at a moment and were made from other batches than now, or never."""
-    unit, label = project.unit, project.label
+    unit = project.unit
     known = _registered(cursor, project)
-    limit = Partition.containing(as_of - label.delay - label.ahead, unit).shift(-1)  # the last one known
+    limit = Partition.containing(project.label_before(as_of), unit).shift(-1)  # the last one known
     begin = _first(cursor, project)
     covered = known.covered if _any_made(cursor, project.name) else None
     seen = feature_views.changes(cursor, known.view_id, unit)
@@ -134,19 +134,18 @@ def _reached(project: Project, change: Change) -> Iterable[Span]:
     if change.table == project.entity.table:
         yield change.partition, change.partition
     if change.table == project.label.table:
+        unit, back = project.unit, -project.label.ahead
         yield (
-            Partition.containing(change.partition.start - project.label.ahead, project.unit),
-            Partition.containing(
-                change.partition.end - project.label.ahead - timedelta(microseconds=1), project.unit
-            ),
+            Partition.containing(unit.later(change.partition.start, back), unit),
+            Partition.containing(unit.later(change.partition.end, back) - timedelta(microseconds=1), unit),
         )
 
 
 def _label_partitions(project: Project, partition: Partition) -> Iterable[Partition]:
     """Partitions of the label table in which a partition's labels are."""
     ahead, unit = project.label.ahead, project.unit
-    last = Partition.containing(partition.end + ahead - timedelta(microseconds=1), unit)
-    return Partition.containing(partition.start + ahead, unit).to(last)
+    last = Partition.containing(unit.later(partition.end, ahead) - timedelta(microseconds=1), unit)
+    return Partition.containing(unit.later(partition.start, ahead), unit).to(last)
 
 
 def _sources(cursor: Cursor, project: Project, first: Partition, last: Partition) -> dict[Partition, str]:

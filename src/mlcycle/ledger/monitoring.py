@@ -1,13 +1,14 @@
 """What monitors measured, one row for each partition, monitor and subject."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import execute_values
 
 from mlcycle.domain.partitions import Partition
+from mlcycle.domain.unit import Length
 from mlcycle.ledger import partitioning
 from mlcycle.ledger.document import as_json
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 def replace(cursor: Cursor, project: str, last: Partition, found: "Sequence[Measurement]") -> None:
     """Store the measurements of the window that ends with ``last`` in place of an earlier run's."""
     partition = last.key
-    partitioning.ensure(cursor, "ledger.monitor_result", last.start, last.end)
+    partitioning.ensure(cursor, "ledger.monitor_result", *_months(last))
     cursor.execute(
         "delete from ledger.monitor_result where project = %s and partition = %s", (project, partition)
     )
@@ -35,6 +36,14 @@ def replace(cursor: Cursor, project: str, last: Partition, found: "Sequence[Meas
             for item in found
         ],
     )
+
+
+def _months(last: Partition) -> tuple[datetime, datetime]:
+    """Of the months between whose keys the partition's own lies: ``2013-W05`` is after ``2013-12``."""
+    if last.unit.kind is not Length.WEEK:
+        return last.start, last.end
+    year = int(last.key[:4])
+    return datetime(year, 12, 1, tzinfo=UTC), datetime(year, 12, 31, tzinfo=UTC)
 
 
 def moment(cursor: Cursor, project: str, partition: str) -> datetime:

@@ -5,13 +5,15 @@ from typing import Any, get_args
 from airflow.sdk import Param
 
 from mlcycle.cycle import Stage
-from mlcycle.domain.partitions import Unit
+from mlcycle.domain.unit import Length
 from mlcycle.project import Project
 from mlcycle.project.search import Fidelity, Measure, Method, Pruner
 
 PATTERN = {
-    Unit.DAY: r"^\d{4}-\d{2}-\d{2}$",
-    Unit.HOUR: r"^\d{4}-\d{2}-\d{2}T\d{2}$",
+    Length.HOUR: r"^\d{4}-\d{2}-\d{2}T\d{2}$",
+    Length.DAY: r"^\d{4}-\d{2}-\d{2}$",
+    Length.WEEK: r"^\d{4}-W\d{2}$",
+    Length.MONTH: r"^\d{4}-\d{2}$",
 }
 PARTITION = "partition"
 WITHOUT_PARTITION = ("rollback", "alerts")
@@ -32,7 +34,8 @@ def form(project: Project, stage: Stage) -> dict[str, Param]:
     if stage.name not in WITHOUT_PARTITION:
         own = stage.name in ("ingest", "absent")
         default = "the run's partition key" if own else "the newest published one"
-        fields[PARTITION] = _key(project, "Partition", f"Partition to work on (UTC); empty for {default}.")
+        wanted = f"Partition to work on ({project.unit.zone}); empty for {default}."
+        fields[PARTITION] = _key(project, "Partition", wanted)
     for name, meaning in stage.params.items():
         fields[name] = _field(project, name, f"{meaning[0].upper()}{meaning[1:]}.")
     return fields
@@ -58,7 +61,7 @@ def _key(project: Project, title: str, description: str) -> Param:
     return Param(
         None,
         type=["null", "string"],
-        pattern=PATTERN[project.unit],
+        pattern=PATTERN[project.source.partition],
         title=title,
         description=f"{description} Written like {project.source.start}.",
         **extra,

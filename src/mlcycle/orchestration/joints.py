@@ -30,7 +30,7 @@ class AnnounceOperator(BaseOperator):
         self.watches = list(watches)
         self.of_entity = of_entity
         self.lag = lag
-        self.unit = str(unit)
+        self.unit = unit
 
     def execute(self, context: Any) -> None:
         """Let the events out, with the run's partition key or the one its form names."""
@@ -53,5 +53,5 @@ class AnnounceOperator(BaseOperator):
     def _caught_up(self, handover: dict[str, Any] | None) -> list[str]:
         """Keys of the runs that should have brought what the entity table caught up with, in order."""
         keys = (handover or {}).get("values", {}).get("caught_up") or []
-        unit = Unit(self.unit)
+        unit = Unit.of(self.unit)  # of keys alone, which are the same in every zone
         return sorted(Partition.parse(str(key), unit).shift(self.lag).key for key in keys)

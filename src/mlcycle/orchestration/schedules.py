@@ -30,11 +30,18 @@ from airflow.sdk import (
 
 from mlcycle.cycle import Stage
 from mlcycle.domain.cron import check_cron
-from mlcycle.domain.partitions import Partition, Unit
+from mlcycle.domain.partitions import Partition
+from mlcycle.domain.unit import Length
 from mlcycle.orchestration.assets import asset
 from mlcycle.project import Project
 
-CRON = {Unit.DAY: "0 0 * * *", Unit.HOUR: "0 * * * *"}
+#: The boundaries of partitions, by the clock of their zone.
+CRON = {
+    Length.HOUR: "0 * * * *",
+    Length.DAY: "0 0 * * *",
+    Length.WEEK: "0 0 * * 1",
+    Length.MONTH: "0 0 1 * *",
+}
 
 
 def schedule(project: Project, stage: Stage) -> dict[str, Any]:
@@ -74,10 +81,12 @@ def _ingest(project: Project) -> dict[str, Any]:
     times: dict[str, Any] = {"start_date": _start(project), "catchup": False}
     if not project.source.live:
         times["end_date"] = _start(project) + timedelta(seconds=1)
+    timetable: Any = CronPartitionTimetable
+    if unit.kind is Length.WEEK or unit.zone != "UTC":
+        from mlcycle.orchestration.local_clock import LocalPartitionTimetable as timetable  # heavier
+    cron = CRON[unit.kind]
     return {
-        "schedule": CronPartitionTimetable(
-            CRON[unit], timezone="UTC", run_offset=-1, key_format=unit.key_format
-        ),
+        "schedule": timetable(cron, timezone=unit.zone, run_offset=-1, key_format=unit.key_format),
         **times,
     }
 

@@ -47,7 +47,7 @@ URGENCY |= {"tune": 1, "alerts": 50, "absent": 50, "promote": 60, "rollback": 70
 
 def _at_once(project: Project, stage: Stage) -> int:
     """Runs of the stage at the same time; a run of ingest that waits for its delivery holds up no other."""
-    waiting = -(-project.source.lateness // project.unit.length) if stage.name == "ingest" else 0
+    waiting = -(-project.source.lateness // project.unit.shortest) if stage.name == "ingest" else 0
     return AT_ONCE.get(stage.name, 1) + waiting
 
 
@@ -182,7 +182,7 @@ def _settle(dag: DAG, project: Project, published: dict[str, BaseOperator]) -> N
         watches=[task.task_id for task in published.values()],
         of_entity=published[project.entity.table].task_id,
         lag=project.entity_table.lag,
-        unit=project.unit,
+        unit=str(project.unit),
         outlets=[asset(project.name, "raw")],
         trigger_rule=TriggerRule.NONE_FAILED,
         priority_weight=URGENCY["ingest"] + len(STAGES["ingest"].steps),
@@ -205,6 +205,6 @@ def _about(project: Project, stage: Stage) -> str:
         "",
         f"**Goal of the project**: {scope.goal}",
         f"**Owner**: {scope.owner}",
-        f"**Partitions**: one a {project.unit}, from {project.source.start}, UTC",
+        f"**Partitions**: one a {project.unit}, from {project.source.start}, {project.unit.zone}",
     ]
     return "  \n".join(lines)

@@ -41,6 +41,12 @@ def _tables(project: "Project") -> Iterator[Misfit]:
         if name not in tables:
             hint = meant(name, tables)
             yield Misfit(f"{part}.table names {name!r}, which is not a source table{hint}", part, "table")
+        elif (kind := tables[name].kind) != "events":
+            yield Misfit(
+                f"{part}.table {name!r} is {kind}: rows that are predicted, and their labels, are events; a "
+                "feature view joins it to them",
+                *(part, "table"),
+            )
     for view_name, view in project.features.items():
         for at, table in enumerate(view.reads):
             if table not in tables:

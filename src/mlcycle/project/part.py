@@ -2,8 +2,9 @@
 
 import re
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from mlcycle.project_code import REFERENCE
 
@@ -50,6 +51,18 @@ Reference = Annotated[
 ]
 Text = Annotated[str, Field(min_length=1, max_length=2000)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, OSError, ValueError):  # not there, a folder, or no name at all
+        raise ValueError(f"zone {name!r} is none of the IANA database: write it like Europe/Berlin") from None
+    return name
+
+
+#: A time zone by its name in the IANA database: letters, digits and ``/_+-``, which mean nothing in SQL.
+Zone = Annotated[str, AfterValidator(_known_zone), Field(pattern=r"^[A-Za-z0-9/_+-]{1,60}$")]
 Severity = Literal["critical", "warning"]
 
 

@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from mlcycle.domain.closest import among
+from mlcycle.domain.durations import LONGEST
 from mlcycle.domain.partitions import Unit
 from mlcycle.domain.weighing import Weighing
 from mlcycle.errors import ConfigError
@@ -105,8 +107,21 @@ class Project(Part):
 
     @property
     def unit(self) -> Unit:
-        """Length of the project's partitions."""
-        return self.source.partition
+        """How the project's time is cut into partitions."""
+        return self.source.unit
+
+    def lookback(self, view: str, table: str) -> timedelta:
+        """How far a delivery of a table reaches into later values of a view: versions last until the next."""
+        lasts = self.source.tables[table].kind != "events"
+        return LONGEST if lasts else self.features[view].lookback
+
+    def label_known(self, end: datetime) -> datetime:
+        """When the labels of a partition that ends then are known."""
+        return self.unit.later(self.unit.later(end, self.label.ahead), self.label.delay)
+
+    def label_before(self, moment: datetime) -> datetime:
+        """The end of the events whose labels are known at a moment; the partition it lies in is not over."""
+        return self.unit.later(self.unit.later(moment, -self.label.delay), -self.label.ahead)
 
     def limits(self, step: str, candidate: str = "") -> Limits:
         """What a step may use: its defaults, then the project's ``steps``, then the candidate's resources."""

@@ -11,6 +11,7 @@ from mlcycle.proposal.said import Said
 from mlcycle.proposal.source_part import source
 from mlcycle.proposal.target import Target
 
+WINDOWS = {"week": "4 weeks", "month": "3 months"}  # of monitors; of days and hours a week
 REPLAYED = 7  # newest partitions that are scored, once there is a champion
 
 
@@ -47,14 +48,12 @@ def draft(seen: Look) -> Draft:
         "source": source(seen),
         "entity": {"table": seen.table},
         **model_part.parts(seen),
-        "monitors": {"window": "6 hours" if short else "7 days"},
+        "monitors": {"window": "6 hours" if short else WINDOWS.get(str(seen.unit), "7 days")},
         "retrain": {"cooldown": "7 days", "budget": 4, "per": "30 days"},
     }
-    form = "%Y-%m-%dT%H" if seen.hourly else "%Y-%m-%d"
-    first, last = (moment.strftime(form) for moment in seen.span)
-    step = timedelta(hours=1) if seen.hourly else timedelta(days=1)
-    newest = max(seen.span[0], seen.span[1] - (REPLAYED - 1) * step).strftime(form) if seen.at else None
-    return Draft(document, _said(seen), first, last, model_part.views(seen), newest)
+    first, last = seen.partitions
+    newest = max(first, last.shift(1 - REPLAYED)).key if seen.at else None
+    return Draft(document, _said(seen), first.key, last.key, model_part.views(seen), newest)
 
 
 def _scope(seen: Look) -> dict[str, Any]:
@@ -102,8 +101,7 @@ def _time(seen: Look) -> Said:
     first, last = seen.span
     zone = "" if seen.at.zoned or seen.at.days else f", by the clocks of {seen.zone}"
     known = seen.at.zoned or seen.at.days or seen.zone != "UTC"
-    length = "hours" if seen.hourly else "days"
-    why = f"{seen.at.said.why}; {first:%Y-%m-%d} to {last:%Y-%m-%d}{zone}; partitions are {length}"
+    why = f"{seen.at.said.why}; {first:%Y-%m-%d} to {last:%Y-%m-%d}{zone}; partitions are {seen.unit}s"
     return Said(f"time: {seen.at.said.what}", why, seen.at.said.sure and known)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlcycle.domain import spelled
+from mlcycle.domain.partitions import Partition, Unit
 from mlcycle.errors import InputError
 from mlcycle.proposal import cells, event_time, inputs, target
 from mlcycle.proposal.cells import Column
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 DEALT_DAYS = 60
 FEWEST = 60  # rows that a model can be learnt and judged on
+COARSE = 24  # dates that must agree to be taken for those of weeks or months
 HOURS_BELOW = timedelta(days=25)  # of data: partitions are hours
 
 
@@ -101,6 +103,31 @@ class Look:
     def hourly(self) -> bool:
         """Whether partitions are hours: where there are few days."""
         return self.at is not None and not self.at.days and self.length < HOURS_BELOW
+
+    @cached_property
+    def unit(self) -> Unit:
+        """What partitions are: hours of few days; weeks or months of dates that come no oftener."""
+        if self.hourly:
+            return Unit.HOUR
+        if self.at is None or not self.at.days:
+            return Unit.DAY
+        dates = self.at.values.dropna().dt.normalize().drop_duplicates()
+        if len(dates) < COARSE:
+            return Unit.DAY
+        if (dates.dt.day == 1).all() or dates.dt.is_month_end.all():
+            return Unit.of("month", self._clocks)
+        return Unit.of("week", self._clocks) if dates.dt.dayofweek.nunique() == 1 else Unit.DAY
+
+    @property
+    def _clocks(self) -> str:
+        """The zone whose midnights the dates are."""
+        return "UTC" if self.at is None or self.at.zoned else self.zone
+
+    @property
+    def partitions(self) -> tuple[Partition, Partition]:
+        """The first and the last of them."""
+        first, last = (moment.to_pydatetime().replace(tzinfo=UTC) for moment in self.span)
+        return Partition.containing(first, self.unit), Partition.containing(last, self.unit)
 
     @property
     def by_calendar(self) -> bool:

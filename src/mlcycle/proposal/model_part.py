@@ -84,12 +84,8 @@ def _inputs(seen: Look) -> dict[str, Any]:
 
 
 def _split(seen: Look) -> dict[str, Any]:
-    length = seen.length
-    if seen.hourly:
-        units = max(int(length.total_seconds() // 3600) + 1, 2)
-        word = "hour"
-    else:
-        units, word = max(length.days + 1, 2), "day"
+    first, last = (seen.unit.number(each.start) for each in seen.partitions)
+    units, word = max(last - first + 1, 2), str(seen.unit)
     holdout, validation = max(round(units * 0.2), 1), max(round(units * 0.15), 1)
     share = len(seen.frame) * (1 - 0.35)
     return {

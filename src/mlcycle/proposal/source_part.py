@@ -13,13 +13,12 @@ SET_OF = 30  # categories that an expectation lists
 
 def source(seen: Look) -> dict[str, Any]:
     """The part ``source``."""
-    first = seen.span[0]
-    form = "%Y-%m-%dT%H" if seen.hourly else "%Y-%m-%d"
     return {
         "url": f"file://{seen.path.resolve().parent}",
         "format": seen.found.form,
-        "partition": "hour" if seen.hourly else "day",
-        "start": first.strftime(form),
+        "partition": str(seen.unit),
+        **({} if seen.unit.zone == "UTC" else {"zone": seen.unit.zone}),
+        "start": seen.partitions[0].key,
         "live": False,
         "tables": {seen.table: _table(seen)},
     }

@@ -39,7 +39,7 @@ def plan_of(project: Project) -> Plan:
     """How the project's training rows are dealt out; blocks of time where its file does not say."""
     label = project.label
     # Of any row of a partition: its label is known so long after the partition has ended.
-    known_after = project.unit.length + label.ahead + label.delay
+    known_after = project.unit.most(project.unit.length + label.ahead + label.delay)
     return (project.split.cross_validation or CrossValidation(policy="time_series")).plan(known_after)
 
 

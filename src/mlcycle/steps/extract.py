@@ -46,8 +46,7 @@ def run(context: StepContext) -> Outcome:
     if context.project.label.source == "people" and name == context.project.label.table:
         return _answered(context, name)
     start = Partition.parse(context.project.source.start, context.project.unit)
-    asked = [p.shift(-table.lag) for p in context.partitions]
-    asked = [p for p in asked if p >= start]
+    asked = context.project.source.deliveries(table, context.partitions)
     if not asked:
         return Outcome(Status.SKIPPED, f"{name}: nothing is delivered before {start.key}")
     now = datetime.now(UTC)
@@ -138,7 +137,7 @@ def _look_behind(
     Only where the source is alive and the run is for a partition of its own: a person's range and a
     run for the past take what they were asked for.
     """
-    if not context.project.source.live or len(context.partitions) > 1:
+    if not context.project.source.live or len(context.partitions) > 1 or table.kind == "static":
         return Looked()
     with context.warehouse.transaction() as cursor:
         if _past(context, cursor):

@@ -10,7 +10,6 @@ from mlcycle.adapters.tracking import model_cache
 from mlcycle.contract import Output
 from mlcycle.domain import findings
 from mlcycle.domain.monitors import Measurement
-from mlcycle.domain.partitions import Partition
 from mlcycle.domain.why_worse import walk
 from mlcycle.errors import InputError
 from mlcycle.ledger import champion as champions
@@ -35,7 +34,7 @@ TOLD = ("performance", "value")  # whose words the step repeats
 def run(context: StepContext) -> Outcome:
     """Measure, store, and hand over alerts and the wish for a retrain."""
     project, last = context.project, context.partitions[-1]
-    first = Partition.containing(last.end - project.monitors.window, project.unit)
+    first = last.shift(1 - -(-project.monitors.window // project.unit.length))
     with context.warehouse.transaction() as cursor:
         champion = champions.current(cursor, project.name)
         moment = monitoring.moment(cursor, project.name, last.key)

@@ -83,7 +83,7 @@ def run(context: StepContext) -> Outcome:
         with context.warehouse.transaction() as cursor:
             failures.mend(cursor, context.project.name, stopped_key(name), [(key, key) for key in keys])
     links = {"validation": validated["report"].uri} if "report" in validated else {}
-    asked = {partition.shift(-table.lag).key for partition in context.partitions}
+    asked = {each.key for each in context.project.source.deliveries(table, context.partitions)}
     return _outcome(name, entries, count, links, asked, sorted(there_now - asked))
 
 

@@ -13,8 +13,8 @@ def day(number: int) -> Partition:
 
 
 def reach(batches: dict[int, int], lag: int = 0, lookback: int = 3, definition: str = "v1") -> Reach:
-    table = Deliveries(lag, {day(number): batch for number, batch in batches.items()})
-    return Reach(definition, Unit.DAY, timedelta(days=lookback), {"rows": table})
+    there = {day(number): batch for number, batch in batches.items()}
+    return Reach(definition, {"rows": Deliveries(lag, timedelta(days=lookback), there)})
 
 
 def computed(found: Reach, last: int) -> dict[Partition, str]:
@@ -62,7 +62,7 @@ def test_consecutive_partitions_are_one_window() -> None:
 def test_years_of_hours_are_checked_at_once() -> None:
     first = Partition.parse("2013-01-01T00", Unit.HOUR)
     batches = {first.shift(number): number for number in range(3 * 8760)}
-    found = Reach("v", Unit.HOUR, timedelta(days=30), {"rows": Deliveries(0, batches)})
+    found = Reach("v", {"rows": Deliveries(0, timedelta(days=30), batches)})
     recorded = {partition: found.inputs(partition)[0] for partition in batches}
     assert stale(found, [first.shift(3 * 8760 - 1)], recorded) == {}
 
@@ -75,8 +75,10 @@ def test_what_a_partition_is_computed_from_counts_the_batches_within_its_reach()
 
 def test_two_tables_count_together_and_neither_hides_the_other() -> None:
     def of(a: int, b: int) -> str:
-        tables = {name: Deliveries(0, {day(1): batch}) for name, batch in (("a", a), ("b", b))}
-        text, count = Reach("v", Unit.DAY, timedelta(days=1), tables).inputs(day(1))
+        tables = {
+            name: Deliveries(0, timedelta(days=1), {day(1): batch}) for name, batch in (("a", a), ("b", b))
+        }
+        text, count = Reach("v", tables).inputs(day(1))
         assert count == 2
         return text
 
@@ -85,8 +87,8 @@ def test_two_tables_count_together_and_neither_hides_the_other() -> None:
 
 def test_a_batch_s_number_means_nothing_without_its_table_and_partition() -> None:
     def of(name: str, number: int) -> str:
-        table = Deliveries(0, {day(number): 7})
-        return Reach("v", Unit.DAY, timedelta(days=9), {name: table}).inputs(day(3))[0]
+        table = Deliveries(0, timedelta(days=9), {day(number): 7})
+        return Reach("v", {name: table}).inputs(day(3))[0]
 
     assert len({of("a", 1), of("b", 1), of("a", 2)}) == 3
 

@@ -64,7 +64,7 @@ def test_hours_are_named_by_their_hour() -> None:
     ("hours", "gap"), [(0, 0), (24, 1), (30, 2)], ids=["known at once", "a day later", "rounded up"]
 )
 def test_an_embargo_of_the_time_until_labels_are_known_lies_between_two_splits(hours: int, gap: int) -> None:
-    found = windows(replace(POLICY, known_after=timedelta(hours=hours)), UNTIL)
+    found = windows(replace(POLICY, known_after=(timedelta(hours=hours),)), UNTIL)
     assert found["holdout"] == windows(POLICY, UNTIL)["holdout"]
     assert found["holdout"].start - found["validation"].end == timedelta(days=gap)
     assert found["validation"].start - found["train"].end == timedelta(days=gap)
@@ -72,7 +72,7 @@ def test_an_embargo_of_the_time_until_labels_are_known_lies_between_two_splits(h
 
 
 def test_the_embargo_counts_in_when_there_will_be_something_to_train_on() -> None:
-    held = replace(POLICY, known_after=timedelta(days=1))
+    held = replace(POLICY, known_after=(timedelta(days=1),))
     with pytest.raises(InputError, match="train once labels are known until 2013-01-25"):
         windows(held, datetime(2013, 1, 24, tzinfo=UTC))
     assert windows(held, datetime(2013, 1, 25, tzinfo=UTC))["train"].end == datetime(2013, 1, 2, tzinfo=UTC)

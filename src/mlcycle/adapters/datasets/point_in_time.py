@@ -203,9 +203,12 @@ def _in_order(rows: "pa.Table") -> "pa.Table":
 
 
 def _partition_keys(project: Project, rows: "pa.Table") -> "pa.ChunkedArray":
+    import pyarrow as pa
     import pyarrow.compute as pc
 
-    return pc.strftime(rows["event_time"], format=project.unit.key_format)
+    # The same instants, told in the zone: arrow keeps them in UTC.
+    local = pc.cast(rows["event_time"], pa.timestamp("us", tz=project.unit.zone))
+    return pc.strftime(local, format=project.unit.key_format)
 
 
 def _entity_rows(

@@ -101,6 +101,7 @@ class Checker:
         self._reader = reader or reader_of(table)
         self._table = table
         self._columns = list(table.columns)
+        self._delivered = [name for name in self._columns if not (table.stamped and name == table.event_time)]
         self._declared = Declared(dict(table.columns), table.key, table.event_time)
         self._name = name
 
@@ -120,7 +121,7 @@ class Checker:
         batch = Batch(partition, delivery, fetched)
         try:
             opened = self._reader.open(data)
-            missing, extra = compare_header(opened.header, self._columns)
+            missing, extra = compare_header(opened.header, self._delivered)
             batch.read = True
             batch.changes = changed_columns(missing, extra[:MAX_NEW], {}, 0)
             if missing:
@@ -133,13 +134,25 @@ class Checker:
             elif extra:
                 batch.notes.append(f"undeclared columns left out: {', '.join(extra[:10])}")
             if not batch.stopped:
-                batch.text = opened.rows(self._columns)
-                batch.as_delivered = opened.loadable(self._columns)
-                if not extra and opened.header != self._columns:
+                batch.text = opened.rows(self._delivered)
+                batch.as_delivered = not self._table.stamped and opened.loadable(self._columns)
+                self._stamp(batch)
+                if not extra and opened.header != self._delivered:
                     batch.notes.append("columns came in another order; each was taken by its name")
         except Malformed as error:
             batch.stop(str(error))
         return batch
+
+    def _stamp(self, batch: Batch) -> None:
+        """Write the time of rows that have none of their own."""
+        if not self._table.stamped or batch.text is None:
+            return
+        import pyarrow as pa
+
+        moment = pa.scalar(self._table.stamp(batch.partition), pa.timestamp("us", tz="UTC"))
+        times = pa.repeat(moment, len(batch.text.cells))
+        cells = batch.text.cells.append_column(self._table.event_time, times)
+        batch.text.cells = cells.select(self._columns)
 
     def check(self, batches: list[Batch]) -> None:
         """Check the rows of several batches and settle what becomes of each."""

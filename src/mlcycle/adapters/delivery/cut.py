@@ -10,7 +10,6 @@ import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -145,14 +144,12 @@ def _by_partition(
         [_timeless(table.event_time, texts[at].as_py(), bad[at]) for at in np.flatnonzero(~placed)]
     )
     whole = split.cells.filter(pa.array(np.isin(split.numbers, read.numbers[placed])))
-    length = int(unit.length.total_seconds()) * 1_000_000
-    starts = times.filter(pa.array(placed)).cast(pa.int64()).to_numpy() // length
-    order = np.argsort(starts, kind="stable")
-    ordered = starts[order]
+    numbers = unit.numbers(times.filter(pa.array(placed)).cast(pa.int64()).to_numpy() / 1e6)
+    order = np.argsort(numbers, kind="stable")
+    ordered = numbers[order]
     edges = [0, *(np.flatnonzero(ordered[1:] != ordered[:-1]) + 1).tolist(), len(order)] if len(order) else []
     for begin, end in pairwise(edges):
-        moment = datetime.fromtimestamp(int(ordered[begin]) * length / 1e6, tz=UTC)
-        key = Partition(moment, unit).key
+        key = unit.key(unit.start(int(ordered[begin])))
         found.first, found.last = min(found.first or key, key), max(found.last or key, key)
         if key in wanted:
             yield key, whole.take(pa.array(order[begin:end]))

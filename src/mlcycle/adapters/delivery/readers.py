@@ -17,7 +17,13 @@ def _csv(table: Table) -> Reader:
 
     csv = table.csv
     separator = "\t" if csv.separator == "whitespace" else csv.separator
-    names = () if csv.header else tuple(csv.names or table.columns)
+    names = (
+        ()
+        if csv.header
+        else tuple(
+            csv.names or [name for name in table.columns if not table.stamped or name != table.event_time]
+        )
+    )
     return Delimited(Dialect(separator, csv.quote, csv.escape, names))
 
 

@@ -15,7 +15,7 @@ from psycopg2.extensions import cursor as Cursor
 from mlcycle.adapters.features import view_sql
 from mlcycle.adapters.features.tables import readable
 from mlcycle.adapters.warehouse.arrow import arrow_type, parse_csv, read_table
-from mlcycle.adapters.warehouse.connection import feature_table, raw_table
+from mlcycle.adapters.warehouse.connection import feature_table
 from mlcycle.domain.leakage import check_replay
 from mlcycle.domain.leakage.moments import choose
 from mlcycle.domain.partitions import Partition
@@ -108,16 +108,9 @@ def _stored(cursor: Cursor, project: Project, view: str, moment: datetime) -> di
 
 
 def _replayed(cursor: Cursor, project: Project, view: str, moment: datetime) -> dict[Any, Any]:
-    tables = {}
-    for name in project.features[view].reads:
-        table = project.source.tables[name]
-        tables[name] = sql.SQL("(select * from {} where {} <= {}::timestamptz)").format(
-            raw_table(project.name, name),
-            sql.Identifier(table.event_time),
-            sql.Literal((moment - table.lag * project.unit.length).isoformat()),
-        )
+    start = moment - project.unit.length
     buffer = io.BytesIO()
-    view_sql.write(cursor, project, view, (moment - project.unit.length, moment), buffer, tables)
+    view_sql.write(cursor, project, view, (start, moment), buffer, known_at=moment)
     return _by_key(project, view, parse_csv(buffer, _schema(project, view)), moment)
 
 

@@ -110,10 +110,10 @@ def replace(cursor: Cursor, values: Generation, staged: Staged) -> int:
     # A value known at a partition's end is the partition's own.
     cursor.execute(
         sql.SQL(
-            """select date_trunc(%s, event_timestamp - interval '1 microsecond'), count(*) from {}
+            """select date_trunc(%s, event_timestamp - interval '1 microsecond', %s), count(*) from {}
                where event_timestamp > %s and event_timestamp <= %s group by 1"""
         ).format(table),
-        (first.unit.value, *window),
+        (str(first.unit), first.unit.zone, *window),
     )
     rows = {Partition.containing(start, first.unit).key: int(count) for start, count in cursor.fetchall()}
     ledger.record(cursor, project.name, values.records, staged.inputs, rows)

@@ -4,17 +4,17 @@ It is given what its view declares and no more: the rows of its tables within th
 before it, read by the view's own login. What it returns is held to the declaration.
 """
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
+from mlcycle.adapters.features.versions import relation
 from mlcycle.adapters.warehouse.arrow import arrow_type, read_table
-from mlcycle.adapters.warehouse.connection import raw_table
 from mlcycle.errors import ConfigError
 from mlcycle.project import Project
+from mlcycle.project.kinds import UNTIL
 from mlcycle.project_code import resolve, said
 
 if TYPE_CHECKING:
@@ -29,17 +29,18 @@ def copy_out(
     start: datetime,
     end: datetime,
     stream: BinaryIO,
-    tables: Mapping[str, sql.Composable],
+    known_at: datetime | None,
 ) -> None:
     """Write the values that became known in ``(start, end]`` to a stream, as CSV.
 
-    ``tables`` is what to read in place of a raw table, by its name. Raises ConfigError, one line with the
+    With ``known_at`` of what was known then alone. Raises ConfigError, one line with the
     view, for a function that fails or returns what the view does not declare.
     """
     import pyarrow.csv
 
     view = project.features[view_name]
-    given = {name: _rows(cursor, project, view_name, name, start, end, tables) for name in view.reads}
+    window = (start, end)
+    given = {name: _rows(cursor, project, view_name, name, window, known_at) for name in view.reads}
     function = resolve(str(view.python))
     where = f"feature view {view_name!r} ({view.python})"
     try:
@@ -58,22 +59,32 @@ def _rows(
     project: Project,
     view_name: str,
     name: str,
-    start: datetime,
-    end: datetime,
-    tables: Mapping[str, sql.Composable],
+    window: tuple[datetime, datetime],
+    known_at: datetime | None,
 ) -> "pd.DataFrame":
+    """Events within reach of the window; of a snapshot all versions, of a static table all rows."""
     import pyarrow as pa
 
-    table = project.source.tables[name]
-    schema = pa.schema([(column, arrow_type(kind)) for column, kind in table.columns.items()])
-    query = sql.SQL("select {} from {} as rows where {time} > %(from)s and {time} <= %(end)s").format(
-        sql.SQL(", ").join(map(sql.Identifier, schema.names)),
-        tables.get(name, raw_table(project.name, name)),
-        time=sql.Identifier(table.event_time),
+    table, (start, end) = project.source.tables[name], window
+    schema = pa.schema([(column, arrow_type(kind)) for column, kind in table.read_columns.items()])
+    columns = [
+        sql.SQL("nullif({}, 'infinity')").format(sql.Identifier(each))
+        if each == UNTIL
+        else sql.Identifier(each)
+        for each in schema.names
+    ]
+    query = sql.SQL("select {} from {} as rows").format(
+        sql.SQL(", ").join(columns), relation(project, name, known_at)
     )
-    lag = table.lag * project.unit.length
-    window = {"from": start - project.features[view_name].lookback - lag, "end": end - lag}
-    found: pd.DataFrame = read_table(cursor, query, window, schema).to_pandas()
+    bounds = {}
+    if table.kind == "events":
+        query += sql.SQL(" where {time} > %(from)s and {time} <= %(end)s").format(
+            time=sql.Identifier(table.event_time)
+        )
+        lag = -table.lag * project.unit.length
+        since = start - project.features[view_name].lookback
+        bounds = {"from": project.unit.later(since, lag), "end": project.unit.later(end, lag)}
+    found: pd.DataFrame = read_table(cursor, query, bounds, schema).to_pandas()
     return found
 
 

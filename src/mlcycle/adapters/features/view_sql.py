@@ -17,7 +17,8 @@ from psycopg2.extensions import cursor as Cursor
 from psycopg2.extensions import make_dsn
 from pydantic import SecretStr
 
-from mlcycle.adapters.warehouse.connection import SQL_TYPES, Warehouse, raw_table
+from mlcycle.adapters.features.versions import relation
+from mlcycle.adapters.warehouse.connection import SQL_TYPES, Warehouse
 from mlcycle.domain import sql_guard
 from mlcycle.domain.partitions import Partition
 from mlcycle.errors import ConfigError, MlcycleError, Unavailable
@@ -96,6 +97,8 @@ def select(
     view_name: str,
     start: datetime,
     end: datetime,
+    *,
+    known_at: datetime | None = None,
     tables: Mapping[str, sql.Composable] | None = None,
 ) -> tuple[str, int]:
     """The statement for values that became known in ``(start, end]``.
@@ -106,7 +109,8 @@ def select(
         view_name: which one.
         start: end of the partition before the first.
         end: end of the last partition.
-        tables: what to read in place of a raw table, by the table's name.
+        known_at: read what was known then of each table.
+        tables: what to read in place of all of them, by their names.
 
     Returns:
         The statement: the view's entities, event_timestamp and columns with their declared types; and
@@ -119,7 +123,7 @@ def select(
     if found := sql_guard.problem(view.sql, view.reads):
         line, reason = found
         raise ConfigError(f"feature view {view_name!r}, line {line}: {reason}")
-    known = {name: raw_table(project.name, name) for name in view.reads} | dict(tables or {})
+    known = tables or {name: relation(project, name, known_at) for name in view.reads}
     window = {"start": start, "end": end}
     own: str = cursor.mogrify(sql.SQL(view.sql).format(**known), window).decode()
     head, tail = _wrapper(project, view_name)
@@ -134,7 +138,7 @@ def write(
     view_name: str,
     window: tuple[datetime, datetime],
     stream: BinaryIO,
-    tables: Mapping[str, sql.Composable] | None = None,
+    known_at: datetime | None = None,
 ) -> None:
     """Write the values that became known in a window ``(start, end]`` to a stream, as CSV.
 
@@ -143,9 +147,9 @@ def write(
     if project.features[view_name].python:
         from mlcycle.adapters.features import view_python
 
-        view_python.copy_out(cursor, project, view_name, *window, stream, dict(tables or {}))
+        view_python.copy_out(cursor, project, view_name, *window, stream, known_at)
     else:
-        copy_out(cursor, view_name, select(cursor, project, view_name, *window, tables), stream)
+        copy_out(cursor, view_name, select(cursor, project, view_name, *window, known_at=known_at), stream)
 
 
 def copy_out(cursor: Cursor, view_name: str, statement: tuple[str, int], stream: BinaryIO) -> None:
@@ -189,14 +193,14 @@ def explained(cursor: Cursor, project: Project, view_name: str) -> tuple[int, st
             known[name],
             sql.SQL(", ").join(
                 sql.SQL("null::{} as {}").format(sql.SQL(SQL_TYPES[kind]), sql.Identifier(column))
-                for column, kind in project.source.tables[name].columns.items()
+                for column, kind in project.source.tables[name].read_columns.items()
             ),
         )
         for name in view.reads
     ]
     opening = sql.SQL("explain with {} ").format(sql.SQL(", ").join(empty)).as_string(cursor)
     first = Partition.parse(project.source.start, project.unit)
-    text, begins = select(cursor, project, view_name, first.start, first.end, known)
+    text, begins = select(cursor, project, view_name, first.start, first.end, tables=known)
     try:
         cursor.execute(f"{opening}{text}")
     except (psycopg2.OperationalError, psycopg2.InterfaceError):

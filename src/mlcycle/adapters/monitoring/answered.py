@@ -35,7 +35,7 @@ def answered(window: Window, models: Sequence[Any], start: datetime, end: dateti
 
     Raises ConfigError for a model that reads what the project no longer has.
     """
-    project, length = window.project, int(days.day_of(window.project).total_seconds())
+    project, day = window.project, days.day_of(window.project)
     sides = ("categorical", "numeric", "text")
     names = ([name for model in models for name in getattr(model.card, side)] for side in sides)
     reading = project.reading(*(list(dict.fromkeys(each)) for each in names))
@@ -43,9 +43,9 @@ def answered(window: Window, models: Sequence[Any], start: datetime, end: dateti
     as_of = window.last.end
     for chunk in joined_rows(window.warehouse, reading, start, end, labels=True, as_of=as_of, share=drawn):
         frame = chunk.select(reading.inputs.all).to_pandas()
-        seconds = chunk["event_time"].to_numpy().astype("datetime64[s]").astype(np.int64)
+        seconds = chunk["event_time"].to_numpy().astype("datetime64[s]").astype(np.float64)
         answers = [np.asarray(model.predict(frame[model.card.inputs]), dtype=np.float64) for model in models]
         with window.cursor() as cursor:
             found = row_weights(cursor, project, chunk, undrawn=0.0, made_until=window.moment)
         weights = np.ones(chunk.num_rows) if found is None else found
-        yield Answered(seconds // length, chunk["label"].to_numpy(), answers, weights)
+        yield Answered(day.numbers(seconds), chunk["label"].to_numpy(), answers, weights)

@@ -133,13 +133,13 @@ class ByRows(Monitor):
         """Rows of the window's reference."""
         held, project = reference.nulls.days, window.project
         day, kind = days.day_of(project), project.monitors.reference
-        start = days.number(window.first.start, day)
+        start = day.number(window.first.start)
         if kind != "trailing":
             chosen = references.chosen(kind, held.numbers, start, held.length, held.year)
             found: Array = trained[(chosen & (held.numbers < start))[at]]
             return found
         end = start // held.length * held.length
-        first = days.moment(end - references.BACK * held.length, day)
-        last, rows = days.moment(end, day), project.monitors.sample
+        first = day.start(end - references.BACK * held.length)
+        last, rows = day.start(end), project.monitors.sample
         table = samples.window(window.warehouse, project, first, last, rows)
         return self.rows(window, reference, table) if table.num_rows else trained[:0]

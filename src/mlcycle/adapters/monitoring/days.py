@@ -6,7 +6,7 @@ import json
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ from mlcycle.domain.dataset import DatasetManifest
 from mlcycle.domain.max_t import MIN_WINDOWS, Null, null
 from mlcycle.domain.partitions import Partition
 from mlcycle.domain.tally import Scheme, Tally
+from mlcycle.domain.unit import Length, Unit
 from mlcycle.ledger import batches, datasets
 from mlcycle.project import Project
 
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 FORM = 1  # of what is kept: another form is another file
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-YEAR = timedelta(days=365)
 RECENT = 8  # windows for which a category is new: a holdout, a validation and a month of service
 
 
@@ -39,7 +38,8 @@ RECENT = 8  # windows for which a category is new: a holdout, a validation and a
 class Days:
     """Counts of consecutive days. ``first`` is the number of the first one since 1970.
 
-    A day is a calendar day where the window is whole days, and a partition otherwise; ``length`` is how many
+    A day is a calendar day of the project's zone where its partitions are days or hours and the window is
+    whole days, and a partition otherwise; ``length`` is how many
     of them a window has, ``year`` how many a year has.
     """
 
@@ -117,20 +117,28 @@ def nulls(days: Days, kind: references.Kind) -> Nulls:
     return Nulls(days, *references.windows(kind, days.numbers, filled, days.length, days.year))
 
 
-def day_of(project: Project) -> timedelta:
+def day_of(project: Project) -> Unit:
     """What a day is where this project's windows are compared."""
-    day = timedelta(days=1)
-    return day if project.monitors.window % day == timedelta(0) else project.unit.length
+    day = Unit.of(Length.DAY, project.source.zone)
+    short = project.unit.length <= day.length
+    return day if short and project.monitors.window % day.length == timedelta(0) else project.unit
 
 
-def number(moment: datetime, day: timedelta) -> int:
-    """Of the day that a moment lies in."""
-    return (moment - EPOCH) // day
+def first_whole(day: Unit, since: datetime) -> int:
+    """The first day that does not begin before a moment."""
+    return day.number(since - samples.RESOLUTION) + 1
 
 
-def moment(number: int, day: timedelta) -> datetime:
-    """When a day begins."""
-    return EPOCH + number * day
+def window_of(project: Project) -> int:
+    """How many such days a window has."""
+    return project.monitors.window // day_of(project).length
+
+
+def partitions_of(project: Project, first: int, last: int) -> tuple[Partition, Partition]:
+    """The partitions in which these days begin and end."""
+    day = day_of(project)
+    opens, closes = day.start(first), day.start(last + 1) - samples.RESOLUTION
+    return Partition.containing(opens, project.unit), Partition.containing(closes, project.unit)
 
 
 def training(
@@ -142,7 +150,7 @@ def training(
     and leaves the counts in the artifact store. Raises InputError where the dataset is not in the ledger.
     """
     columns = [name for name in _compared(project) if name in sample.column_names]
-    day, length = day_of(project), project.monitors.window // day_of(project)
+    day, length = day_of(project), window_of(project)
     stamp = _stamp(columns, sorted(project.inputs.numeric), *_looked_at(project))
     kept = f"references/{project.name}/{digest}-days-{stamp}.npz"
     found = _kept(artifacts, kept)
@@ -152,7 +160,7 @@ def training(
         found = _count(artifacts, project, manifest, sample, columns, day, length)
         artifacts.put(kept, _written(found))
     scheme, first, counts = found
-    return Days(scheme, first, counts, length, YEAR // day)
+    return Days(scheme, first, counts, length, day.year)
 
 
 def _count(
@@ -161,14 +169,14 @@ def _count(
     manifest: DatasetManifest,
     sample: "pa.Table",
     columns: list[str],
-    day: timedelta,
+    day: Unit,
     length: int,
 ) -> tuple[Scheme, int, Tally]:
     numeric = {*project.inputs.numeric}
     scheme: list[tally.Numeric | tally.Categorical] = []
     known = {name: tally.frequencies(()) for name in columns if name not in numeric}
     bounds = manifest.splits["train"]
-    first, last = number(bounds.start, day), number(bounds.end - samples.RESOLUTION, day)
+    first, last = day.number(bounds.start), day.number(bounds.end - samples.RESOLUTION)
     rows = sum(part.rows for part in manifest.of_split("train"))
     share = min(1.0, project.monitors.sample / max(1.0, rows / (last - first + 1) * length))
     with tempfile.TemporaryDirectory(prefix="mlcycle-reference-") as folder:
@@ -221,11 +229,11 @@ def _batches(
 
 
 def stretches(
-    table: "pa.Table | pa.RecordBatch", project: Project, day: timedelta, first: int
+    table: "pa.Table | pa.RecordBatch", project: Project, day: Unit, first: int
 ) -> NDArray[np.int64]:
     """Which day each row's partition lies in, counted from ``first``."""
     keys = table.column("partition").to_pylist()
-    days = {key: number(Partition.parse(key, project.unit).start, day) - first for key in set(keys)}
+    days = {key: day.number(Partition.parse(key, project.unit).start) - first for key in set(keys)}
     return np.fromiter((days[key] for key in keys), np.int64, len(keys))
 
 
@@ -243,7 +251,7 @@ def values(table: "pa.Table | pa.RecordBatch", name: str, *, numeric: bool) -> A
 def of(days: Days, project: Project, table: "pa.Table", start: datetime) -> Tally:
     """Counts of a window's rows, as one."""
     day = day_of(project)
-    at = stretches(table, project, day, number(start, day))
+    at = stretches(table, project, day, day.number(start))
     read = {c.name: values(table, c.name, numeric=c.numeric) for c in days.scheme}
     return tally.count(days.scheme, read, at, int(at.max(initial=0)) + 1).whole()
 
@@ -257,14 +265,14 @@ def before(
     published in it changes.
     """
     day, kind = day_of(project), project.monitors.reference
-    at = number(start, day)
+    at = day.number(start)
     if kind != "trailing":
         chosen = references.chosen(kind, days.numbers, at, days.length, days.year) & (days.numbers < at)
         return days.counts.pooled(chosen[None, :])
     end = at // days.length * days.length
     found = tally.empty(days.scheme, 1)
     for back in range(references.BACK, 0, -1):
-        opens, closes = (EPOCH + (end - (back - step) * days.length) * day for step in (0, 1))
+        opens, closes = (day.start(end - (back - step) * days.length) for step in (0, 1))
         found = found + _stretch(warehouse, artifacts, project, days, digest, opens, closes)
     return found
 
@@ -290,7 +298,7 @@ def _stretch(
         return found[2]
     table = samples.window(warehouse, project, opens, closes, project.monitors.sample)
     counts = of(days, project, table, opens) if table.num_rows else tally.empty(days.scheme, 1)
-    artifacts.put(kept, _written(([], number(opens, day_of(project)), counts)))
+    artifacts.put(kept, _written(([], day_of(project).number(opens), counts)))
     return counts
 
 

@@ -42,8 +42,8 @@ def served(window: Window, first: Partition, last: Partition) -> Notes:
     project, day = window.project, days.day_of(window.project)
     rows = window.scored(first, last, columns=slices(window))
     rows = rows if rows.probabilities is None else rows.of_choice()
-    at = (rows.times // day.total_seconds()).astype(np.int64)
-    whole = range(-(-_seconds(first) // int(day.total_seconds())), days.number(last.end, day))
+    at = day.numbers(rows.times)
+    whole = range(days.first_whole(day, first.start), day.number(last.end))
     found: Notes = {}
     due, stands = _due(window, rows)
     for number in whole:
@@ -103,13 +103,13 @@ def held_out(window: Window) -> Days:
         except ValueError:
             pass  # half a file of a foreign store: made again below
     found = skill.of_documents(project.label.watched, {})
-    length, some = days.day_of(project).total_seconds(), False
+    day, some = days.day_of(project), False
     for each in held_rows(window):
         read = skill.read(
             project.label.watched,
             each.labels,
             each.predictions,
-            (each.times // int(length)).astype(np.int64),
+            day.numbers(each.times),
             each.columns,
             None if each.propensities is None else weights(each.propensities),
         )
@@ -158,7 +158,3 @@ def held_or_none(window: Window) -> tuple[Days, str]:
         return held_out(window), ""
     except InputError as error:
         return skill.of_documents(window.project.label.watched, {}), error.message
-
-
-def _seconds(partition: Partition) -> int:
-    return int(partition.start.timestamp())

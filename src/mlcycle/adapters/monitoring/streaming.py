@@ -84,13 +84,13 @@ class Streaming(Monitor):
             why = "not judged: no day of this champion alone yet"
             return [Measurement(state.monitor, "ok", why, details=details)]
         day = days.day_of(project)
-        newest = days.number(last.end, day) - 1
+        newest = day.number(last.end) - 1
         found, how = self.told({at: each for at, each in notes.items() if each}, own)
-        length = project.monitors.window // day
+        length = days.window_of(project)
         open_ = [at for at in found if at > newest - length]
         level: Level = "warn" if open_ else "ok"
-        told = [days.moment(at, day).strftime(project.unit.key_format) for at in found]
-        since = days.moment(own[0], day).strftime(project.unit.key_format)
+        told = [Partition.containing(day.start(at), project.unit).key for at in found]
+        since = Partition.containing(day.start(own[0]), project.unit).key
         message = (
             f"{how}; {len(own)} days since {since}, told of a change on {', '.join(told[-5:]) or 'none'}"
         )
@@ -106,10 +106,10 @@ class Streaming(Monitor):
         """Whole days from one partition to another."""
         day = days.day_of(window.project)
         rows = window.scored(first, last)
-        at = (rows.times // day.total_seconds()).astype(np.int64)
-        start = days.number(first.start + day - timedelta(microseconds=1), day)
+        at = day.numbers(rows.times)
+        start = days.first_whole(day, first.start)
         found: Notes = {}
-        for number in range(start, days.number(last.end, day)):
+        for number in range(start, day.number(last.end)):
             here = at == number
             known = here & rows.known if self.labels else here
             if not known.any() or known.sum() < labelled.KNOWN * here.sum():
@@ -132,17 +132,12 @@ class Streaming(Monitor):
     def _missing(self, window: Window, reference: Reference, held: set[int], first: Partition) -> Notes:
         """Days before the window that nobody noted, a window's length at a time; empty ones are noted too."""
         project, day = window.project, days.day_of(window.project)
-        until, length = days.number(first.start, day), project.monitors.window // day
+        until, length = day.number(first.start), days.window_of(project)
         found: Notes = {}
         for start in range(until - FILLED * length, until, length):
             wanted = [at for at in range(start, min(start + length, until)) if at not in held]
             if wanted:
-                bounds = (
-                    Partition.containing(days.moment(wanted[0], day), project.unit),
-                    Partition.containing(
-                        days.moment(wanted[-1] + 1, day) - project.unit.length, project.unit
-                    ),
-                )
+                bounds = days.partitions_of(project, wanted[0], wanted[-1])
                 read = self._read(window, reference, *bounds)
                 found |= {at: read.get(at) for at in wanted}
         return found

@@ -28,7 +28,7 @@ def gathered(window: Window) -> Evidence:
     notes = state.days(MEMORY)
     notes |= {int(number): each for number, each in said.get("days", {}).items()}
     count, false_a_year = said.get("judged_by", JUDGED_BY)
-    newest = days.number(window.labelled[1].end, days.day_of(project)) - 1
+    newest = days.day_of(project).number(window.labelled[1].end) - 1
     own = [at for at, each in notes.items() if each and each["version"] == champion.version]
     looked = [at for at in own if at > newest - count]
     start = min(looked, default=newest + 1)
@@ -68,7 +68,7 @@ def _classes(window: Window) -> tuple[float, float] | None:
 
 def _definition(state: State, now: dict[str, Any] | None) -> str:
     """What of the label's definition is other than earlier runs had it; empty where nothing is."""
-    for details in state.recalled(60 * days.day_of(state.window.project)):
+    for details in state.recalled(60 * days.day_of(state.window.project).length):
         before = details.get("label")
         if now and before and before != now:
             parts = [

@@ -86,6 +86,6 @@ def _days(window: Window, evidence: Evidence, at: int, name: str) -> bytes:
     lines = []
     for title, part in parts:
         known = np.isfinite(part.whole[:, at])
-        moments = [days.moment(int(number), day) for number in part.numbers[known]]
+        moments = [day.start(int(number)) for number in part.numbers[known]]
         lines.append((title, moments, part.whole[known, at]))
     return plots.by_day(lines, name)

@@ -61,7 +61,7 @@ class Window:
     def labelled(self) -> tuple[Partition, Partition]:
         """The last window of this length whose labels can be known by the end of the last partition."""
         label = self.project.label
-        back = -(-(label.delay + label.ahead) // self.project.unit.length)
+        back = self.project.unit.covering(label.delay, label.ahead)
         return self.first.shift(-back), self.last.shift(-back)
 
     @cached_property

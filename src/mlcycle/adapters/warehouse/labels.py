@@ -54,11 +54,10 @@ def match(project: Project) -> str:
             f"label.table {label.table!r} lacks {', '.join(missing)}: labels are joined on the key of "
             f"{project.entity.table!r}"
         )
-    ahead = f"interval '{label.ahead.total_seconds():.6f} seconds'"
     moment, event = quoted("l", table.event_time), quoted("e", project.entity_table.event_time)
     same = [f"{quoted('l', name)} = {quoted('e', name)}" for name in project.entity_table.key]
-    bounds = [f"{moment} >= %(start)s + {ahead}", f"{moment} < %(end)s + {ahead}"]
-    return " and ".join([*same, f"{moment} = {event} + {ahead}", *bounds])
+    begin, end, due = (_ahead(project, each) for each in ("%(start)s", "%(end)s", event))
+    return " and ".join([*same, f"{moment} = {due}", f"{moment} >= {begin}", f"{moment} <= {end}"])
 
 
 def replace(cursor: Cursor, project: Project, partition: Partition) -> tuple[int, int]:
@@ -76,7 +75,7 @@ def replace(cursor: Cursor, project: Project, partition: Partition) -> tuple[int
         "partition": partition.key,
         "start": partition.start,
         "end": partition.end,
-        "known_at": partition.end + project.label.delay + project.label.ahead,
+        "known_at": project.label_known(partition.end),
     }
     cursor.execute(
         """delete from serving.label
@@ -108,6 +107,11 @@ def replace(cursor: Cursor, project: Project, partition: Partition) -> tuple[int
     if unknown:
         raise InputError(f"{unknown} of {labelled} labels of {partition.key} are {UNNAMED}")
     return int(labelled), int(without)
+
+
+def _ahead(project: Project, moment: str) -> str:
+    """When the label of an event at this moment (an SQL expression) stands in the label table."""
+    return project.unit.later_sql(f"{moment}::timestamptz", project.label.ahead)
 
 
 def _literal(text: str) -> str:

@@ -17,6 +17,7 @@ from mlcycle.adapters.warehouse.keys import entity_key, quoted
 from mlcycle.domain.partitions import Partition
 from mlcycle.domain.recommendations import BUCKETS, Shown
 from mlcycle.domain.tasks import task_of
+from mlcycle.domain.unit import Unit
 from mlcycle.project import Project
 
 Array = NDArray[np.float64]
@@ -82,11 +83,11 @@ def by_popularity(
     moment: datetime,
     *,
     as_of: datetime,
-    day: int,
+    day: Unit,
 ) -> dict[str, Array]:
     """By bucket the counts of its days for ``recommendations.precision`` (groups) or ``auc`` (none).
 
-    Labels known at ``as_of``, of days of so many seconds.
+    Labels known at ``as_of``, by days of this unit.
     """
     choice = "chosen" if how.group else "true"
     place = "0" if how.group else f"least({BINS} - 1, floor(prediction * {BINS}))::int"
@@ -94,7 +95,7 @@ def by_popularity(
     cursor.execute(
         f"""with {_rows(project, how)}, {_popularity(project, how)}
              select coalesce(b.bucket, 'tail'),
-                    floor(extract(epoch from r.event_time) / %(day)s)::bigint as day,
+                    extract(epoch from date_trunc(%(day)s, r.event_time, %(zone)s))::bigint as day,
                     {place} as bin, count(*), count(*) filter (where l.label > 0.5)
              from candidate r
              join serving.label l on l.project = %(project)s and l.event_time = r.event_time
@@ -102,7 +103,7 @@ def by_popularity(
                   and l.event_time >= %(start)s and l.event_time < %(end)s
              left join bucket b on b.item = r.item
              where {choice} group by 1, 2, 3""",
-        {**_params(project, how, first, last, moment), "as_of": as_of, "day": day},
+        {**_params(project, how, first, last, moment), "as_of": as_of, "day": str(day), "zone": day.zone},
     )
     rows = cursor.fetchall()
     cursor.execute("set local enable_nestloop to default")

@@ -99,9 +99,9 @@ def deliveries_since(
     is in neither list: it must not matter.
     """
     reach = {project.entity.table: partition.start}
-    for view in project.features.values():
+    for name, view in project.features.items():
         for table in view.reads:
-            since = partition.start - view.ttl - view.lookback
+            since = partition.start - view.ttl - project.lookback(name, table)
             reach[table] = min(since, reach.get(table, since))
     again, late = [], []
     for table, since in reach.items():

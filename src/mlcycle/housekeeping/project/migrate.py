@@ -73,7 +73,7 @@ def differences(cursor: Cursor, project: Project, renamed: Renamed | None = None
         changes = raw_changes.changes(cursor, project.name, name, table, (renamed or {}).get(name))
         if name in ingested and not _is_key(ingested[name], project):
             loss = f"{ingested[name]!r} is the key of another length"
-            changes.append(Change(name, f"partitions are {project.unit.value}s in the file", loss=loss))
+            changes.append(Change(name, f"partitions are {project.unit}s in the file", loss=loss))
         if changes:
             found.tables[name] = changes
     for name in features.tables_of(cursor, "raw", project.name):

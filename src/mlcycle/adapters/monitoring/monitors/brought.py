@@ -78,11 +78,9 @@ class WhatRetrainsBring(Monitor):
         day = days.day_of(window.project)
         first, last = window.labelled
         start = max(first.start, learnt) if learnt else first.start
-        numbers = range(-(-(start - days.EPOCH) // day), days.number(last.end, day))
+        numbers = range(days.first_whole(day, start), day.number(last.end))
         new = [at for at in numbers if at not in held][: max(0, self.params.days - len(held))]
-        found = (
-            _under_both(window, pair, days.moment(new[0], day), days.moment(new[-1] + 1, day)) if new else {}
-        )
+        found = _under_both(window, pair, day.start(new[0]), day.start(new[-1] + 1)) if new else {}
         return {at: each for at, each in found.items() if at in new}
 
 

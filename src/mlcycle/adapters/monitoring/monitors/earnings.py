@@ -21,6 +21,7 @@ from mlcycle.domain.monitors import Measurement
 from mlcycle.domain.seen_labels import estimated, payoffs, unknown
 from mlcycle.domain.spending import cost
 from mlcycle.domain.tasks import task_of
+from mlcycle.domain.unit import Length
 from mlcycle.domain.value import Constants, constants
 from mlcycle.ledger import models, spent
 from mlcycle.project import Project
@@ -41,7 +42,7 @@ class Earnings(Monitor):
     def measure(  # noqa: D102
         self, window: Window, reference: Reference, state: State
     ) -> Iterable[Measurement] | str:
-        if days.day_of(window.project) != timedelta(days=1):
+        if days.day_of(window.project).kind != Length.DAY:
             return "its window is not whole days"
         value = window.project.value
         if why := unknown(value.label_needs, drawn=value.explore is not None):
@@ -72,10 +73,10 @@ def _fresh(window: Window, usual: Constants, held: dict[int, int]) -> dict[int, 
     project, day = window.project, days.day_of(window.project)
     first, last = window.labelled
     rows, needs = window.scored(first, last), project.value.label_needs
-    at = (rows.times // day.total_seconds()).astype(np.int64)
+    at = day.numbers(rows.times)
     known = rows.decided(project.value.threshold).seen(needs) if needs else rows.known
     found: dict[int, Day] = {}
-    for number in range(days.number(first.start, day), days.number(last.end, day)):
+    for number in range(day.number(first.start), day.number(last.end)):
         here = at == number
         if not (known & here).any() or held.get(number) == (known & here).sum():
             continue
@@ -107,7 +108,7 @@ def _by_heuristic(window: Window, first: int, last: int) -> dict[int, float]:
         return {}
     model = window.load(files)
     day, sums = days.day_of(project), dict[int, tuple[float, float]]()
-    for rows in answered(window, [model], days.moment(first, day), days.moment(last + 1, day)):
+    for rows in answered(window, [model], day.start(first), day.start(last + 1)):
         for number in np.unique(rows.days).tolist():
             here = rows.days == number
             earned = _earned(project, rows.labels[here], rows.answers[0][here], rows.weights[here])

@@ -75,7 +75,7 @@ def _off(window: Window, state: State, metric: str) -> tuple[np.ndarray, np.ndar
         for source in (state, State(window, "performance"))
     )
     found = {
-        days.number(Partition.parse(key, unit).start, day): measured[key] - expected[key]
+        day.number(Partition.parse(key, unit).start): measured[key] - expected[key]
         for key in sorted(expected.keys() & measured.keys())
     }
     return np.array(sorted(found), dtype=np.int64), np.array([found[at] for at in sorted(found)])

@@ -14,7 +14,6 @@ from mlcycle.adapters.monitoring.window import Reference, State, Window
 from mlcycle.domain import decline, skill
 from mlcycle.domain.metrics import METRICS, NotMeasured
 from mlcycle.domain.monitors import Measurement
-from mlcycle.domain.partitions import Partition
 from mlcycle.domain.quantile_metrics import row_figures
 
 MEMORY = timedelta(days=365)  # of what was served
@@ -61,7 +60,7 @@ class Performance(Monitor):
         new = missing | {at: each for at, each in fresh.items() if at not in notes or notes[at] != each}
         notes |= missing | fresh
         own = [at for at, each in notes.items() if each and each["version"] == champion.version]
-        newest = days.number(last.end, days.day_of(window.project)) - 1
+        newest = days.day_of(window.project).number(last.end) - 1
         looked = [at for at in own if at > newest - self.params.days]
         held, without = labelled.held_or_none(window)
         start = min(looked, default=newest + 1)
@@ -120,15 +119,12 @@ def _missing(window: Window, held: set[int]) -> labelled.Notes:
     project, day = window.project, days.day_of(window.project)
     first, last = window.labelled
     found: labelled.Notes = {}
-    until = days.number(first.start, day)
-    length = project.monitors.window // day
+    until = day.number(first.start)
+    length = days.window_of(project)
     for start in range(until - FILLED * length, until + 1, length):
         wanted = [at for at in range(start, min(start + length, until + 1)) if at not in held]
-        if wanted and days.moment(wanted[-1] + 1, day) <= last.end:
-            bounds = (
-                Partition.containing(days.moment(wanted[0], day), project.unit),
-                Partition.containing(days.moment(wanted[-1] + 1, day) - project.unit.length, project.unit),
-            )
+        if wanted and day.start(wanted[-1] + 1) <= last.end:
+            bounds = days.partitions_of(project, wanted[0], wanted[-1])
             read = labelled.served(window, *bounds)
             found |= {at: read.get(at) for at in wanted}
     return found

@@ -14,7 +14,7 @@ from mlcycle.domain import day_verdicts, effects, references, sketches
 from mlcycle.domain.effects import MIN_VALUES
 from mlcycle.domain.max_t import MIN_WINDOWS
 from mlcycle.domain.monitors import Measurement
-from mlcycle.domain.partitions import Partition
+from mlcycle.domain.partitions import Partition, Unit
 from mlcycle.domain.sketches import Sketch
 
 MEMORY = timedelta(days=365)  # of what was served
@@ -46,8 +46,8 @@ class PredictionDrift(Monitor):
     ) -> Iterable[Measurement] | str:
         project = window.project
         day = days.day_of(project)
-        length = project.monitors.window // day
-        start = days.number(window.first.start, day)
+        length = days.window_of(project)
+        start = day.number(window.first.start)
         served = _by_day(window, window.first, window.last, day)
         now = np.concatenate([np.array([]), *served.values()])
         if len(now) < MIN_VALUES:
@@ -59,7 +59,7 @@ class PredictionDrift(Monitor):
         new = {
             at: sketches.sketch(values)
             for at, values in served.items()
-            if at not in held and days.moment(at + 1, day) <= window.last.end  # the day is over
+            if at not in held and day.start(at + 1) <= window.last.end  # the day is over
         }
         before = {at: each for at, each in held.items() if at < start and each.rows}
         noted = {str(at): each.document for at, each in {**added, **new}.items()}
@@ -69,7 +69,7 @@ class PredictionDrift(Monitor):
         past = [before.get(at, Sketch(0, 0, ())) for at in range(first, start)]
         scheme = sketches.scheme("predictions", past)
         found = days.nulls(
-            days.Days(scheme, first, sketches.counts(scheme, past), length, int(days.YEAR / day)), "trailing"
+            days.Days(scheme, first, sketches.counts(scheme, past), length, day.year), "trailing"
         )
         if found.too_short:
             return self._quiet(found.too_short.replace("training data", "predictions so far"), noted)
@@ -93,27 +93,21 @@ class PredictionDrift(Monitor):
         return [Measurement("prediction_drift", "ok", f"not judged: {why}", details={"days": noted})]
 
 
-def _by_day(window: Window, first: Partition, last: Partition, day: timedelta) -> dict[int, Any]:
+def _by_day(window: Window, first: Partition, last: Partition, day: Unit) -> dict[int, Any]:
     """Predictions in force, by day."""
     rows = window.scored(first, last)
-    at = (rows.times // day.total_seconds()).astype(np.int64)
+    at = day.numbers(rows.times)
     return {int(number): rows.predictions[at == number] for number in np.unique(at)}
 
 
-def _missing(
-    window: Window, held: dict[int, Sketch], day: timedelta, since: int, until: int
-) -> dict[int, Sketch]:
+def _missing(window: Window, held: dict[int, Sketch], day: Unit, since: int, until: int) -> dict[int, Sketch]:
     """Days that nobody noted, read a window's length at a time; one without rows is noted too."""
-    unit, length = window.project.unit, window.project.monitors.window // day
+    length = days.window_of(window.project)
     found: dict[int, Sketch] = {}
     for start in range(since, until, length):
         wanted = [at for at in range(start, min(start + length, until)) if at not in held]
         if wanted:
-            first, last = wanted[0], wanted[-1]
-            bounds = (
-                Partition.containing(days.moment(first, day), unit),
-                Partition.containing(days.moment(last + 1, day) - unit.length, unit),
-            )
+            bounds = days.partitions_of(window.project, wanted[0], wanted[-1])
             served = _by_day(window, *bounds, day)
             found |= {at: sketches.sketch(served.get(at, np.array([]))) for at in wanted}
     return found

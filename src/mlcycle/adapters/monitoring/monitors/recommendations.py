@@ -137,7 +137,7 @@ class Recommendations(Monitor):
         project = window.project
         if not task_of(project.label.task).probabilities:
             return {}
-        day = int(days.day_of(project).total_seconds())
+        day = days.day_of(project)
         with window.cursor() as cursor:
             counted = recommended.by_popularity(
                 *(cursor, project, how, *window.labelled, window.moment), as_of=window.last.end, day=day
