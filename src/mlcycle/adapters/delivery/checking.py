@@ -12,11 +12,12 @@ from mlcycle.adapters.delivery.reader import Reader, Rows, render
 from mlcycle.adapters.delivery.readers import reader_of
 from mlcycle.contract import Output
 from mlcycle.domain import deliveries
+from mlcycle.domain.cures import of_cell, of_header
 from mlcycle.domain.delivery import Malformed, compare_header
 from mlcycle.domain.failure_alerts import changed_columns
 from mlcycle.domain.partitions import Partition
-from mlcycle.domain.quarantine import Counts, Limits, stopped_because
-from mlcycle.domain.row_checks import SECOND, Checked, Declared, check, not_of_type
+from mlcycle.domain.quarantine import Commonest, Counts, Limits, stopped_because
+from mlcycle.domain.row_checks import SECOND, Checked, Declared, check, empty_key, not_inside, not_of_type
 from mlcycle.domain.typed_rows import MEANING
 from mlcycle.ledger.batches import BadRow
 from mlcycle.project import Table
@@ -126,6 +127,8 @@ class Checker:
                 batch.stop(f"column {', '.join(map(repr, missing))} is missing")
                 if extra:
                     batch.reasons[-1] += f" (the header also has {', '.join(map(repr, extra[:10]))})"
+                if cure := of_header(opened.header, self._columns):
+                    batch.reasons[-1] += f": {cure}"
             elif extra and self._table.extra_columns == "hold":
                 names = ", ".join(map(repr, extra[:10]))
                 batch.stop(f"column {names} was added: declare it, or say extra_columns: ignore", "held")
@@ -221,7 +224,8 @@ class Checker:
             if len(own) and name not in self._table.sparse and own.column(name).null_count == len(own)
         ]
         limits = Limits(self._table.min_rows, self._table.max_bad_rows)
-        for reason in stopped_because(batch.counts, limits, empty):
+        worst = self._commonest(batch, own, rows.start, checked)
+        for reason in stopped_because(batch.counts, limits, empty, worst):
             batch.stop(reason)
         for finding in findings:
             if number in finding.batches and finding.severity == "critical":
@@ -230,6 +234,35 @@ class Checker:
                 batch.warnings[finding.rule] += 1
             if number in finding.nothing:
                 batch.notes.append(f"no value to check: {finding.rule}")
+
+    def _commonest(self, batch: Batch, cells: "pa.Table", start: int, checked: Checked) -> Commonest | None:
+        """The reason that most bad rows have, as the first of them has it, and what to say in the project."""
+        if not batch.violations or batch.text is None:
+            return None
+        kind, count = batch.violations.most_common(1)[0]
+        for at in range(start, start + len(cells)):
+            reason = checked.reasons.by_row.get(at, {}).get(kind)
+            if reason is not None:
+                cell = {name: cells.column(name)[at - start].as_py() for name in cells.column_names}
+                return Commonest(count, reason, self._cure(kind, cell))
+        reason = next(
+            (each.reasons[kind] for each in batch.text.misfits.values() if kind in each.reasons), kind
+        )
+        return Commonest(count, reason, "say how the file is written: csv.separator, csv.quote")
+
+    def _cure(self, kind: str, cells: dict[str, Any]) -> str:
+        """What to say in the project where rows are bad of this kind; empty where the data alone is wrong."""
+        time = self._declared.event_time
+        for name, declared in self._declared.columns.items():
+            if declared in MEANING and kind == not_of_type(name, declared):
+                return of_cell(declared, str(cells[name]))
+        if kind == not_inside(time):
+            return "say the zone of times that name none: times.zone"
+        if kind == SECOND:
+            return "say a key that tells rows apart, or row_number"
+        if kind in {empty_key(name) for name in self._declared.key}:
+            return "take the column out of key, or have it delivered"
+        return ""
 
 
 def _bad_rows(text: Rows, cells: "pa.Table", start: int, checked: Checked) -> list[BadRow]:
