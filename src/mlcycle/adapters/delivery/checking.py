@@ -7,17 +7,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlcycle.adapters.delivery.commonest import commonest
 from mlcycle.adapters.delivery.expectations import Finding, Suite, describe
 from mlcycle.adapters.delivery.reader import Reader, Rows, render
 from mlcycle.adapters.delivery.readers import reader_of
 from mlcycle.contract import Output
 from mlcycle.domain import deliveries
-from mlcycle.domain.cures import of_cell, of_header
+from mlcycle.domain.cures import of_header
 from mlcycle.domain.delivery import Malformed, compare_header
 from mlcycle.domain.failure_alerts import changed_columns
 from mlcycle.domain.partitions import Partition
-from mlcycle.domain.quarantine import Commonest, Counts, Limits, stopped_because
-from mlcycle.domain.row_checks import SECOND, Checked, Declared, check, empty_key, not_inside, not_of_type
+from mlcycle.domain.quarantine import Counts, Limits, stopped_because
+from mlcycle.domain.row_checks import SECOND, Checked, Declared, check, not_of_type
 from mlcycle.domain.typed_rows import MEANING
 from mlcycle.ledger.batches import BadRow
 from mlcycle.project import Table
@@ -224,7 +225,7 @@ class Checker:
             if len(own) and name not in self._table.sparse and own.column(name).null_count == len(own)
         ]
         limits = Limits(self._table.min_rows, self._table.max_bad_rows)
-        worst = self._commonest(batch, own, rows.start, checked)
+        worst = commonest(batch.violations, text, own, checked.reasons.by_row, rows.start, self._declared)
         for reason in stopped_because(batch.counts, limits, empty, worst):
             batch.stop(reason)
         for finding in findings:
@@ -234,35 +235,6 @@ class Checker:
                 batch.warnings[finding.rule] += 1
             if number in finding.nothing:
                 batch.notes.append(f"no value to check: {finding.rule}")
-
-    def _commonest(self, batch: Batch, cells: "pa.Table", start: int, checked: Checked) -> Commonest | None:
-        """The reason that most bad rows have, as the first of them has it, and what to say in the project."""
-        if not batch.violations or batch.text is None:
-            return None
-        kind, count = batch.violations.most_common(1)[0]
-        for at in range(start, start + len(cells)):
-            reason = checked.reasons.by_row.get(at, {}).get(kind)
-            if reason is not None:
-                cell = {name: cells.column(name)[at - start].as_py() for name in cells.column_names}
-                return Commonest(count, reason, self._cure(kind, cell))
-        reason = next(
-            (each.reasons[kind] for each in batch.text.misfits.values() if kind in each.reasons), kind
-        )
-        return Commonest(count, reason, "say how the file is written: csv.separator, csv.quote")
-
-    def _cure(self, kind: str, cells: dict[str, Any]) -> str:
-        """What to say in the project where rows are bad of this kind; empty where the data alone is wrong."""
-        time = self._declared.event_time
-        for name, declared in self._declared.columns.items():
-            if declared in MEANING and kind == not_of_type(name, declared):
-                return of_cell(declared, str(cells[name]))
-        if kind == not_inside(time):
-            return "say the zone of times that name none: times.zone"
-        if kind == SECOND:
-            return "say a key that tells rows apart, or row_number"
-        if kind in {empty_key(name) for name in self._declared.key}:
-            return "take the column out of key, or have it delivered"
-        return ""
 
 
 def _bad_rows(text: Rows, cells: "pa.Table", start: int, checked: Checked) -> list[BadRow]:
