@@ -4,10 +4,11 @@ The DAG factory draws its DAGs from this and the command line runs a stage from 
 It imports nothing heavy: Airflow's processes and the command line read it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal, Protocol
 
+from mlcycle.domain.closest import meant
 from mlcycle.errors import ConfigError
 
 #: What a monitor's wish emits: the asset ``shadow`` or ``retrain``, by the project's ``retrain.asks``.
@@ -66,6 +67,27 @@ class Stage:
     starts_on: tuple[str, ...] = ()
     doc: str = ""
     params: dict[str, str] = field(default_factory=dict)  # form fields: name -> what it means
+
+    def refusal(self, given: Iterable[str], *, also: Sequence[str] = ()) -> str:
+        """``'frist': it takes first: did you mean 'first'?`` of the first parameter that it does not take.
+
+        Empty where it takes all of them. ``also`` are fields of the form that no step reads.
+        """
+        takes = [*also, *self.params]
+        unknown = sorted(set(given) - set(takes))
+        if not unknown:
+            return ""
+        return f"{unknown[0]!r}: it takes {', '.join(takes) or 'none'}{meant(unknown[0], takes)}"
+
+
+#: Parameters that the platform gives to steps by itself; a form and ``--param`` have none of them.
+GIVEN: dict[str, str] = {
+    "run_type": "backfill, of a run that fills the past",
+    "source": "who asks for a retrain: schedule, monitor, person",
+    "failed": "steps that failed for good, with why",
+    "overdue": "the stage whose run did not end in time",
+    "until": "the end of the rows that a dataset is made of; of a request that a person writes",
+}
 
 
 STAGES: dict[str, Stage] = {

@@ -15,7 +15,7 @@ from pydantic import JsonValue
 
 from mlcycle.contract import ExitCode, Handover, Origin, PartitionRange, Request, Result, Status
 from mlcycle.cycle import OWN, ROLES, STAGES, Stage, Step, with_own
-from mlcycle.domain.closest import among, meant
+from mlcycle.domain.closest import among
 from mlcycle.domain.partitions import Partition
 from mlcycle.domain.step_secrets import secret_names
 from mlcycle.errors import InputError
@@ -133,10 +133,8 @@ def _range(project: Project, first: str | None, last: str | None) -> PartitionRa
 
 def _check_params(stage: Stage, params: Mapping[str, JsonValue]) -> None:
     """The form's parameters and no others, as Airflow's side takes them."""
-    if unknown := sorted(set(params) - set(stage.params)):
-        takes = ", ".join(stage.params) or "none"
-        hint = meant(unknown[0], stage.params)
-        raise InputError(f"stage {stage.name!r} has no parameter {unknown[0]!r}: it takes {takes}{hint}")
+    if refusal := stage.refusal(params):
+        raise InputError(f"stage {stage.name!r} has no parameter {refusal}")
 
 
 def _chosen(stage: Stage, project: Project, only: str | None) -> list[Chosen]:

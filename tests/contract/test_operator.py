@@ -319,7 +319,7 @@ def test_what_the_form_does_not_declare_is_refused_with_what_it_takes(
     stage: str, task: str, params: dict[str, Any]
 ) -> None:
     takes = ", ".join(["partition", *STAGES[stage].params])
-    with pytest.raises(InputError, match=f"which the form of {stage} has not: it takes {takes}"):
+    with pytest.raises(InputError, match=f"what the form of {stage} has not, .*: it takes {takes}"):
         operator(stage, task).request(context(params=params))
 
 

@@ -183,7 +183,7 @@ def test_an_empty_split_is_refused_by_name(trained: Trained) -> None:
     [
         ({"family": "astrology"}, "no model family 'astrology': there are rate_table"),
         ({"params": {"depth": 3}}, "no parameter 'depth': there are seed, learning_rate"),
-        ({"params": {"max_iter": 0}}, "max_iter: Input should be greater"),
+        ({"params": {"max_iter": 0}}, "max_iter: 0 is below 1, the least there may be"),
     ],
     ids=["family", "unknown parameter", "value out of range"],
 )

@@ -50,11 +50,12 @@ def line_of(path: Path, part: str) -> int:
         ("distance: double", "Distance: double", "Distance", r"columns\.Distance: 'Distance' is not a name: a small letter"),
         ("max_bad_rows: 0.1", "max_bad_rows: 10", "max_bad_rows: 10", r"max_bad_rows: 10 is above 1, the most there may be"),
         ("key: [carrier, flight, origin]", "key: carrier", "key: carrier", r"flights\.key: 'carrier' is not a list: write it like"),
+        ("arr_delay: integer", "arr_delay: text", "  column: arr_delay", r"label\.column: .* is text: a classification needs label\.positive|label\.at_least is for numbers"),
         ("partition: day", "partition: dya", "partition: dya", r"source\.partition: 'dya' is not there: there are .*'day'"),
     ],
     ids=[
         *("entity", "label", "reads", "view's entity", "input", "heuristic", "event time", "lag", "step"),
-        *("severity", "currency", "integer", "missing", "name", "share", "list", "partition"),
+        *("severity", "currency", "integer", "missing", "name", "share", "list", "text label", "partition"),
     ],
 )  # fmt: skip
 def test_a_mistake_stands_at_its_own_key_in_words(

@@ -29,10 +29,18 @@ def step(
 
 @schema_app.command("project")
 def schema_project() -> None:
-    """JSON Schema of a project file."""
-    from mlcycle.project import Project
+    """JSON Schema of a project file, with a sentence on every key."""
+    from mlcycle.project.schema import project_schema
 
-    print_json(Project.model_json_schema())
+    print_json(project_schema())
+
+
+@schema_app.command("reference")
+def schema_reference() -> None:
+    """Every key of a project file as a page of Markdown: docs/reference.md."""
+    from mlcycle.project.reference import reference
+
+    print(reference(), end="")
 
 
 @schema_app.command("request")

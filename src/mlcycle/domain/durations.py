@@ -13,14 +13,14 @@ from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonS
 _UNITS = {"minute": 60, "hour": 3600, "day": 86400, "week": 604800, "month": 2_629_800}
 MONTH = timedelta(seconds=_UNITS["month"])
 LONGEST = timedelta(days=36_500)  # as far back as any date can be counted from
-_PATTERN = r"^(\d{1,6}) (minute|hour|day|week|month)s?$"
+PATTERN = r"^(\d{1,6}) (minute|hour|day|week|month)s?$"
 
 
 def parse_duration(value: Any) -> timedelta:
     """Read ``<number> minutes|hours|days|weeks|months``; a timedelta passes. Raises ValueError."""
     if isinstance(value, timedelta):
         return value
-    match = re.match(_PATTERN, value) if isinstance(value, str) else None
+    match = re.match(PATTERN, value) if isinstance(value, str) else None
     if match is None:
         raise ValueError(f"{value!r} is not a duration: write it like '7 days' or '1 hour'")
     duration = timedelta(seconds=int(match[1]) * _UNITS[match[2]])
@@ -47,7 +47,7 @@ Duration = Annotated[
     timedelta,
     BeforeValidator(parse_duration),
     PlainSerializer(format_duration, return_type=str),
-    WithJsonSchema({"type": "string", "pattern": _PATTERN, "examples": ["7 days", "1 hour"]}),
+    WithJsonSchema({"type": "string", "pattern": PATTERN, "examples": ["7 days", "1 hour"]}),
 ]
 #: One that is a window, a block, a deadline: not nothing.
 Span = Annotated[Duration, AfterValidator(_above_zero)]

@@ -21,6 +21,19 @@ class Limits:
     max_bad_rows: float
 
 
+@dataclass(frozen=True)
+class Commonest:
+    """The reason that most of a delivery's bad rows have, as one of them has it, and what may cure it."""
+
+    rows: int
+    reason: str
+    cure: str = ""
+
+    def said(self, of: int) -> str:
+        """``24 of 24 rows: column dteday: '13/01/2011' is not a time ...: say times: ...``."""
+        return f"{self.rows} of {_rows(of)}: {self.reason}{': ' if self.cure else ''}{self.cure}"
+
+
 @dataclass
 class Reasons:
     """Why rows may not be published: by position, then by the kind of reason, as people read it."""
@@ -32,8 +45,10 @@ class Reasons:
         self.by_row.setdefault(row, {}).setdefault(kind, reason)
 
 
-def stopped_because(counts: Counts, limits: Limits, empty_columns: list[str]) -> list[str]:
-    """Why a batch is stopped whole; nothing where it may go on."""
+def stopped_because(
+    counts: Counts, limits: Limits, empty_columns: list[str], commonest: Commonest | None = None
+) -> list[str]:
+    """Why a batch is stopped whole, what most of its bad rows have first; nothing where it may go on."""
     if counts.rows == 0:
         return ["the file has a header and no rows"]
     distinct = counts.rows - counts.duplicates
@@ -41,14 +56,16 @@ def stopped_because(counts: Counts, limits: Limits, empty_columns: list[str]) ->
     if distinct < limits.min_rows:
         reasons.append(f"{_rows(distinct)}, at least {limits.min_rows} expected")
     for column in empty_columns:
-        reasons.append(f"column {column!r} is empty in every row")
+        reasons.append(f"column {column!r} is empty in every row: say sparse: [{column}] where that is usual")
     share = counts.quarantined / counts.rows
+    if commonest and (share > limits.max_bad_rows or counts.accepted == 0):
+        reasons.insert(0, commonest.said(counts.rows))
     if share > limits.max_bad_rows:
         reasons.append(
             f"{counts.quarantined} of {_rows(counts.rows)} are bad ({share:.1%}), "
             f"at most {limits.max_bad_rows:.1%} may be"
         )
-    elif counts.accepted == 0 and not reasons:
+    elif counts.accepted == 0 and (commonest or not reasons):
         reasons.append("no row is left to publish")
     return reasons
 

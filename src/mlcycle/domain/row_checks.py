@@ -76,8 +76,7 @@ def check(
     typed = pa.table(columns)
     for name in table.identity:
         for at in np.flatnonzero(cells.column(name).is_null().to_numpy()).tolist():
-            reason = f"column {name}: empty, but it identifies the row"
-            reasons.add(at, reason, reason)
+            reasons.add(at, empty_key(name), empty_key(name))
     event_us = _microseconds(typed.column(table.event_time))
     _inside(event_us, owner, partitions, table.event_time, typed, reasons)
     duplicates = _one_row_per_key(cells, typed, table, reasons)
@@ -116,7 +115,7 @@ def _inside(
     for at in np.flatnonzero(outside).tolist():
         moment = typed.column(column)[at].as_py().strftime("%Y-%m-%dT%H:%M:%SZ")
         where = f"is not in partition {partitions[owner[at]].key}"
-        reasons.add(at, f"column {column}: outside its partition", f"column {column}: {moment} {where}")
+        reasons.add(at, not_inside(column), f"column {column}: {moment} {where}")
 
 
 def _one_row_per_key(
@@ -143,6 +142,16 @@ def _one_row_per_key(
 def not_of_type(name: str, kind: str) -> str:
     """The kind of reason for a cell that its column's type does not have, however it is written."""
     return f"column {name}: not {MEANING[kind]}"
+
+
+def not_inside(name: str) -> str:
+    """The kind of reason for an event time that is not in the delivery's partition."""
+    return f"column {name}: outside its partition"
+
+
+def empty_key(name: str) -> str:
+    """The kind of reason for a missing value in a column that identifies the row."""
+    return f"column {name}: empty, but it identifies the row"
 
 
 def quoted(text: str) -> str:

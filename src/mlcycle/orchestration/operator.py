@@ -195,12 +195,10 @@ class StepOperator(BaseOperator):
         ti, run = context["ti"], context["dag_run"]
         params = {name: value for name, value in dict(context["params"]).items() if value not in (None, "")}
         params.pop(PARTITION, None)
-        declared = STAGES[self.stage].params
-        if unknown := sorted(set(params) - set(declared)):
-            takes = ", ".join([*([] if self.stage in WITHOUT_PARTITION else [PARTITION]), *declared])
+        also = [] if self.stage in WITHOUT_PARTITION else [PARTITION]
+        if refusal := STAGES[self.stage].refusal(params, also=also):
             raise InputError(
-                f"the run's configuration holds {unknown[0]!r}, which the form of {self.stage} has not: "
-                f"it takes {takes or 'nothing'}"
+                f"the run's configuration holds what the form of {self.stage} has not, {refusal}"
             )
         if self.stage == "retrain" and run.run_type == "scheduled":
             params["source"] = "schedule"

@@ -7,11 +7,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlcycle.adapters.delivery.commonest import commonest
 from mlcycle.adapters.delivery.expectations import Finding, Suite, describe
 from mlcycle.adapters.delivery.reader import Reader, Rows, render
 from mlcycle.adapters.delivery.readers import reader_of
 from mlcycle.contract import Output
 from mlcycle.domain import deliveries
+from mlcycle.domain.cures import of_header
 from mlcycle.domain.delivery import Malformed, compare_header
 from mlcycle.domain.failure_alerts import changed_columns
 from mlcycle.domain.partitions import Partition
@@ -128,6 +130,8 @@ class Checker:
                 batch.stop(f"column {', '.join(map(repr, missing))} is missing")
                 if extra:
                     batch.reasons[-1] += f" (the header also has {', '.join(map(repr, extra[:10]))})"
+                if cure := of_header(opened.header, self._columns):
+                    batch.reasons[-1] += f": {cure}"
             elif extra and self._table.extra_columns == "hold":
                 names = ", ".join(map(repr, extra[:10]))
                 batch.stop(f"column {names} was added: declare it, or say extra_columns: ignore", "held")
@@ -239,7 +243,8 @@ class Checker:
             if len(own) and name not in self._table.sparse and own.column(name).null_count == len(own)
         ]
         limits = Limits(self._table.min_rows, self._table.max_bad_rows)
-        for reason in stopped_because(batch.counts, limits, empty):
+        worst = commonest(batch.violations, text, own, checked.reasons.by_row, rows.start, self._declared)
+        for reason in stopped_because(batch.counts, limits, empty, worst):
             batch.stop(reason)
         for finding in findings:
             if number in finding.batches and finding.severity == "critical":

@@ -138,7 +138,7 @@ def _kind(name: str, field: Any) -> str:
     members = get_args(given) if union else (given,)
     inner = {get_origin(each) or each for each in members if not any(map(get_origin, get_args(each)))}
     by_name = {each.__name__: each for each in inner if isinstance(each, type)}
-    share = by_name.get("ConstrainedFloatValue")
+    share: Any = by_name.get("ConstrainedFloatValue")
     if share is not None:
         bounds = getattr(share, "ge", None), getattr(share, "le", None)
         return "share" if bounds == (0, 1) else ""
