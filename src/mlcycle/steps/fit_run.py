@@ -24,7 +24,7 @@ from mlcycle.steps.fit_job import work_id
 
 if TYPE_CHECKING:
     from mlcycle.domain.examples import Rows
-    from mlcycle.models.base import Model
+    from mlcycle.models.base import Job, Model
 
 FLUSH_SECONDS = 1.0
 LOOK_SECONDS = 10.0  # between two looks whether a newer attempt has taken over
@@ -90,7 +90,9 @@ class FitRun:
         except MlcycleError as problem:
             self.context.progress(f"run {self.run_id} could not be closed: {problem.message}")
 
-    def keep(self, model: "Model", validation: "Rows", seconds: float, export: Export) -> dict[str, Any]:
+    def keep(
+        self, model: "Model", job: "Job", validation: "Rows", seconds: float, export: Export
+    ) -> dict[str, Any]:
         """Log how the fit went and the model itself; returns what identifies it."""
         from mlcycle.models import save
         from mlcycle.models.quantile_models import said
@@ -109,7 +111,7 @@ class FitRun:
         tracking.log_file(run_id, "plots/validation.png", page)
         folder = self.context.scratch / "model"
         save(model, folder)
-        self._export(model, validation, export, folder)
+        self._export(model, job, validation, export, folder)
         logged = tracking.log_model(
             run_id,
             folder,
@@ -127,7 +129,7 @@ class FitRun:
             "link": tracking.run_url(run_id),
         }
 
-    def _export(self, model: "Model", rows: "Rows", wanted: Export, folder: Path) -> None:
+    def _export(self, model: "Model", job: "Job", rows: "Rows", wanted: Export, folder: Path) -> None:
         """Write the model in the other formats that its candidate asks for, and tell what came of it."""
         if wanted == Export():
             return
@@ -136,7 +138,7 @@ class FitRun:
         def figures(said: Any) -> dict[str, Any]:
             return dict(measure(self.context.project.label.task, rows.labels, said, rows.weights))
 
-        found = made.write(model, wanted, rows.frame, figures, folder)
+        found = made.write(model, wanted, rows.frame, figures, folder, job)
         for one in found:
             self.context.progress(f"export: {one}")
         told = {f"mlcycle.export.{one.name}": one.reason or "made" for one in found}

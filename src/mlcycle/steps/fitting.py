@@ -137,7 +137,7 @@ def _fit(
     elif asked:
         known = None if of_folds is None else foretold(*of_folds)
         model, told = calibrated(context, run, own, validation.whole(), asked, known)
-    values = {**run.keep(model, validation.whole(), seconds, candidate.export), **told, **energy}
+    values = {**run.keep(model, job, validation.whole(), seconds, candidate.export), **told, **energy}
     if of_folds is not None:
         found = cross_validated(context, run.tracking, run.run_id, *of_folds)
         values |= {"cross_validation": found.document}

@@ -158,11 +158,11 @@ def test_what_is_not_converted_says_why(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "export").iterdir()] == ["export.json"]
 
 
-def write(model: Model, wanted: Export, folder: Path) -> list[made.Made]:
-    later = job().validation.whole()
-    return made.write(
-        model, wanted, later.frame, lambda said: measure("classification", later.labels, said), folder
-    )
+def write(model: Model, wanted: Export, folder: Path, learnt: Any = None) -> list[made.Made]:
+    task = model.card.task
+    later = job(task).validation.whole()
+    figures = lambda said: measure(task, later.labels, said)  # noqa: E731
+    return made.write(model, wanted, later.frame, figures, folder, learnt)
 
 
 @pytest.fixture(scope="module")
@@ -263,6 +263,35 @@ def test_low_rank_of_a_network_is_smaller_and_loses_little(tmp_path: Path) -> No
     assert told[0] == pytest.approx(told[1], abs=0.05)
     assert 0 < one.facts["worst"] < 0.5
     assert "export_low_rank_validation_log_loss" in dict(made.metrics([one]))
+
+
+def test_activations_of_eight_bits_lose_little(tmp_path: Path) -> None:
+    given = job()
+    model = fitted("mlp", of=given, layers=[64, 64], epochs=1)
+    (one,) = write(model, Export(int8_static=True), tmp_path, given)
+    assert one.facts["bytes"] < one.facts["network_bytes"]
+    told = one.facts["figures"]["log_loss"], one.facts["network_figures"]["log_loss"]
+    assert told[0] == pytest.approx(told[1], abs=0.02)
+    assert 0 < one.facts["worst"] < 0.2
+    (without,) = write(model, Export(int8_static=True), tmp_path)
+    assert without.reason == "ranges are measured on training rows, which are not at hand here"
+    (trees,) = write(fitted("random_forest"), Export(int8_static=True), tmp_path, given)
+    assert trees.reason == "family 'random_forest' is no network"
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_a_student_says_nearly_what_its_teacher_says(tmp_path: Path, task: str) -> None:
+    given = job(task)
+    model = fitted("hist_gradient_boosting", of=given)
+    wanted = Export(distil={"layers": [16], "epochs": 8, "weight": 1.0})
+    (one,) = write(model, wanted, tmp_path, given)
+    metric = "log_loss" if task == "classification" else "rmse"
+    told = one.facts["figures"][metric], one.facts["model_figures"][metric]
+    mean = given.train.whole().labels.mean()
+    later = rows(3000, 5, task)
+    blind = dict(measure(task, later.labels, np.full(3000, mean)))[metric]
+    assert told[0] < (told[1] + blind) / 2
+    assert (tmp_path / one.facts["file"]).stat().st_size == one.facts["bytes"]
 
 
 def test_a_form_that_says_something_else_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,8 +10,9 @@ from typing import Any, Final
 
 import numpy as np
 
+from mlcycle.domain.examples import Rows
 from mlcycle.domain.metrics import Array
-from mlcycle.models.base import Model
+from mlcycle.models.base import Job, Model
 from mlcycle.models.export import compress
 from mlcycle.models.export.forms import network_of, onnx_of
 from mlcycle.models.export.graphs import NotConverted
@@ -21,6 +22,8 @@ from mlcycle.project.export import Export
 FOLDER: Final = "export"
 REPORT: Final = "export.json"
 ROWS: Final = 20_000  # that forms are checked and timed on
+CALIBRATED: Final = 2_000  # training rows that ranges of activations are measured on
+BATCH: Final = 500
 TIMES: Final = 3
 
 Measure = Callable[[Array], Mapping[str, Any]]
@@ -42,7 +45,9 @@ class Made:
         return f"{self.name}: {', '.join(told)}"
 
 
-def write(model: Model, wanted: Export, frame: Any, measure: Measure, folder: Path) -> list[Made]:
+def write(
+    model: Model, wanted: Export, frame: Any, measure: Measure, folder: Path, job: Job | None = None
+) -> list[Made]:
     """Write the forms that are wanted into ``folder/export``, and ``export.json`` that tells of each.
 
     Args:
@@ -51,6 +56,7 @@ def write(model: Model, wanted: Export, frame: Any, measure: Measure, folder: Pa
         frame: rows to check and measure with; those of validation.
         measure: figures of predictions, as the model says them, for all of these rows.
         folder: the model's own.
+        job: that it was fitted on: what forms that learn from training rows need.
 
     A form that cannot be made, or that is not the model's equal within its tolerance, is left out with the
     reason: the model itself is none the worse. Of compressed forms the figures are told.
@@ -99,6 +105,30 @@ def write(model: Model, wanted: Export, frame: Any, measure: Measure, folder: Pa
         }
         return _written(folder, name, file, form.graph, facts)
 
+    def static() -> Made:
+        rows = _learnt(job).frame.iloc[:CALIBRATED]
+        base = network_of(model)
+        batches = [base.inputs(rows.iloc[at : at + BATCH]) for at in range(0, len(rows), BATCH)]
+        return smaller("int8_static", "int8_static.onnx", lambda graph: compress.int8_static(graph, batches))
+
+    def distilled() -> Made:
+        from mlcycle.models.export.student import student
+
+        assert wanted.distil is not None
+        if job is None:
+            raise NotConverted("a student learns from training rows, which are not at hand here")
+        form = student(model, job, wanted.distil)
+        facts = {
+            "worst": _worst(own, form.predict(shown)),
+            "rows": len(shown),
+            **_speed(lambda: form.predict(shown), len(shown)),
+            "model_rows_per_second": _speed(lambda: model.predict(shown), len(shown))["rows_per_second"],
+            "figures": dict(measure(form.predict(frame))),
+            "model_figures": before,
+            "reads": form.reads,
+        }
+        return _written(folder, "distilled", "distilled.onnx", form.graph, facts)
+
     if wanted.onnx:
         attempt("onnx", onnx)
     if wanted.exported_program:
@@ -116,9 +146,20 @@ def write(model: Model, wanted: Export, frame: Any, measure: Measure, folder: Pa
             "low_rank",
             lambda: smaller("low_rank", "low_rank.onnx", lambda graph: compress.low_rank(graph, energy)),
         )
+    if wanted.int8_static:
+        attempt("int8_static", static)
+    if wanted.distil is not None:
+        attempt("distilled", distilled)
     if found:
         _tell(folder, found)
     return found
+
+
+def _learnt(job: Job | None) -> Rows:
+    """Training rows. Raises NotConverted where there are none at hand."""
+    if job is None:
+        raise NotConverted("ranges are measured on training rows, which are not at hand here")
+    return next(iter(job.train.parts()))
 
 
 def metrics(found: list[Made]) -> list[tuple[str, float]]:
