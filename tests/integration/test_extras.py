@@ -50,7 +50,7 @@ PIECES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         (*CORE, "orchestration", "console", "housekeeping"),
         ("torch", "sklearn", "mlflow", "feast", "evidently"),
     ),
-    "steps": ((*CORE, "steps", "adapters", "domain", "models"), ("torch", "airflow")),
+    "steps": ((*CORE, "steps", "adapters", "domain", "models", "checks"), ("torch", "airflow")),
     "torch": ((*CORE, "steps", "adapters", "domain", "models", *TORCH), ("airflow",)),
     "serving": (
         (
@@ -75,6 +75,7 @@ PIECES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "console",
             "local",
             "proposal",
+            "checks",
         ),
         (),
     ),

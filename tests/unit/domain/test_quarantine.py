@@ -42,6 +42,7 @@ def test_what_most_rows_have_is_said_first_with_its_cure() -> None:
         "24 of 24 rows: column dteday: '13/01/2011' is not a time: say times: {format: '%d/%m/%Y'}"
     )
     assert second == "24 of 24 rows are bad (100.0%), at most 10.0% may be"
+    assert stopped_because(Counts(24, 0, 24, 0), Limits(30, 0.1), [], worst)[0] == first
     assert stopped_because(Counts(100, 99, 1, 0), LIMITS, [], Commonest(1, "x")) == []
     alone = stopped_because(Counts(3, 0, 3, 0), Limits(1, 1.0), [], Commonest(3, "a reason"))
     assert alone == ["3 of 3 rows: a reason", "no row is left to publish"]
