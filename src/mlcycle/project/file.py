@@ -162,6 +162,8 @@ def _inline_sql(where: Lines, data: dict[str, Any]) -> None:
         if not isinstance(view, dict) or not isinstance(view.get("sql"), str):
             continue
         file, at = view["sql"], ("features", name, "sql")
+        if view.get("make"):
+            raise ConfigError(where.say(at, "this view says what it makes: take sql or make out"))
         if not file.endswith(".sql") or Path(file).name != file:
             said = f"{file!r} is not the name of a .sql file in the project's folder"
             raise ConfigError(where.say(at, said))

@@ -9,6 +9,7 @@ from mlcycle.domain.durations import Duration, Span
 from mlcycle.domain.quantile_levels import problem
 from mlcycle.domain.tasks import task_of
 from mlcycle.project.cross_validation import CrossValidation
+from mlcycle.project.making import Make
 from mlcycle.project.misfit import Misfit
 from mlcycle.project.part import Name, Part, Reference
 
@@ -167,6 +168,8 @@ class FeatureView(Part):
 
     ``python`` is called with a frame for each table that is read, by its name, then with start and end; it is
     given rows no older than ``lookback`` before start.
+
+    ``make`` says what the features are; ``known`` is how long after its event time a row's values are known.
     """
 
     entities: list[Name] = Field(min_length=1)
@@ -176,11 +179,13 @@ class FeatureView(Part):
     lookback: Duration
     sql: Annotated[str, Field(max_length=20_000)] = ""  # a file's name on disk, inlined by load
     python: Reference | None = None
+    make: dict[Name, Make] = {}  # said instead of written: its SQL, columns and lookback are made of it
+    known: Duration | None = None
 
     @model_validator(mode="after")
     def _made_one_way(self) -> Self:
         if bool(self.sql.strip()) is (self.python is not None):
-            raise ValueError("say sql, the name of a file, or python, a function: one of them")
+            raise ValueError("say sql, the name of a file, python, a function, or make: one of them")
         return self
 
 

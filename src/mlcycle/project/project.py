@@ -16,6 +16,7 @@ from mlcycle.project.agreement import mistakes
 from mlcycle.project.code import Code
 from mlcycle.project.learning import Entity, FeatureView, Inputs, Label, Split
 from mlcycle.project.limits import DEFAULTS, FITS, Limits, StepLimits, changed
+from mlcycle.project.making import filled
 from mlcycle.project.misfit import Misfit, refuse
 from mlcycle.project.operation import Alerts, Monitors, Retrain
 from mlcycle.project.part import Name, Part
@@ -49,6 +50,11 @@ class Project(Part):
     retrain: Retrain
     steps: dict[str, StepLimits] = {}
     code: Code = Code()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _views_are_made(cls, data: Any) -> Any:
+        return filled(data)
 
     @field_validator("steps")
     @classmethod
