@@ -52,7 +52,7 @@ def trained(platform: Platform, mlflow_url: str, named: Path, monkeypatch: pytes
     folder.mkdir(parents=True)
     text = yaml.safe_dump({key: value for key, value in document.items() if key != "candidates"})
     candidates = yaml.safe_dump({"candidates": document["candidates"]})
-    written = text.replace("code:\n  files: {}\n  requirements: []\n", "") + candidates + COMMENT
+    written = text + candidates + COMMENT
     (folder / "project.yaml").write_text(written)
     for name, code in FILES.items():
         (folder / name).write_text(code)
