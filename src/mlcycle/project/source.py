@@ -10,6 +10,7 @@ from mlcycle.domain import gaps
 from mlcycle.domain.durations import Duration
 from mlcycle.domain.partitions import Partition, Unit
 from mlcycle.errors import InputError
+from mlcycle.project.database import Database, check_source
 from mlcycle.project.part import Fraction, Name, Part, Reference, Severity, Text
 from mlcycle.project.written import ENDINGS, Format, Written
 
@@ -44,6 +45,7 @@ class Table(Written):
     file: Annotated[str, Field(min_length=1, max_length=400)] | None = (
         None  # of many partitions: cut by event time
     )
+    database: Database | None = None  # where source.kind is database
     columns: dict[Name, ColumnType] = Field(min_length=1)
     key: list[Name] = Field(min_length=1)  # with the event time, identifies a row
     event_time: Name
@@ -115,14 +117,16 @@ def _check_path(path: str) -> None:
 
 
 class Source(Part):
-    """Where partitions come from: ``<url>/<table>/<partition>.<format>``, any fsspec URL.
+    """Where partitions come from: ``<url>/<table>/<partition>.<format>``, any fsspec URL, or a database.
 
     ``{source}`` in the URL stands for the setting ``MLCYCLE_SOURCE_URL``. A delivery is waited for
     until ``lateness`` after it was due; then an alert says so, and later runs look for it, as for
     every partition that an outage made them miss, up to ``catch_up`` before their own.
     """
 
+    kind: Literal["files", "database"] = "files"
     url: Text
+    secret: Annotated[str, Field(pattern=r"^$|^[A-Z][A-Z0-9_]{0,59}$")] = ""  # the database's password
     format: Format = "csv"
     partition: Unit
     start: str  # key of the first partition there is
@@ -160,6 +164,11 @@ class Source(Part):
                 raise ValueError(f"absent: {error.message}") from None
             except ValueError as error:
                 raise ValueError(f"absent: {error}") from None
+        return self
+
+    @model_validator(mode="after")
+    def _kind_fits(self) -> Self:
+        check_source(self)
         return self
 
     @model_validator(mode="after")
