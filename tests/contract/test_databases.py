@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from mlcycle.cli import app
 from mlcycle.contract import Result, Status
 from mlcycle.errors import ConfigError, Unavailable
 from mlcycle.project import Project
+from mlcycle.project.file import load
 from mlcycle.steps.runtime import run_step
 from tests.conftest import Platform, free_port
 from tests.contract.ingest import FLIGHTS, Ingest
@@ -295,3 +298,39 @@ def test_a_sqlite_query_can_neither_write_nor_open_another_file(platform: Platfo
     link.symlink_to("/etc/passwd")
     led = Read(platform, project(f"sqlite://{link}", {"table": "air"}), "pm").step("extract", "2013-01-01")
     assert "leads out" in led.message
+
+
+def test_new_drafts_a_project_for_a_table_that_ingest_reads(shop: Platform, tmp_path: Path) -> None:
+    url = f"postgresql://shop_reader@127.0.0.1:{shop.server.port}/{shop.database}"
+    told = ["--table", "shop.air", "--label", "pm2.5", "--yes", "--projects", str(tmp_path / "projects")]
+    done = CliRunner().invoke(app, ["new", "air", "--from", url, *told])
+    assert done.exit_code != 0, "the secret is DATABASE's"
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("MLCYCLE_SECRET_AIR__DATABASE", PASSWORD)
+        done = CliRunner().invoke(app, ["new", "air", "--from", url, *told])
+        assert done.exit_code == 0, done.output or done.exception
+        made = load(tmp_path / "projects/air/project.yaml")
+        source = made.source
+        assert (source.kind, source.url, source.secret) == ("database", url, "DATABASE")
+        rows = source.tables["rows"]
+        assert rows.database is not None
+        assert (rows.database.table, rows.database.watermark) == ("shop.air", "updated_at")
+        assert (rows.event_time, rows.key, rows.columns["wet"]) == ("at", ["station_no"], "boolean")
+        assert PASSWORD not in (tmp_path / "projects/air/project.yaml").read_text()
+        read = Read(shop, made, "rows")
+        assert read.run("2013-01-04T19", "2013-01-04T23")["publish"].metrics["rows"] == 10
+
+
+def test_new_says_what_an_address_lacks(platform: Platform, file: Path, tmp_path: Path) -> None:
+    def said(*told: str) -> str:
+        projects = ["--yes", "--projects", str(tmp_path / "projects")]
+        done = CliRunner().invoke(app, ["new", "air", "--from", *told, *projects])
+        assert done.exit_code != 0
+        return str(done.exception)
+
+    assert "MLCYCLE_SECRET_AIR__DATABASE" in said("postgresql://u:pw@h/d", "--table", "t")
+    assert "pw" not in said("postgresql://u:pw@h/d", "--table", "t")
+    assert "say which table" in said(f"sqlite://{file}")
+    assert "no such table" in said(f"sqlite://{file}?table=none")
+    assert "is no file" in said("sqlite:///none.db?table=air")
+    assert "--table is of a database" in said(str(file), "--table", "air")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 TABLE = re.compile(r'[^\x00-\x1f".]{1,63}(\.[^\x00-\x1f".]{1,63})?')
 URL = re.compile(r"(postgresql|sqlite)://|\{source\}")
 #: Of how a table is written, what a database leaves open.
-OPEN = frozenset({"rename", "nulls", "times", "constants", "row_number"})
+OPEN = frozenset({"rename", "trim", "nulls", "booleans", "times", "constants", "row_number"})
 UNIX = frozenset({"unix", "unix_ms"})
 
 
@@ -56,12 +56,18 @@ def check_source(source: "Source") -> None:
             "stands in what secret names"
         )
     for name, table in source.tables.items():
-        _check_table(name, table)
+        if table.database is not None:
+            _check_table(name, table)
+
+
+def check_named(source: "Source", made: str | None) -> None:
+    """Raise ValueError where a table of a database does not say which one; ``made`` is one by people."""
+    for name, table in source.tables.items():
+        if source.kind == "database" and table.database is None and name != made:
+            raise ValueError(f"source.tables.{name} lacks database: say which table or query of it")
 
 
 def _check_table(name: str, table: "Table") -> None:
-    if table.database is None:
-        raise ValueError(f"tables.{name} lacks database: say which table or query of it")
     plain = Written()
     odd = [each for each in Written.model_fields if each not in OPEN]
     odd = [each for each in odd if getattr(table, each) != getattr(plain, each)]

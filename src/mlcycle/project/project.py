@@ -13,6 +13,7 @@ from mlcycle.domain.tasks import task_of
 from mlcycle.domain.weighing import Weighing
 from mlcycle.errors import ConfigError
 from mlcycle.project.code import Code
+from mlcycle.project.database import check_named
 from mlcycle.project.learning import Entity, FeatureView, Inputs, Label, Split
 from mlcycle.project.limits import DEFAULTS, FITS, Limits, StepLimits, changed
 from mlcycle.project.operation import Alerts, Monitors, Retrain
@@ -73,6 +74,7 @@ class Project(Part):
         if self.label.column not in tables[self.label.table].columns:
             raise ValueError(f"label.column {self.label.column!r} is not in table {self.label.table!r}")
         self.label.check_type(tables[self.label.table].columns[self.label.column])
+        check_named(self.source, self.label.table if self.label.source == "people" else None)
         if self.label.source == "people":
             self._check_people(tables[self.label.table])
         owners: dict[str, str] = dict.fromkeys(entity.columns, f"table {self.entity.table!r}")

@@ -15,9 +15,13 @@ def source(seen: Look) -> dict[str, Any]:
     """The part ``source``."""
     first = seen.span[0]
     form = "%Y-%m-%dT%H" if seen.hourly else "%Y-%m-%d"
+    place = (
+        {"url": f"file://{seen.path.resolve().parent}", "format": seen.found.form}
+        if seen.origin is None
+        else seen.origin.place
+    )
     return {
-        "url": f"file://{seen.path.resolve().parent}",
-        "format": seen.found.form,
+        **place,
         "partition": "hour" if seen.hourly else "day",
         "start": first.strftime(form),
         "live": False,
@@ -37,6 +41,8 @@ def _table(seen: Look) -> dict[str, Any]:
         declared[seen.event_time] = "timestamp"
     declared |= {seen.names[column.name]: column.kind for column in kept}
     table: dict[str, Any] = {"file": seen.path.name}
+    if seen.origin is not None:
+        table = {"database": seen.origin.table(seen.columns)}
     if seen.found.compression:
         table["compression"] = seen.found.compression
     if seen.found.csv != Csv():

@@ -15,19 +15,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlcycle.adapters.delivery import database_rows
-from mlcycle.adapters.delivery.database_engine import engine_of, read_only, translated
+from mlcycle.adapters.delivery.database_engine import Place, engine_of, read_only, translated
 from mlcycle.adapters.delivery.database_times import Clock, clock_of
 from mlcycle.adapters.delivery.source import Fetched, NotDelivered
 from mlcycle.domain.partitions import Partition
 from mlcycle.domain.sql_guard import select_problem
 from mlcycle.errors import ConfigError, DataRejected, MlcycleError
 from mlcycle.project import Project, Table
+from mlcycle.project.database import Database
 from mlcycle.settings import Settings
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
 AT_ONCE = 4  # connections to somebody's database
+MOST_BYTES = 1 << 28  # of a sample
 
 
 @dataclass(frozen=True)
@@ -38,11 +40,52 @@ class Changed:
     newest: datetime | None  # of the watermark's column; None: there is no row
 
 
+@contextmanager
+def reading(engine: "sa.Engine", place: Place) -> "Iterator[sa.Connection]":
+    """A connection that only reads, with its errors by what to do about them."""
+    import sqlalchemy as sa
+
+    try:
+        with engine.connect() as connection:
+            read_only(connection)
+            yield connection.execution_options(stream_results=True)
+    except MlcycleError:
+        raise
+    except sa.exc.SQLAlchemyError as error:
+        raise translated(error, place) from None
+
+
+def sample(
+    url: str, secret: str, project: str, named: Database, settings: Settings, file: Path, most: int
+) -> int:
+    """Write the first rows that a database gives to a Parquet file, and return how many there were.
+
+    Args:
+        url: of the database, as a project writes it.
+        secret: the word for its password; empty: none.
+        project: its name.
+        named: the table or query.
+        settings: of who asks.
+        file: to write; it is there afterwards if a row is.
+        most: rows.
+
+    Raises as ``SourceDatabase.fetch``.
+    """
+    import sqlalchemy as sa
+
+    with reading(*engine_of(url, secret, project, settings)) as connection:
+        typed = connection.dialect.name != "sqlite"
+        found = connection.execute(sa.select(sa.text("*")).select_from(rows_of(named, typed)).limit(most))
+        names, chunks = list(found.keys()), found.partitions(database_rows.ROWS)
+        return database_rows.write(chunks, names, {}, file, typed=typed, max_bytes=MOST_BYTES)
+
+
 class SourceDatabase:
     """The tables and queries of one project's database."""
 
     def __init__(self, project: Project, settings: Settings, scratch: Path) -> None:
-        self._engine, self._place = engine_of(project.source, project.name, settings)
+        source = project.source
+        self._engine, self._place = engine_of(source.url, source.secret, project.name, settings)
         self._unit, self._scratch = project.unit, scratch
         self._turn = threading.BoundedSemaphore(AT_ONCE)
 
@@ -125,16 +168,8 @@ class SourceDatabase:
 
     @contextmanager
     def _reading(self) -> "Iterator[sa.Connection]":
-        import sqlalchemy as sa
-
-        try:
-            with self._turn, self._engine.connect() as connection:
-                read_only(connection)
-                yield connection.execution_options(stream_results=True)
-        except MlcycleError:
-            raise
-        except sa.exc.SQLAlchemyError as error:
-            raise translated(error, self._place) from None
+        with self._turn, reading(self._engine, self._place) as connection:
+            yield connection
 
 
 class Relation:
@@ -146,12 +181,7 @@ class Relation:
         assert table.database is not None
         self._table, self._sa = table, sa
         self.typed = connection.dialect.name != "sqlite"
-        if table.database.table is not None:
-            *schema, name = table.database.table.split(".")
-            quoted = [sa.sql.quoted_name(part, quote=True) for part in (name, *schema)]
-            self.rows: Any = sa.table(quoted[0], schema=quoted[1] if schema else None)
-        else:
-            self.rows = sa.text(f"({_one_select(table.database.query or '', self.typed)}\n) as rows_")
+        self.rows = rows_of(table.database, self.typed)
         probe = sa.select(sa.text("*")).select_from(self.rows).where(sa.text("1 = 0"))
         description = connection.execution_options(stream_results=False).execute(probe).cursor.description
         self.types: dict[str, Any] = {column[0]: column[1] for column in description}
@@ -202,6 +232,16 @@ class Relation:
             return own
         rest = [each for each in self.names if each not in wanted]
         return [*own, *(self._sa.cast(self.raw(each), self._sa.Text) for each in rest)]
+
+
+def rows_of(named: Database, typed: bool) -> Any:
+    """What stands behind FROM. Raises ConfigError for a query that is not one SELECT."""
+    import sqlalchemy as sa
+
+    if named.table is None:
+        return sa.text(f"({_one_select(named.query or '', typed)}\n) as rows_")
+    *schema, name = (sa.sql.quoted_name(part, quote=True) for part in named.table.split("."))
+    return sa.table(name, schema=schema[0] if schema else None)
 
 
 def _one_select(query: str, checked: bool) -> str:

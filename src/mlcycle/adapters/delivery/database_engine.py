@@ -15,7 +15,6 @@ from urllib.parse import quote, unquote
 from mlcycle.adapters.delivery.places import SOURCE, allowed_source
 from mlcycle.domain.step_secrets import secret_variable
 from mlcycle.errors import ConfigError, MlcycleError, OutOfSpace, Unavailable
-from mlcycle.project import Source
 from mlcycle.settings import Settings
 
 if TYPE_CHECKING:
@@ -44,9 +43,9 @@ class Place:
     sslmode: str = ""
 
 
-def place_of(source: Source, settings: Settings) -> Place:
+def place_of(given: str, settings: Settings) -> Place:
     """Where a source's database is. Raises ConfigError for a place that is not allowed, or no address."""
-    url = source.url
+    url = given
     if url.startswith("sqlite://"):
         return _file("file://" + url.removeprefix("sqlite://"), settings)
     if url.startswith(SOURCE) and settings.source_url.startswith("file://"):
@@ -63,7 +62,7 @@ def place_of(source: Source, settings: Settings) -> Place:
         )
     user, address, name, sslmode = match.groups()
     plain = f"postgresql://{address}/{name}"
-    if not source.url.startswith(SOURCE):
+    if not given.startswith(SOURCE):
         allowed_source(plain, settings)
     host, _, port = address.rpartition(":") if re.search(r":[0-9]+$", address) else (address, "", "5432")
     return Place(
@@ -84,14 +83,20 @@ def _file(url: str, settings: Settings) -> Place:
     return Place(f"sqlite://{path}", path=path)
 
 
-def engine_of(source: Source, project: str, settings: Settings) -> "tuple[sa.Engine, Place]":
+def engine_of(url: str, secret: str, project: str, settings: Settings) -> "tuple[sa.Engine, Place]":
     """An engine that connects anew for each reading. Nothing is asked of the database yet.
+
+    Args:
+        url: as a project writes it.
+        secret: the word under which the project has the password; empty: none is needed.
+        project: its name.
+        settings: of who asks.
 
     Raises ConfigError where the address, the place or the secret is none.
     """
     import sqlalchemy as sa
 
-    place = place_of(source, settings)
+    place = place_of(url, settings)
     more: dict[str, Any] = {"poolclass": sa.pool.NullPool, "hide_parameters": True}
     if place.path:
         return sa.create_engine(
@@ -107,21 +112,21 @@ def engine_of(source: Source, project: str, settings: Settings) -> "tuple[sa.Eng
         "keepalives_count": 3,
     }
     args |= {"sslmode": place.sslmode} if place.sslmode else {}
-    url = sa.URL.create(
+    address = sa.URL.create(
         "postgresql+psycopg2",
         place.user or None,
-        _password(source, project) or None,
+        _password(secret, project) or None,
         place.host,
         place.port,
         place.name,
     )
-    return sa.create_engine(url, connect_args=args, **more), place
+    return sa.create_engine(address, connect_args=args, **more), place
 
 
-def _password(source: Source, project: str) -> str:
-    if not source.secret:
+def _password(word: str, project: str) -> str:
+    if not word:
         return ""
-    variable = secret_variable(project, source.secret)
+    variable = secret_variable(project, word)
     if not os.environ.get(variable):
         raise ConfigError(f"{variable} is not set: give it to who starts steps (docs/operations.md)")
     return os.environ[variable]

@@ -79,12 +79,12 @@ def _type(column: Sequence[Any], kind: str | None) -> "pa.DataType":
         return pa.bool_()
     if isinstance(first, datetime) and kind != "text":
         return pa.timestamp("us", tz="UTC" if first.tzinfo else None)
-    if isinstance(first, date) and kind == "timestamp":
+    if isinstance(first, date) and kind in ("timestamp", None):
         return pa.timestamp("us")
-    if number and kind == "double":
-        return pa.float64()
     if isinstance(first, int) and number and kind in ("integer", None):
         return pa.int64()
+    if number and kind in ("double", None):
+        return pa.float64()
     return pa.string()
 
 
