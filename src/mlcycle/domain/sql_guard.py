@@ -86,9 +86,10 @@ def _unknown(name: str, tables: Collection[str]) -> str:
     )
 
 
-def select_problem(statement: str) -> tuple[int, str] | None:
-    """The same of a query on a database of others, whose login says which tables it may read."""
-    return statement_problem(statement, None)
+def query_problem(query: str) -> tuple[int, str] | None:
+    """The same of a query on somebody's database, whose login says which tables it may read."""
+    found = statement_problem(query.strip().rstrip(";").rstrip(), None)
+    return found and (found[0], found[1].replace("a view", "a query"))
 
 
 def statement_problem(statement: str, tables: Collection[str] | None) -> tuple[int, str] | None:

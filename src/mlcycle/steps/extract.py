@@ -93,7 +93,10 @@ def _changed(
     if since is not None and not alone:
         return [], None
     first = max(start, Partition.containing(asked[0].start - source.catch_up, context.project.unit))
-    found = files.changed(table, first, asked[0], since)
+    try:
+        found = files.changed(table, first, asked[0], since)
+    except Unavailable:
+        return [], None  # the same is said of the partition asked for, which may be waited for
     # A row from the future, by a wrong clock, must not end the looking for those of today.
     return found.partitions, None if found.newest is None else min(found.newest, datetime.now(UTC))
 

@@ -19,7 +19,7 @@ from mlcycle.adapters.delivery.database_engine import Place, engine_of, read_onl
 from mlcycle.adapters.delivery.database_times import Clock, clock_of
 from mlcycle.adapters.delivery.source import Fetched, NotDelivered
 from mlcycle.domain.partitions import Partition
-from mlcycle.domain.sql_guard import select_problem
+from mlcycle.domain.sql_guard import query_problem
 from mlcycle.errors import ConfigError, DataRejected, MlcycleError
 from mlcycle.project import Project, Table
 from mlcycle.project.database import Database
@@ -97,9 +97,6 @@ class SourceDatabase:
         """
         with self._reading() as connection:
             found = Relation(connection, table)
-            missing = [each for each in (table.event_time,) if found.delivered(each) not in found.types]
-            if missing:
-                raise DataRejected(f"{name}: column {missing[0]!r} is missing: rows have no time")
             moment = found.column(table.event_time)
             clock = found.clock(table.event_time)
             query = (
@@ -144,8 +141,6 @@ class SourceDatabase:
         column = table.database.watermark
         with self._reading() as connection:
             found = Relation(connection, table)
-            if column not in found.types:
-                raise DataRejected(f"column {column!r}, the watermark, is missing")
             written, written_at = found.raw(column), found.clock_by(column)
             moment, clock = found.column(table.event_time), found.clock(table.event_time)
             (newest,) = connection.execute(sa.select(sa.func.max(written)).select_from(found.rows)).one()
@@ -216,7 +211,12 @@ class Relation:
         return self.clock_by(self.delivered(name))
 
     def clock_by(self, name: str) -> Clock:
-        """The same of a column by its name in the database. Raises ConfigError where it has none."""
+        """The same of a column by its name in the database.
+
+        Raises DataRejected where it is not there, ConfigError where it holds no time.
+        """
+        if name not in self.types:
+            raise DataRejected(f"column {name!r} is missing, by whose times rows are asked for")
         return clock_of(name, self.types[name] if self.typed else None, self._table.times)
 
     def select(self) -> Any:
@@ -250,10 +250,9 @@ def _one_select(query: str, checked: bool) -> str:
     SQLite's is held by SQLite itself: it may only read, one statement at a time.
     """
     query = query.strip().rstrip(";").rstrip()
-    problem = select_problem(query) if checked else None
+    problem = query_problem(query) if checked else None
     if problem is not None:
-        line, why = problem
-        raise ConfigError(f"database.query, line {line}: {why.replace('a view', 'a query')}")
+        raise ConfigError(f"database.query, line {problem[0]}: {problem[1]}")
     return query.replace("\\", "\\\\").replace(":", "\\:")
 
 

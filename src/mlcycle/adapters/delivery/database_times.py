@@ -97,7 +97,8 @@ def clock_of(name: str, code: Any, times: Times) -> Clock:
 
 
 def _seconds(column: Any) -> Any:
-    """Text of a time to the second, however it parts day and hour."""
+    """Text of a time to the second, however it parts day and hour, and where it says no more than the day."""
     import sqlalchemy as sa
 
-    return sa.func.replace(sa.func.substr(column, 1, 19), "T", " ")
+    text = sa.func.replace(sa.func.replace(sa.func.substr(column, 1, 19), "T", " "), "Z", "")
+    return text.op("||")(sa.func.substr("0000-00-00 00:00:00", sa.func.length(text) + 1))
