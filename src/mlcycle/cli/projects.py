@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 @app.command()
 def new(
     name: Annotated[str, typer.Argument(help="Name of the project, and of its folder.")],
-    source: Annotated[str, typer.Option("--from", help="A file, a folder with one, or an http address.")],
+    source: Annotated[
+        str, typer.Option("--from", help="A file, a folder with one, an http address, or a database's.")
+    ],
+    table: Annotated[str | None, typer.Option(help="The table, where it is a database's address.")] = None,
     label: Annotated[str | None, typer.Option(help="The column to be predicted.")] = None,
     columns: Annotated[str | None, typer.Option(help="Names for a file without header: a,b,c.")] = None,
     zone: Annotated[str, typer.Option(help="Zone of times that name none, like Europe/Berlin.")] = "UTC",
@@ -44,7 +47,9 @@ def new(
 
     env = platform_env(state) if go_on else {}  # a platform that is not there is said before all else
     given = [each.strip() for each in columns.split(",")] if columns else None
-    folder, draft = begin(name, source, projects, columns=given, label=label, zone=zone, ask=ask, say=print)
+    folder, draft = begin(
+        name, source, projects, table=table, columns=given, label=label, zone=zone, ask=ask, say=print
+    )
     print(
         f"wrote {folder}/project.yaml: read it",
         end="" if go_on else ", then, while the platform is up (make up):\n",

@@ -86,8 +86,14 @@ def _unknown(name: str, tables: Collection[str]) -> str:
     )
 
 
-def statement_problem(statement: str, tables: Collection[str]) -> tuple[int, str] | None:
-    """The same of a text whose tables are ``"{}"."<name>"`` and whose window is filled in."""
+def query_problem(query: str) -> tuple[int, str] | None:
+    """The same of a query on somebody's database, whose login says which tables it may read."""
+    found = statement_problem(query.strip().rstrip(";").rstrip(), None)
+    return found and (found[0], found[1].replace("a view", "a query"))
+
+
+def statement_problem(statement: str, tables: Collection[str] | None) -> tuple[int, str] | None:
+    """The same of a text whose tables are ``"{}"."<name>"`` and whose window is filled in; None: any ones."""
     for token in _tokens(statement):
         if token.token == postgast.pg_query_pb2.ASCII_59:
             return line_of(statement, token.start), "a view is one SELECT: remove the semicolon"
@@ -109,9 +115,12 @@ def statement_problem(statement: str, tables: Collection[str]) -> tuple[int, str
     return None
 
 
-def _reason(node: Any, tables: Collection[str], named: Collection[str]) -> str | None:
+def _reason(node: Any, tables: Collection[str] | None, named: Collection[str]) -> str | None:
     kind = _kind(node)
+    if kind == "RangeVar" and tables is None:
+        return None
     if kind == "RangeVar":
+        assert tables is not None
         return _of_table(node.schemaname, node.relname, tables, named)
     if kind == "CommonTableExpr" and node.ctename.startswith("pg_"):
         return f"{node.ctename!r} is a name of PostgreSQL's own: call it something else"

@@ -25,7 +25,8 @@ def secret_names(project: Mapping[str, Any], step: str) -> list[str]:
 
     Args:
         project: the project's document, as a request holds it.
-        step: which step; ``alert`` and steps of the project's own alone need any of the project's.
+        step: which step; ``extract``, ``alert`` and steps of the project's own alone need any of the
+            project's.
     """
     if step in SIGNING_STEPS:
         return [SIGNING_KEY]
@@ -33,6 +34,9 @@ def secret_names(project: Mapping[str, Any], step: str) -> list[str]:
         steps = project.get("code", {}).get("steps", {}).values()
         words = {word for each in steps for word in each.get("secrets", [])}
         return sorted(secret_variable(project["name"], word) for word in words)
+    if step == "extract":
+        word = project.get("source", {}).get("secret")
+        return [secret_variable(project["name"], word)] if word else []
     if step != "alert":
         return []
     alerts = project.get("alerts", {})

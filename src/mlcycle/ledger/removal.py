@@ -15,6 +15,7 @@ from psycopg2.extensions import cursor as Cursor
 from mlcycle.ledger import label_sources
 from mlcycle.ledger.features import APPLIED
 from mlcycle.ledger.old_studies import OF_STUDY, OF_TRIALS
+from mlcycle.ledger.watermarks import changes_of
 
 #: Every table with a column ``project``, those first that lead to others; a test compares it with the schema.
 TABLES: Final = (
@@ -143,7 +144,7 @@ def forget_tables(cursor: Cursor, project: str, tables: Iterable[str]) -> None:
     )
     cursor.execute(
         "delete from ledger.watermark where project = %s and stream = any(%s)",
-        (project, [f"raw/{name}" for name in names]),
+        (project, [stream for name in names for stream in (f"raw/{name}", changes_of(name))]),
     )
 
 

@@ -5,6 +5,11 @@ from datetime import datetime
 from psycopg2.extensions import cursor as Cursor
 
 
+def changes_of(table: str) -> str:
+    """The stream of a table's changes: how far its source was read, by when rows were written there."""
+    return f"changes/{table}"
+
+
 def position(cursor: Cursor, project: str, stream: str) -> datetime | None:
     """The stream's position, or None before its first."""
     cursor.execute(

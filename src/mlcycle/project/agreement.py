@@ -10,6 +10,7 @@ from mlcycle.domain.closest import meant
 from mlcycle.domain.durations import format_duration
 from mlcycle.domain.sql_columns import names_column
 from mlcycle.domain.tasks import task_of
+from mlcycle.project.database import check_named
 from mlcycle.project.misfit import Key, Misfit
 
 if TYPE_CHECKING:
@@ -71,6 +72,10 @@ def _label(project: "Project") -> Iterator[Misfit]:
         yield Misfit(str(error), "label", *error.at)
     if label.source == "people":
         yield from _made_by_people(project)
+    try:
+        check_named(project.source, label.table if label.source == "people" else None)
+    except ValueError as error:
+        yield Misfit(str(error), "source", "tables")
     if _own(project) and label.column in project.inputs.all:
         yield Misfit(f"input {label.column!r} is the label itself", *_of_input(project, label.column))
 

@@ -53,14 +53,18 @@ def read(path: Path) -> tuple[Project, Lines]:
 
 
 def check_sql(path: Path, project: Project) -> None:
-    """Check the SQL of a project's views. Raises ConfigError, each problem with its view and line.
+    """Check the SQL of a project's views and queries. Raises ConfigError, each problem with its line.
 
     Apart from ``load``, which Airflow calls often: the parser takes a tenth of a second to load.
     """
-    from mlcycle.domain.sql_guard import problem
+    from mlcycle.domain.sql_guard import problem, query_problem
 
     found = ((name, problem(view.sql, view.reads)) for name, view in project.features.items() if view.sql)
     problems = [f"{path}: features.{name}.sql, line {what[0]}: {what[1]}" for name, what in found if what]
+    for name, table in project.source.tables.items():
+        query = table.database.query if table.database else None
+        if query and project.source.url.startswith("postgresql://") and (what := query_problem(query)):
+            problems.append(f"{path}: source.tables.{name}.database.query, line {what[0]}: {what[1]}")
     if problems:
         raise ConfigError(*problems)
 

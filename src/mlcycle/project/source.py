@@ -13,6 +13,7 @@ from mlcycle.domain.durations import Duration
 from mlcycle.domain.partitions import Partition, Unit
 from mlcycle.domain.unit import Length
 from mlcycle.errors import InputError
+from mlcycle.project.database import Database, check_source
 from mlcycle.project.kinds import STAMP, UNTIL, Delivers, Kind, stamped
 from mlcycle.project.misfit import Misfit, refuse
 from mlcycle.project.part import Fraction, Name, Part, Reference, Severity, Text, Zone, written_as
@@ -74,6 +75,7 @@ class Table(Written):
     file: Annotated[str, Field(min_length=1, max_length=400)] | None = (
         None  # of many partitions: cut by event time
     )
+    database: Database | None = None  # where source.kind is database
     columns: dict[Name, ColumnType] = Field(min_length=1)
     key: list[Name] = Field(min_length=1)  # with the event time, identifies a row
     event_time: Name  # a snapshot or a static table may have none: valid_from is written then
@@ -206,14 +208,16 @@ def _check_path(path: str, *, once: bool) -> None:
 
 
 class Source(Part):
-    """Where partitions come from: ``<url>/<table>/<partition>.<format>``, any fsspec URL.
+    """Where partitions come from: ``<url>/<table>/<partition>.<format>``, any fsspec URL, or a database.
 
     ``{source}`` in the URL stands for the setting ``MLCYCLE_SOURCE_URL``. A delivery is waited for
     until ``lateness`` after it was due; then an alert says so, and later runs look for it, as for
     every partition that an outage made them miss, up to ``catch_up`` before their own.
     """
 
+    kind: Literal["files", "database"] = "files"
     url: Text
+    secret: Annotated[str, Field(pattern=r"^$|^[A-Z][A-Z0-9_]{0,59}$")] = ""  # the database's password
     format: Format = "csv"
     partition: Length
     zone: Zone = "UTC"  # whose days, weeks and months partitions are; hours are UTC's
@@ -278,6 +282,11 @@ class Source(Part):
                 raise Misfit(f"absent: {error.message}", "absent", number) from None
             except ValueError as error:
                 raise Misfit(f"absent: {error}", "absent", number) from None
+        return self
+
+    @model_validator(mode="after")
+    def _kind_fits(self) -> Self:
+        check_source(self)
         return self
 
     @model_validator(mode="after")

@@ -59,7 +59,7 @@ def draft(seen: Look) -> Draft:
 def _scope(seen: Look) -> dict[str, Any]:
     label = seen.goal.column.name
     return {
-        "goal": f"Tell {label} of each row of {seen.path.name}.",
+        "goal": f"Tell {label} of each row of {seen.origin.name if seen.origin else seen.path.name}.",
         "owner": "whoever answers for it: name a team",
         "stakeholders": ["whoever acts on the predictions"],
         "success": ["Surely better than the zero rule and the heuristic on rows that training has not seen."],
@@ -77,7 +77,8 @@ def _value(seen: Look) -> dict[str, Any]:
 
 def _said(seen: Look) -> list[Said]:
     file = f"{len(seen.frame)} rows, {len(seen.columns)} columns: {'; '.join(seen.found.said)}"
-    said = [Said("file", file), _time(seen), _label(seen.goal)]
+    what = "file" if seen.origin is None else "table"
+    said = [Said(what, file, not (seen.origin and seen.origin.cut)), _time(seen), _label(seen.goal)]
     said.append(Said(f"key: {seen.told.said.what}", seen.told.said.why, seen.told.said.sure))
     numbers = seen.spelling.numbers
     if seen.spelling.nulls:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TIME_NAMES = re.compile(r"time|date|stamp|when|^at$|_at$|observed|created|start|datum|zeit|fecha", re.I)
+#: When a row was written, which is seldom when what it tells of happened.
+WRITTEN_NAMES = re.compile(r"updated|modified|changed|last_update", re.I)
 PARTS = {
     "year": (re.compile(r"^(year|yyyy|jahr)$", re.I), 1800, 2200, "%Y"),
     "month": (re.compile(r"^(month|mon|mm|mo|monat)$", re.I), 1, 12, "%m"),
@@ -39,6 +41,7 @@ def when(found: Sequence[Column], frame: "pd.DataFrame") -> When | None:
     times = [column for column in found if column.kind == "timestamp" and not column.missing]
     times.sort(
         key=lambda column: (
+            bool(WRITTEN_NAMES.search(column.name)),
             not TIME_NAMES.search(column.name),
             column.moments is not None and column.moments.dates,
         )

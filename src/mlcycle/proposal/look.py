@@ -13,6 +13,7 @@ from mlcycle.domain.partitions import Partition, Unit
 from mlcycle.errors import InputError
 from mlcycle.proposal import cells, event_time, inputs, target
 from mlcycle.proposal.cells import Column
+from mlcycle.proposal.from_database import Origin
 from mlcycle.proposal.leaks import telling
 from mlcycle.proposal.structure import Structure, structure
 
@@ -40,6 +41,7 @@ class Look:
     told: inputs.Key
     chosen: inputs.Inputs
     zone: str
+    origin: Origin | None = None  # None: it is a file
 
     @property
     def table(self) -> str:
@@ -136,13 +138,24 @@ class Look:
 
 
 def look(
-    name: str, path: Path, columns: list[str] | None = None, label: str | None = None, zone: str = "UTC"
+    name: str,
+    path: Path,
+    columns: list[str] | None = None,
+    label: str | None = None,
+    zone: str = "UTC",
+    origin: Origin | None = None,
 ) -> Look:
-    """Look at a file. Raises InputError, one line, where no project can be made of it."""
+    """Look at a file, or at rows of a database that lie in one.
+
+    Raises InputError, one line, where no project can be made of it.
+    """
     found = structure(path, columns)
+    if origin is not None:
+        found = replace(found, said=[origin.said])
     if len(found.cells) < FEWEST:
         raise InputError(
-            f"{path} has {len(found.cells)} rows: a model is learnt and judged on {FEWEST} at least"
+            f"{origin.said if origin else path} has {len(found.cells)} rows: a model is learnt and judged on "
+            f"{FEWEST} at least"
         )
     plain = [name.strip() for name in found.cells.column_names]
     padded = plain != found.cells.column_names
@@ -151,11 +164,13 @@ def look(
     spelling = replace(spelling, trim=spelling.trim or padded)
     frame = _frame(found, seen, spelling)
     at = event_time.when(seen, frame)
+    if origin is not None:
+        at = origin.checked(at)
     goal = target.target(seen, frame, at.columns if at else (), label)
     told = inputs.key(seen, frame, at, goal.column.name)
     chosen = inputs.inputs(seen, frame, at, goal)
     chosen.known |= telling(frame, at, goal, told, chosen)
-    return Look(name, path, found, seen, spelling, frame, at, goal, told, chosen, zone)
+    return Look(name, path, found, seen, spelling, frame, at, goal, told, chosen, zone, origin)
 
 
 def _frame(found: Structure, looked: Sequence[Column], spelling: cells.Spelling) -> "pd.DataFrame":

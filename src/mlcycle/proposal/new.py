@@ -1,5 +1,6 @@
 """``mlcycle new``: from a file that nobody has described to a project that runs."""
 
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -7,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from mlcycle.errors import ConfigError, InputError, Unavailable
 from mlcycle.project.part import NAME
+from mlcycle.proposal import from_database
 from mlcycle.proposal.draft import Draft, draft
 from mlcycle.proposal.look import look
 from mlcycle.proposal.write import write
@@ -34,6 +36,7 @@ def new(
     source: str,
     projects: Path,
     *,
+    table: str | None,
     columns: list[str] | None,
     label: str | None,
     zone: str,
@@ -44,8 +47,9 @@ def new(
 
     Args:
         name: of the project.
-        source: a file, a folder with one, or an http address.
+        source: a file, a folder with one, an http address, or a database.
         projects: the folder of projects.
+        table: of a database.
         columns: names, for a file without header.
         label: the column to be predicted; None: proposed.
         zone: of times that name none.
@@ -64,8 +68,7 @@ def new(
         raise InputError(
             f"--zone {zone!r} is none of the IANA database: write it like Europe/Berlin"
         ) from None
-    path = _fetched(source, projects, name) if "://" in source else _file(Path(source))
-    found = draft(look(name, path, columns, label, zone))
+    found = _drafted(name, source, projects, table, columns, label, zone)
     for said in found.said:
         say(f"{'  ' if said.sure else '? '}{said.what}: {said.why}")
     unsure = [said for said in found.said if not said.sure]
@@ -74,6 +77,26 @@ def new(
             "nothing was written: tell --label, --columns or --zone, or edit the draft afterwards"
         )
     return write(found, projects), found
+
+
+def _drafted(
+    name: str,
+    source: str,
+    projects: Path,
+    table: str | None,
+    columns: list[str] | None,
+    label: str | None,
+    zone: str,
+) -> Draft:
+    if from_database.is_one(source):
+        with tempfile.TemporaryDirectory(prefix="mlcycle-new-") as folder:
+            file = Path(folder) / "rows.parquet"
+            origin = from_database.sampled(name, source, table, file)
+            return draft(look(name, file, columns, label, zone, origin))
+    if table is not None:
+        raise InputError(f"--table is of a database: {source} is none, like postgresql://user@host/database")
+    path = _fetched(source, projects, name) if "://" in source else _file(Path(source))
+    return draft(look(name, path, columns, label, zone))
 
 
 def _file(path: Path) -> Path:

@@ -13,9 +13,13 @@ SET_OF = 30  # categories that an expectation lists
 
 def source(seen: Look) -> dict[str, Any]:
     """The part ``source``."""
+    place = (
+        {"url": f"file://{seen.path.resolve().parent}", "format": seen.found.form}
+        if seen.origin is None
+        else seen.origin.place
+    )
     return {
-        "url": f"file://{seen.path.resolve().parent}",
-        "format": seen.found.form,
+        **place,
         "partition": str(seen.unit),
         **({} if seen.unit.zone == "UTC" else {"zone": seen.unit.zone}),
         "start": seen.partitions[0].key,
@@ -36,6 +40,8 @@ def _table(seen: Look) -> dict[str, Any]:
         declared[seen.event_time] = "timestamp"
     declared |= {seen.names[column.name]: column.kind for column in kept}
     table: dict[str, Any] = {"file": seen.path.name}
+    if seen.origin is not None:
+        table = {"database": seen.origin.table(seen.columns)}
     if seen.found.compression:
         table["compression"] = seen.found.compression
     if seen.found.csv != Csv():

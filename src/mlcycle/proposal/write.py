@@ -40,7 +40,7 @@ COMMENTS = {
 def project_yaml(draft: Draft) -> str:
     """The text of ``project.yaml``."""
     unsure = [said for said in draft.said if not said.sure]
-    lines = ["# Drafted by `mlcycle new` from the file below. What it concluded:"]
+    lines = ["# Drafted by `mlcycle new` from the source below. What it concluded:"]
     lines += [f"#   {said.what}: {said.why}" for said in draft.said]
     if unsure:
         lines.append(f"# Not sure, look at it: {', '.join(said.what for said in unsure)}.")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mlcycle.adapters.delivery.cut import Cut, as_cut, cut
+from mlcycle.adapters.delivery.database import SourceDatabase
 from mlcycle.adapters.delivery.source import Fetched, NotDelivered, SourceFiles
 from mlcycle.contract import Output
 from mlcycle.domain.partitions import Partition
@@ -43,17 +44,31 @@ class Looked:
         return {**self.absent, **self.down, **self.refused}
 
 
-def ask(context: StepContext, files: SourceFiles, name: str, table: Table, wanted: list[Partition]) -> Looked:
+def opened(context: StepContext) -> SourceFiles | SourceDatabase:
+    """The project's source. Raises ConfigError where it is none, or its place is not allowed."""
+    if context.project.source.kind == "database":
+        return SourceDatabase(context.project, context.settings, context.scratch)
+    return SourceFiles(context.project.source, context.settings, context.scratch)
+
+
+def ask(
+    context: StepContext,
+    files: SourceFiles | SourceDatabase,
+    name: str,
+    table: Table,
+    wanted: list[Partition],
+) -> Looked:
     """Fetch and stage partitions side by side; a source that is down is not asked for all the rest."""
     looked = Looked()
-    source: SourceFiles | Cut = files
-    if table.file is not None:
+    source: SourceFiles | SourceDatabase | Cut = files
+    if table.file is not None and isinstance(files, SourceFiles):
         try:
             source = _cut(context, files, name, table, wanted)
         except (Unavailable, DataRejected) as error:
             return _none(wanted, error)
         looked.unplaced, looked.set_aside = source.unplaced_rows, _set_aside(context, name, source)
-    ending = as_cut(table, context.project.source.format)[0].ending(context.project.source.format)
+    written, form = as_cut(table, context.project.source.format)
+    ending = written.ending(form)
 
     def stage(partition: Partition) -> dict[str, Any] | Unavailable | DataRejected:
         try:

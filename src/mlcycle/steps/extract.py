@@ -15,16 +15,17 @@ from typing import Any
 
 from mlcycle.adapters.alerts.channels import due_channels
 from mlcycle.adapters.delivery import people
+from mlcycle.adapters.delivery.database import SourceDatabase
 from mlcycle.adapters.delivery.source import SourceFiles
 from mlcycle.contract import Status
 from mlcycle.domain import gaps
 from mlcycle.domain.partitions import Partition
 from mlcycle.errors import DataRejected, InputError, NotYet, Unavailable
-from mlcycle.ledger import alerts, batches, labelling, past
+from mlcycle.ledger import alerts, batches, labelling, past, watermarks
 from mlcycle.ledger import gaps as ledger
 from mlcycle.ledger.alerts import Alert
 from mlcycle.project import Table
-from mlcycle.steps.asking import Looked, ask, staged
+from mlcycle.steps.asking import Looked, ask, opened, staged
 from mlcycle.steps.context import Outcome, StepContext
 
 CLOCKS_DIFFER = timedelta(minutes=10)  # a run may begin so long before its delivery is due
@@ -50,7 +51,8 @@ def run(context: StepContext) -> Outcome:
     if not asked:
         return Outcome(Status.SKIPPED, f"{name}: nothing is delivered before {start.key}")
     now = datetime.now(UTC)
-    files = SourceFiles(context.project.source, context.settings, context.scratch)
+    files = opened(context)
+    changed, read_to = _changed(context, files, name, table, asked, start)
     own = ask(context, files, name, table, asked)
     unsettled, declared = _unsettled(context, name, own)
     _wait(context, table, asked, unsettled, now)
@@ -59,12 +61,43 @@ def run(context: StepContext) -> Outcome:
         raise Unavailable(f"{next(iter(own.down.values()))}{others}")
     if own.refused:
         raise DataRejected(next(iter(own.refused.values())))
-    behind = _look_behind(context, files, name, table, asked)
+    behind = _look_behind(context, files, name, table, asked, changed)
     missing = {key: why for key, why in unsettled.items() if _late(context, table, key, now)}
     looked = {**missing, **dict.fromkeys(declared, ledger.BY_FILE)}
     looked |= {key: why for key, why in behind.without.items() if _late(context, table, key, now)}
     _note(context, name, looked, declared)
-    return _outcome(context, name, own, behind, sorted(missing), declared)
+    outcome = _outcome(context, name, own, behind, sorted(missing), declared)
+    if read_to is not None and outcome.status is Status.OK:
+        outcome.values["read_to"] = read_to.isoformat()
+    return outcome
+
+
+def _changed(
+    context: StepContext,
+    files: SourceFiles | SourceDatabase,
+    name: str,
+    table: Table,
+    asked: list[Partition],
+    start: Partition,
+) -> tuple[list[Partition], datetime | None]:
+    """Partitions before those asked for whose rows have changed since they were read, within ``catch_up``;
+    and up to where the table is read once this work is published, where that is to be noted.
+    """
+    if not isinstance(files, SourceDatabase) or table.database is None or not table.database.watermark:
+        return [], None
+    source = context.project.source
+    with context.warehouse.transaction() as cursor:
+        since = watermarks.position(cursor, context.project.name, watermarks.changes_of(name))
+        alone = source.live and len(context.partitions) == 1 and not _past(context, cursor)
+    if since is not None and not alone:
+        return [], None
+    first = max(start, Partition.containing(asked[0].start - source.catch_up, context.project.unit))
+    try:
+        found = files.changed(table, first, asked[0], since)
+    except Unavailable:
+        return [], None  # the same is said of the partition asked for, which may be waited for
+    # A row from the future, by a wrong clock, must not end the looking for those of today.
+    return found.partitions, None if found.newest is None else min(found.newest, datetime.now(UTC))
 
 
 def _answered(context: StepContext, name: str) -> Outcome:
@@ -130,9 +163,15 @@ def _awaited(context: StepContext, table: Table, partition: Partition, now: date
 
 
 def _look_behind(
-    context: StepContext, files: SourceFiles, name: str, table: Table, asked: list[Partition]
+    context: StepContext,
+    files: SourceFiles | SourceDatabase,
+    name: str,
+    table: Table,
+    asked: list[Partition],
+    changed: list[Partition],
 ) -> Looked:
-    """Look for what earlier runs should have brought: days of an outage, deliveries that came too late.
+    """Look for what earlier runs should have brought: days of an outage, deliveries that came too late,
+    and what has changed since it was read.
 
     Only where the source is alive and the run is for a partition of its own: a person's range and a
     run for the past take what they were asked for.
@@ -142,10 +181,12 @@ def _look_behind(
     with context.warehouse.transaction() as cursor:
         if _past(context, cursor):
             return Looked()
-        wanted = ledger.behind(cursor, context.project, name, asked[0])
+        wanted = sorted({*ledger.behind(cursor, context.project, name, asked[0]), *changed})
     if not wanted:
         return Looked()
-    context.progress(f"{name}: looking for {len(wanted)} partitions that earlier runs did not bring")
+    context.progress(
+        f"{name}: looking for {len(wanted)} partitions that earlier runs did not bring, or that changed"
+    )
     return ask(context, files, name, table, wanted)
 
 

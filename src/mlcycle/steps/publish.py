@@ -21,7 +21,7 @@ from mlcycle.contract import Output, Status
 from mlcycle.domain.failure_alerts import stopped_key
 from mlcycle.domain.partitions import Partition
 from mlcycle.errors import DataRejected, InputError, IntegrityError
-from mlcycle.ledger import batches, failures, gaps
+from mlcycle.ledger import batches, failures, gaps, watermarks
 from mlcycle.ledger.batches import BadRow, Delivery
 from mlcycle.project import Table
 from mlcycle.steps.context import Outcome, StepContext
@@ -82,6 +82,10 @@ def run(context: StepContext) -> Outcome:
     if was_stopped and accepted:
         with context.warehouse.transaction() as cursor:
             failures.mend(cursor, context.project.name, stopped_key(name), [(key, key) for key in keys])
+    if read_to := context.handover("validate").values.get("read_to"):
+        stream = watermarks.changes_of(name)
+        with context.warehouse.transaction() as cursor:
+            watermarks.advance(cursor, context.project.name, stream, datetime.fromisoformat(str(read_to)))
     links = {"validation": validated["report"].uri} if "report" in validated else {}
     asked = {each.key for each in context.project.source.deliveries(table, context.partitions)}
     return _outcome(name, entries, count, links, asked, sorted(there_now - asked))

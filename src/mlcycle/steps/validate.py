@@ -211,6 +211,12 @@ def _report(context: StepContext, table: str, checked: list[Batch], checker: Che
     return output
 
 
+def _read_to(context: StepContext) -> dict[str, Any]:
+    """Up to where a database was read, which publish notes."""
+    read_to = context.handover("extract").values.get("read_to")
+    return {"read_to": read_to} if read_to else {}
+
+
 def _outcome(
     context: StepContext, table: str, checked: list[Batch], entries: list[dict[str, Any]], report: Output
 ) -> Outcome:
@@ -238,7 +244,7 @@ def _outcome(
             ),
             "report": report,
         },
-        values={"table": table, "partitions": len(checked), **total},
+        values={"table": table, "partitions": len(checked), **total, **_read_to(context)},
         metrics={name: float(count) for name, count in total.items()},
         links={"validation": report.uri},
     )
