@@ -85,7 +85,7 @@ def fetch(platform: Platform, url: str, **settings: Any) -> bytes | None:
     platform.folder.joinpath("scratch").mkdir(exist_ok=True)
     files = SourceFiles(spec, platform.settings(**settings), platform.folder / "scratch")
     table = spec.tables["flights"].model_copy(update={"max_bytes": 1000})
-    return files.fetch("flights", table, Partition.parse("2013-01-01", spec.partition)).data
+    return files.fetch("flights", table, Partition.parse("2013-01-01", spec.unit)).data
 
 
 def test_what_is_not_listed_is_not_asked(platform: Platform, source: Server) -> None:

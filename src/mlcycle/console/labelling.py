@@ -11,7 +11,6 @@ from mlcycle.console.acting import User, check_origin, check_permission, form, m
 from mlcycle.console.overview import acting, reading
 from mlcycle.console.page import problem_page
 from mlcycle.domain.labelling.answers import checked
-from mlcycle.domain.labelling.summary import agreement
 from mlcycle.errors import InputError, MlcycleError
 from mlcycle.ledger import labelling
 from mlcycle.project import Project
@@ -73,6 +72,8 @@ def _project(name: str) -> Project:
 
 
 def _page(name: str, request: Request, user: Any, *, judge: bool, error: str = "") -> HTMLResponse:
+    from mlcycle.domain.labelling.summary import agreement  # numpy, for who looks at this page alone
+
     try:
         project = _project(name)
         may = may_act(request, user, name)
