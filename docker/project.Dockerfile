@@ -6,7 +6,8 @@ FROM ${BASE}
 USER root
 # Wheels that lie beside the list are taken before those of the index.
 RUN --mount=type=bind,target=/layer \
-    /usr/local/bin/python3 -m pip --disable-pip-version-check --python /opt/mlcycle/bin/python install --quiet \
+    "$(python -c 'import sys; print(sys._base_executable)')" -m pip --disable-pip-version-check \
+      --python /opt/mlcycle/bin/python install --quiet \
       --root-user-action ignore --no-cache-dir --find-links /layer \
       --constraint /opt/mlcycle/requirements.lock --requirement /layer/requirements.txt
 USER 50000:50000
