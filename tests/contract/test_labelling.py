@@ -3,6 +3,7 @@
 from tests import airflow_env  # noqa: F401, I001 - first of all
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -234,3 +235,16 @@ def test_functions_that_err_and_abstain_label_what_they_are_sure_of(
     )
     assert len(labelled) > 300
     assert all(answer == ("true" if distance > 1200 else "false") for distance, answer in labelled)
+
+
+def test_the_page_does_without_numpy_where_airflow_has_none(
+    platform: Platform, named: Project, browser: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said("labels", "ask", "flights", "--count", "1", "--by", "random", "--partition", DAY)
+    ana = browser("ana")
+    ana.post("/projects/flights/labels", data={"task": "1", "answer": "true"}, headers=SAME)
+    monkeypatch.setitem(sys.modules, "mlcycle.domain.labelling.summary", None)
+    page = ana.get("/projects/flights/labels")
+    assert page.status_code == 200
+    assert "<td>ana</td>" in page.text
+    assert "Right, by what all say" not in page.text

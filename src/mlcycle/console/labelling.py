@@ -1,5 +1,7 @@
 """The console's page on which people label rows: one row at a time, in the name of Airflow's user."""
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -71,9 +73,16 @@ def _project(name: str) -> Project:
     return project
 
 
-def _page(name: str, request: Request, user: Any, *, judge: bool, error: str = "") -> HTMLResponse:
-    from mlcycle.domain.labelling.summary import agreement  # numpy, for who looks at this page alone
+def _agreement(answers: Sequence[tuple[int, str, str]], choices: Sequence[str]) -> Any:
+    """How far labellers agree; None in an Airflow without numpy, where ``mlcycle labels status`` tells it."""
+    try:
+        from mlcycle.domain.labelling.summary import agreement
+    except ImportError:
+        return None
+    return agreement(answers, choices)
 
+
+def _page(name: str, request: Request, user: Any, *, judge: bool, error: str = "") -> HTMLResponse:
     try:
         project = _project(name)
         may = may_act(request, user, name)
@@ -92,7 +101,8 @@ def _page(name: str, request: Request, user: Any, *, judge: bool, error: str = "
             choices=choices,
             states=standing.states,
             reasons=standing.reasons,
-            found=agreement(standing.answers, choices),
+            found=_agreement(standing.answers, choices),
+            answered=Counter(who for _, who, _ in standing.answers),
             task=task,
             may=may,
             judge=judge,
