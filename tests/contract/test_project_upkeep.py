@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from psycopg2 import sql
 
+from mlcycle.adapters.features import removal as features
 from mlcycle.adapters.warehouse import raw_changes, raw_tables
 from mlcycle.adapters.warehouse.connection import Warehouse, raw_table
 from mlcycle.cli import main
@@ -115,8 +116,6 @@ def there(platform: Platform, project: str) -> set[str]:
         )
     }
     with owner.transaction() as cursor:
-        from mlcycle.adapters.features import removal as features
-
         found |= set(features.logins(cursor, project))
     owner.close()
     return found
@@ -324,6 +323,30 @@ def test_a_project_at_work_is_left_alone_and_an_abandoned_step_publishes_nothing
             assert len(removal.at_work(cursor, "flights_too")) == 1
 
 
+@pytest.fixture
+def own_logins(platform: Platform) -> None:
+    """Databases of the tests are copies of one, so a server's views would share their logins."""
+    with closing(platform.owner()) as owner:
+        owner.query("update ledger.view_key set key = uuid_send(gen_random_uuid())")
+
+
+@pytest.mark.usefixtures("own_logins")
+def test_a_login_that_a_copy_of_the_warehouse_needs_stays(platform: Platform) -> None:
+    ingest(platform, PROJECT, days(FIRST, LAST))
+    compute(platform, PROJECT, PROJECT.name)
+    with closing(platform.owner()) as owner:
+        with owner.transaction() as cursor:
+            login = features.logins(cursor, PROJECT.name)[0]
+            cursor.execute(sql.SQL("grant connect on database postgres to {}").format(sql.Identifier(login)))
+        settings = platform.settings(warehouse_dsn=platform.server.dsn(platform.database))
+        assert drop.from_warehouse(settings, PROJECT.name) > 0
+        with owner.transaction() as cursor:
+            assert features.logins(cursor, PROJECT.name) == [login]
+            cursor.execute(sql.SQL("drop owned by {0}; drop role {0}").format(sql.Identifier(login)))
+        assert drop.found(owner, PROJECT.name, abandon=False) == []
+
+
+@pytest.mark.usefixtures("own_logins")
 def test_a_dropped_project_leaves_nothing_and_its_neighbour_whole(
     platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -450,6 +473,7 @@ def typed(
     return run
 
 
+@pytest.mark.usefixtures("own_logins")
 def test_the_commands_say_what_differs_ask_and_refuse_in_one_line(
     platform: Platform, typed: Callable[..., tuple[int, str]]
 ) -> None:

@@ -178,7 +178,7 @@ def test_a_decision_in_the_runs_configuration_is_refused(airflow: Airflow) -> No
     assert airflow.api.wait("gated_promote", run, seconds=60) == "failed"
     assert not airflow.requests("compare")
     assert not airflow.requests("promote")
-    assert "which the form of promote has not" in airflow.log("gated_promote", run, "compare")
+    assert "what the form of promote has not" in airflow.log("gated_promote", run, "compare")
     assert airflow.api.run("gated_promote", run)["conf"] == conf  # and stays to be seen
 
 

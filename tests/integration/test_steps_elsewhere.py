@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from mlcycle.contract import Result, Status
-from mlcycle.cycle import ALL_ROLES, ROLES
+from mlcycle.cycle import ALL_ROLES, OWN, ROLES
 from mlcycle.project import Project
 from mlcycle.project.file import load_named
 from mlcycle.stage_run import run_stage
@@ -115,7 +115,7 @@ def test_a_life_of_the_project_as_containers_would_live_it(
         "select count(*) from raw.flights__flights where sched_dep >= %s", (f"{DAY} 00:00Z",)
     )
     assert checker.query("select count(*) from serving.prediction where partition = %s", (DAY,)) == rows
-    assert set(ran) | {"rollback", "alert"} >= set(ROLES), "a step was never run"
+    assert set(ran) | {"rollback", "alert", OWN} >= set(ROLES), "a step was never run"
     for step in ("extract", "validate", "publish", "features", "materialize", "dataset", "train", "evaluate"):
         assert Status.OK in ran[step]
     for step in ("register", "compare", "promote", "reconcile", "score", "labels", "monitor"):

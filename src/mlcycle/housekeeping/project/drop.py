@@ -35,7 +35,8 @@ def found(warehouse: Warehouse, project: str, *, abandon: bool) -> list[str]:
         f"{held.models:,} models, the champions' history of {held.champions:,} entries, alerts, "
         f"{held.attempts:,} attempts of steps",
     ]
-    return lines if any((raw, views, logins, *vars(held).values())) else []
+    # A login alone is that of a copy of this warehouse, which keeps it.
+    return lines if any((raw, views, *vars(held).values())) else []
 
 
 def from_airflow(api: AirflowApi, project: str) -> int:
