@@ -267,6 +267,7 @@ def test_what_is_needed_stays_and_what_is_old_goes_as_the_dry_run_said(platform:
         "monitoring": 2,
         "predictions": 8,
         "searches": 0,
+        "events": 0,
     }
     assert pruned(platform).document() == {}
 

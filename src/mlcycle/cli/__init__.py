@@ -22,6 +22,7 @@ from mlcycle.cli import (  # noqa: F401 - hang on the root
     reports,
     alerts,
     labels,
+    events,
     platform,
 )
 # isort: on

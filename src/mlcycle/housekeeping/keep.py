@@ -32,6 +32,7 @@ class Keep(BaseModel):
     datasets: Duration = 90 * DAY  # since one was last used, where no champion learnt from it
     runs: Duration = 180 * DAY  # in MLflow and in Evidently's UI
     searches: Duration = 180 * DAY  # trials of a search, since its last one
+    events: Duration = 90 * DAY  # of a queue, once landed, since the partition's last one
     airflow: Duration = 90 * DAY  # Airflow's own rows
 
     @model_validator(mode="after")

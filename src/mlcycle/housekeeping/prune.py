@@ -17,7 +17,7 @@ from mlcycle.housekeeping import shown
 from mlcycle.housekeeping.files import Files
 from mlcycle.housekeeping.freed import Freed
 from mlcycle.housekeeping.keep import Keep
-from mlcycle.ledger import old_studies, retention
+from mlcycle.ledger import events, old_studies, retention
 from mlcycle.settings import Settings
 
 Say = Callable[[str], None]
@@ -28,6 +28,7 @@ ROWS: dict[str, tuple[One, One]] = {
     "attempts": (retention.count_attempts, retention.delete_attempts),
     "quarantine": (retention.count_quarantine, retention.delete_quarantine),
     "alerts": (retention.count_alerts, retention.delete_alerts),
+    "events": (events.count_landed, events.delete_landed),
     "searches": (old_studies.count_studies, old_studies.delete_study),
 }
 

@@ -45,6 +45,8 @@ TABLES: Final = (
     "serving.scoring",
     "serving.label",
     "raw.quarantine",
+    "raw.event",
+    "ledger.event_partition",
 )
 #: Steps whose work a new ingest does again.
 OF_DATA: Final = ("extract", "validate", "publish", "features", "materialize", "labels")
@@ -145,6 +147,21 @@ def forget_tables(cursor: Cursor, project: str, tables: Iterable[str]) -> None:
     cursor.execute(
         "delete from ledger.watermark where project = %s and stream = any(%s)",
         (project, [stream for name in names for stream in (f"raw/{name}", changes_of(name))]),
+    )
+    forget_landed(cursor, project, names)
+
+
+def forget_landed(cursor: Cursor, project: str, tables: Iterable[str]) -> None:
+    """Have events landed again; what the queue has no more is not delivered from here on."""
+    names = list(tables)
+    cursor.execute(
+        """delete from ledger.event_partition
+           where project = %s and table_name = any(%s) and removed_at is not null""",
+        (project, names),
+    )
+    cursor.execute(
+        "update ledger.event_partition set seen = 0, landed = 0 where project = %s and table_name = any(%s)",
+        (project, names),
     )
 
 

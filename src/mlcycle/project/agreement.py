@@ -10,8 +10,8 @@ from mlcycle.domain.closest import meant
 from mlcycle.domain.durations import format_duration
 from mlcycle.domain.sql_columns import names_column
 from mlcycle.domain.tasks import task_of
-from mlcycle.project.database import check_named
 from mlcycle.project.misfit import Key, Misfit
+from mlcycle.project.source_kinds import check_named
 
 if TYPE_CHECKING:
     from mlcycle.project.project import Project

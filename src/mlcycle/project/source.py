@@ -13,10 +13,12 @@ from mlcycle.domain.durations import Duration
 from mlcycle.domain.partitions import Partition, Unit
 from mlcycle.domain.unit import Length
 from mlcycle.errors import InputError
-from mlcycle.project.database import Database, check_source
+from mlcycle.project.database import Database
+from mlcycle.project.events import Events
 from mlcycle.project.kinds import STAMP, UNTIL, Delivers, Kind, stamped
 from mlcycle.project.misfit import Misfit, refuse
-from mlcycle.project.part import Fraction, Name, Part, Reference, Severity, Text, Zone, written_as
+from mlcycle.project.part import Fraction, Name, Part, Reference, Severity, Zone, written_as
+from mlcycle.project.source_kinds import check_source
 from mlcycle.project.written import ENDINGS, Format, Written
 
 MOST_WAITING = 48  # partitions that may be waited for at once: each is a run of its own that has not ended
@@ -76,6 +78,7 @@ class Table(Written):
         None  # of many partitions: cut by event time
     )
     database: Database | None = None  # where source.kind is database
+    events: Events | None = None  # where source.kind is events
     columns: dict[Name, ColumnType] = Field(min_length=1)
     key: list[Name] = Field(min_length=1)  # with the event time, identifies a row
     event_time: Name  # a snapshot or a static table may have none: valid_from is written then
@@ -208,15 +211,16 @@ def _check_path(path: str, *, once: bool) -> None:
 
 
 class Source(Part):
-    """Where partitions come from: ``<url>/<table>/<partition>.<format>``, any fsspec URL, or a database.
+    """Where partitions come from: ``<url>/<table>/<partition>.<format>``, any fsspec URL, a database, or
+    events that are put into the platform's own queue, which needs no URL.
 
     ``{source}`` in the URL stands for the setting ``MLCYCLE_SOURCE_URL``. A delivery is waited for
     until ``lateness`` after it was due; then an alert says so, and later runs look for it, as for
     every partition that an outage made them miss, up to ``catch_up`` before their own.
     """
 
-    kind: Literal["files", "database"] = "files"
-    url: Text
+    kind: Literal["files", "database", "events"] = "files"
+    url: Annotated[str, Field(max_length=2000)] = ""
     secret: Annotated[str, Field(pattern=r"^$|^[A-Z][A-Z0-9_]{0,59}$")] = ""  # the database's password
     format: Format = "csv"
     partition: Length

@@ -8,6 +8,7 @@ from typing import Any
 
 from mlcycle.adapters.delivery.cut import Cut, as_cut, cut
 from mlcycle.adapters.delivery.database import SourceDatabase
+from mlcycle.adapters.delivery.events import SourceEvents
 from mlcycle.adapters.delivery.source import Fetched, NotDelivered, SourceFiles
 from mlcycle.contract import Output
 from mlcycle.domain.partitions import Partition
@@ -16,6 +17,8 @@ from mlcycle.project import Table
 from mlcycle.steps.context import StepContext
 
 PARALLEL = 8
+
+AnySource = SourceFiles | SourceDatabase | SourceEvents
 
 
 @dataclass
@@ -44,23 +47,25 @@ class Looked:
         return {**self.absent, **self.down, **self.refused}
 
 
-def opened(context: StepContext) -> SourceFiles | SourceDatabase:
+def opened(context: StepContext) -> AnySource:
     """The project's source. Raises ConfigError where it is none, or its place is not allowed."""
     if context.project.source.kind == "database":
         return SourceDatabase(context.project, context.settings, context.scratch)
+    if context.project.source.kind == "events":
+        return SourceEvents(context.project, context.warehouse, context.scratch)
     return SourceFiles(context.project.source, context.settings, context.scratch)
 
 
 def ask(
     context: StepContext,
-    files: SourceFiles | SourceDatabase,
+    files: AnySource,
     name: str,
     table: Table,
     wanted: list[Partition],
 ) -> Looked:
     """Fetch and stage partitions side by side; a source that is down is not asked for all the rest."""
     looked = Looked()
-    source: SourceFiles | SourceDatabase | Cut = files
+    source: AnySource | Cut = files
     if table.file is not None and isinstance(files, SourceFiles):
         try:
             source = _cut(context, files, name, table, wanted)
@@ -94,7 +99,8 @@ def ask(
 def staged(context: StepContext, name: str, key: str, fetched: Fetched, ending: str) -> dict[str, Any]:
     """The manifest's entry of a partition, once its bytes are staged."""
     output = _store(context, f"staging/{context.project.name}/{name}/{key}", fetched, ending)
-    return {"partition": key, "object": output.model_dump(), "fetched": context.token}
+    entry = {"partition": key, "object": output.model_dump(), "fetched": context.token}
+    return entry if fetched.offset is None else {**entry, "offset": fetched.offset}
 
 
 def _cut(context: StepContext, files: SourceFiles, name: str, table: Table, wanted: list[Partition]) -> Cut:

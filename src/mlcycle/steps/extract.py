@@ -16,16 +16,16 @@ from typing import Any
 from mlcycle.adapters.alerts.channels import due_channels
 from mlcycle.adapters.delivery import people
 from mlcycle.adapters.delivery.database import SourceDatabase
-from mlcycle.adapters.delivery.source import SourceFiles
+from mlcycle.adapters.delivery.events import SourceEvents
 from mlcycle.contract import Status
 from mlcycle.domain import gaps
 from mlcycle.domain.partitions import Partition
 from mlcycle.errors import DataRejected, InputError, NotYet, Unavailable
-from mlcycle.ledger import alerts, batches, labelling, past, watermarks
+from mlcycle.ledger import alerts, batches, events, labelling, past, watermarks
 from mlcycle.ledger import gaps as ledger
 from mlcycle.ledger.alerts import Alert
 from mlcycle.project import Table
-from mlcycle.steps.asking import Looked, ask, opened, staged
+from mlcycle.steps.asking import AnySource, Looked, ask, opened, staged
 from mlcycle.steps.context import Outcome, StepContext
 
 CLOCKS_DIFFER = timedelta(minutes=10)  # a run may begin so long before its delivery is due
@@ -74,7 +74,7 @@ def run(context: StepContext) -> Outcome:
 
 def _changed(
     context: StepContext,
-    files: SourceFiles | SourceDatabase,
+    files: AnySource,
     name: str,
     table: Table,
     asked: list[Partition],
@@ -83,21 +83,48 @@ def _changed(
     """Partitions before those asked for whose rows have changed since they were read, within ``catch_up``;
     and up to where the table is read once this work is published, where that is to be noted.
     """
+    if isinstance(files, SourceEvents):
+        return _late_events(context, name, asked, start), None
     if not isinstance(files, SourceDatabase) or table.database is None or not table.database.watermark:
         return [], None
-    source = context.project.source
     with context.warehouse.transaction() as cursor:
         since = watermarks.position(cursor, context.project.name, watermarks.changes_of(name))
-        alone = source.live and len(context.partitions) == 1 and not _past(context, cursor)
+        alone = _looks_behind(context, cursor)
     if since is not None and not alone:
         return [], None
-    first = max(start, Partition.containing(asked[0].start - source.catch_up, context.project.unit))
+    first = _reach(context, asked, start)
     try:
         found = files.changed(table, first, asked[0], since)
     except Unavailable:
         return [], None  # the same is said of the partition asked for, which may be waited for
     # A row from the future, by a wrong clock, must not end the looking for those of today.
     return found.partitions, None if found.newest is None else min(found.newest, datetime.now(UTC))
+
+
+def _late_events(
+    context: StepContext, name: str, asked: list[Partition], start: Partition
+) -> list[Partition]:
+    """Partitions before those asked for, within ``catch_up``, with events that came since they were landed.
+
+    How far each was landed is in the ledger by offset, so that none is missed, whenever it came.
+    """
+    with context.warehouse.transaction() as cursor:
+        if not _looks_behind(context, cursor):
+            return []
+        found = events.unseen(cursor, context.project.name, name, _reach(context, asked, start), asked[0])
+    return [Partition.parse(key, context.project.unit) for key in found]
+
+
+def _looks_behind(context: StepContext, cursor: Any) -> bool:
+    """Whether the run looks after partitions before its own: it is for one of a source that is alive."""
+    alone = context.project.source.live and len(context.partitions) == 1
+    return alone and not _past(context, cursor)
+
+
+def _reach(context: StepContext, asked: list[Partition], start: Partition) -> Partition:
+    """The first partition that is looked after."""
+    back = asked[0].start - context.project.source.catch_up
+    return max(start, Partition.containing(back, context.project.unit))
 
 
 def _answered(context: StepContext, name: str) -> Outcome:
@@ -164,7 +191,7 @@ def _awaited(context: StepContext, table: Table, partition: Partition, now: date
 
 def _look_behind(
     context: StepContext,
-    files: SourceFiles | SourceDatabase,
+    files: AnySource,
     name: str,
     table: Table,
     asked: list[Partition],

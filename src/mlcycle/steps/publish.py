@@ -21,7 +21,7 @@ from mlcycle.contract import Output, Status
 from mlcycle.domain.failure_alerts import stopped_key
 from mlcycle.domain.partitions import Partition
 from mlcycle.errors import DataRejected, InputError, IntegrityError
-from mlcycle.ledger import batches, failures, gaps, watermarks
+from mlcycle.ledger import batches, events, failures, gaps, watermarks
 from mlcycle.ledger.batches import BadRow, Delivery
 from mlcycle.project import Table
 from mlcycle.steps.context import Outcome, StepContext
@@ -157,6 +157,10 @@ def _publish(
     ):
         how = _write(publication.cursor, context, table, delivery, rows, bad, last=last)
         publication.outputs["how"] = how
+        if how != "outdated" and (offset := entry.get("offset")):
+            events.note_landed(
+                publication.cursor, delivery.project, delivery.table, delivery.partition, offset
+            )
         if closes_gap:
             gaps.taken(publication.cursor, delivery.project, delivery.table, delivery.partition)
     return how, delivery.rows if how == "published" else 0

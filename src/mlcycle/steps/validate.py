@@ -20,7 +20,7 @@ from mlcycle.contract import Output
 from mlcycle.domain import failure_alerts
 from mlcycle.domain.partitions import Partition
 from mlcycle.errors import DataRejected, InputError
-from mlcycle.ledger import alerts, batches, failures, past
+from mlcycle.ledger import alerts, batches, events, failures, past
 from mlcycle.ledger.alerts import Alert
 from mlcycle.steps.context import Outcome, StepContext
 
@@ -40,6 +40,7 @@ def run(context: StepContext) -> Outcome:
     if manifest is None:
         raise InputError(f"extract of {name!r} handed over no manifest")
     deliveries = json.loads(context.artifacts.get(manifest))
+    offsets = {entry["partition"]: entry["offset"] for entry in deliveries if "offset" in entry}
     table, form = as_cut(context.project.source.tables[name], context.project.source.format)
     checker = Checker(name, table, reader_of(table, form))
     checked: list[Batch] = []
@@ -47,12 +48,14 @@ def run(context: StepContext) -> Outcome:
     for batch in _check_all(context, checker, deliveries):
         checked.append(batch)
         entries.append(_entry(context, name, batch))
+        if offset := offsets.get(batch.partition.key):
+            entries[-1]["offset"] = offset
         batch.drop_rows()
         if len(checked) % 50 == 0:
             context.progress(f"{name}: {len(checked)} of {len(deliveries)} partitions checked")
     stopped = [batch for batch in checked if batch.stopped]
     report = _report(context, name, checked, checker)
-    _record(context, name, stopped, report)
+    _record(context, name, stopped, offsets, report)
     _tell_schema(context, name, checked, report)
     if len(stopped) == len(checked):
         first = stopped[0]
@@ -135,8 +138,13 @@ def _put(context: StepContext, folder: str, ending: str, data: bytes) -> Output:
     return context.artifacts.put(f"{folder}/{hashlib.sha256(data).hexdigest()}.{ending}", data)
 
 
-def _record(context: StepContext, table: str, stopped: list[Batch], report: Output) -> None:
-    """Note stopped batches and their bad rows, and tell people, once for this work."""
+def _record(
+    context: StepContext, table: str, stopped: list[Batch], offsets: dict[str, int], report: Output
+) -> None:
+    """Note stopped batches and their bad rows, and tell people, once for this work.
+
+    ``offsets`` says of a queue's partitions what their last event was.
+    """
     if not stopped or context.published("stopped") is not None:
         return
     project = context.project
@@ -157,6 +165,8 @@ def _record(context: StepContext, table: str, stopped: list[Batch], report: Outp
             )
             batches.stop(publication.cursor, delivery, batch.status, batch.why, context.token)
             batches.quarantine(publication.cursor, delivery, batch.bad[:MAX_RECORDED])
+            if offset := offsets.get(batch.partition.key):
+                events.note_seen(publication.cursor, project.name, table, batch.partition.key, offset)
         publication.outputs["partitions"] = [batch.partition.key for batch in stopped]
         if _past(context, publication.cursor):
             return

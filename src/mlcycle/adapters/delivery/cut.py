@@ -72,6 +72,8 @@ def as_cut(table: Table, form: str) -> tuple[Table, str]:
     """How a table's deliveries are written once its files are cut, and in which format."""
     if table.database is not None:
         return table, "parquet"
+    if table.events is not None:
+        return table, "jsonl"
     if table.file is None:
         return table, form
     cut = "csv" if (table.format or form) in TEXT else "parquet"

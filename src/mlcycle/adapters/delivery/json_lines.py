@@ -26,7 +26,7 @@ class JsonLines:
         names: dict[str, None] = {}
         objects = 0
         for line in islice(_lines(data), LOOKED_AT):
-            found = _object(line)
+            found = of_line(line)
             if isinstance(found, dict):
                 objects += 1
                 names.update(dict.fromkeys(found))
@@ -55,7 +55,7 @@ class Lines:
             if not line.strip():
                 blank += 1
                 continue
-            found = _object(line)
+            found = of_line(line)
             if isinstance(found, str):
                 misfits[number] = Misfit({"not JSON": found}, {"row": line[:500].decode("utf-8", "replace")})
                 continue
@@ -94,7 +94,7 @@ def _lines(data: bytes | Path) -> Iterator[bytes]:
         yield carry
 
 
-def _object(line: bytes) -> dict[str, str | None] | str:
+def of_line(line: bytes) -> dict[str, str | None] | str:
     """A line's values as text, by name; or why there are none."""
     try:
         found = json.loads(line.decode("utf-8-sig"), parse_float=str, parse_int=str)
@@ -102,6 +102,11 @@ def _object(line: bytes) -> dict[str, str | None] | str:
         return f"not UTF-8: byte {error.start} of the line"
     except (ValueError, RecursionError) as error:
         return f"not JSON: {' '.join(str(error).split())[:200]}"
+    return flattened(found)
+
+
+def flattened(found: Any) -> dict[str, str | None] | str:
+    """An object's values as text, by name; or why there are none. Numbers come as the text they were."""
     if not isinstance(found, dict):
         return f"a JSON {type(found).__name__}, not an object"
     flat: dict[str, str | None] = {}

@@ -35,6 +35,7 @@ class Fetched:
     size: int
     data: bytes | None
     file: Path | None
+    offset: int | None = None  # of its last event, where it comes out of a queue
 
 
 class SourceFiles:
