@@ -63,6 +63,16 @@ PIECES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ),
         ("torch", "airflow", "mlflow", "great_expectations", "evidently"),
     ),
+    "events": (
+        (
+            *CORE,
+            "landing",
+            "adapters/delivery/putting.py",
+            "adapters/delivery/event_rows.py",
+            "adapters/delivery/json_lines.py",
+        ),
+        ("torch", "airflow", "mlflow", "sklearn"),
+    ),
     "demo": (
         (
             *CORE,
@@ -74,6 +84,7 @@ PIECES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "orchestration",
             "console",
             "local",
+            "landing",
             "proposal",
             "checks",
         ),

@@ -61,6 +61,26 @@ def put(
     print(f"{table}: {new} new events, {taken - new} had been put before")
 
 
+@events_app.command("serve")
+def serve(
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; behind a proxy with TLS alone.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8200,
+    projects: Projects = DEFAULT_PROJECTS,
+    state: State = DEFAULT_STATE,
+) -> None:
+    """Take events over HTTP: POST /events/<project>/<table>, with the project's token."""
+    from mlcycle.errors import ConfigError
+    from mlcycle.settings import Settings, step_env
+
+    try:
+        from mlcycle.landing.serve import serve as run
+    except ImportError as error:
+        raise ConfigError(f"{error.name} is not installed: install mlcycle[events]") from None
+    run(projects, Settings.from_env(step_env(platform_env(state), "serve")), host, port)
+
+
 @events_app.command("status")
 def status(project: ProjectName, state: State = DEFAULT_STATE) -> None:
     """How the queues of a project stand: events, and partitions whose events are not published yet."""

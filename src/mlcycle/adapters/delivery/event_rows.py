@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mlcycle.adapters.delivery.as_written import AsWritten
-from mlcycle.adapters.delivery.json_lines import JsonLines, flattened, of_line
+from mlcycle.adapters.delivery.json_lines import flattened, of_line
+from mlcycle.adapters.delivery.readers import reader_of
 from mlcycle.domain.closest import meant
 from mlcycle.domain.partitions import Partition, Unit
 from mlcycle.domain.row_checks import empty_key, quoted
@@ -84,7 +84,7 @@ def checked(
     if not kept:
         return [], [Refused(*each) for each in sorted(refused.items())]
     payloads = [json.dumps(each, ensure_ascii=False) for each in kept]
-    opened = AsWritten(JsonLines(), "jsonl", table).open("\n".join(payloads).encode())
+    opened = reader_of(table, "jsonl").open("\n".join(payloads).encode())
     read = opened.rows(list(table.columns))
     for number, misfit in read.misfits.items():
         refused[rows[number - 1]] = "; ".join(misfit.reasons.values())

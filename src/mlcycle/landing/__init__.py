@@ -1,0 +1,1 @@
+"""Where producers put events over HTTP (docs/events.md)."""
