@@ -94,6 +94,9 @@ PIECES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 #: Imported by a function that is called only where another extra is installed.
 ELSEWHERE = {
     "steps/fit_job.py": ("torch",),  # asked for a GPU, which only families of the torch extra use
+    # databases whose drivers are extras of their own; without them the reason is told
+    "adapters/delivery/database_duckdb.py": ("duckdb",),
+    "adapters/delivery/database_mysql.py": ("pymysql",),
     "models/lightgbm.py": ("lightgbm",),  # the family of that name has an extra of its own
     # exports that a candidate asks for; without the extras the reason is told instead
     "models/export/curve.py": ("onnx",),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 ANYWHERE = "*"
-PORTS = {"http": 80, "https": 443, "smtp": 25, "ftp": 21, "sftp": 22, "postgresql": 5432}
+PORTS = {"http": 80, "https": 443, "smtp": 25, "ftp": 21, "sftp": 22, "postgresql": 5432, "mysql": 3306}
 #: Protocols of fsspec that open another URL, or a path of this machine under another name.
 WRAPPERS = frozenset(
     {"filecache", "simplecache", "blockcache", "cached", "dir", "dirfs", "zip", "tar", "libarchive"}

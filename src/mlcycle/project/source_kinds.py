@@ -9,7 +9,7 @@ from mlcycle.project.written import Written
 if TYPE_CHECKING:
     from mlcycle.project.source import Source, Table
 
-URL = re.compile(r"(postgresql|sqlite)://|\{source\}")
+URL = re.compile(r"(postgresql|mysql|sqlite|duckdb)://|\{source\}")
 #: Of how a table is written, what a kind leaves open.
 OPEN = {
     "database": frozenset({"rename", "trim", "nulls", "booleans", "times", "constants", "row_number"}),
@@ -35,8 +35,8 @@ def check_source(source: "Source") -> None:
         not URL.match(source.url) or re.match(r"[a-z]+://[^/?]*:[^/?]*@", source.url)
     ):
         raise ValueError(
-            "url of a database is postgresql://user@host/database or sqlite:///folder/file.db; a password "
-            "stands in what secret names"
+            "url of a database is postgresql://user@host/database, mysql://user@host/database, "
+            "sqlite:///folder/file.db or duckdb:///folder/file.duckdb; a password stands in what secret names"
         )
     for name, table in source.tables.items():
         if table.database is not None:

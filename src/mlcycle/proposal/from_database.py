@@ -71,7 +71,7 @@ class Origin:
 
 def is_one(source: str) -> bool:
     """Whether a source is the address of a database."""
-    return source.startswith(("postgresql://", "sqlite://"))
+    return source.startswith(("postgresql://", "mysql://", "sqlite://", "duckdb://"))
 
 
 def sampled(project: str, source: str, table: str | None, file: Path) -> Origin:
@@ -79,7 +79,8 @@ def sampled(project: str, source: str, table: str | None, file: Path) -> Origin:
 
     Args:
         project: its name.
-        source: ``postgresql://user@host/database`` or ``sqlite:///file.db``, with ``?table=`` or without.
+        source: ``postgresql://user@host/database``, ``mysql://...``, ``sqlite:///file.db`` or
+            ``duckdb:///file.duckdb``, with ``?table=`` or without.
         table: its name, where the address has none.
         file: to write, Parquet.
 
@@ -96,8 +97,9 @@ def sampled(project: str, source: str, table: str | None, file: Path) -> Origin:
     if table is None or not TABLE.fullmatch(table):
         raise InputError("say which table: --table orders, or --table sales.orders")
     url = source.partition("?")[0]
-    if url.startswith("sqlite://"):
-        url = f"sqlite://{_file(url.removeprefix('sqlite://'))}"
+    kind, _, path = url.partition("://")
+    if kind in ("sqlite", "duckdb"):
+        url = f"{kind}://{_file(path)}"
     elif asked.get("sslmode"):
         url += f"?sslmode={asked['sslmode'][0]}"
     secret = SECRET if os.environ.get(secret_variable(project, SECRET)) else ""
@@ -109,7 +111,7 @@ def sampled(project: str, source: str, table: str | None, file: Path) -> Origin:
 
 
 def _file(path: str) -> Path:
-    """A SQLite file; ``/file.db`` is looked for in the working folder first, as it is often meant."""
+    """A database's file; ``/file.db`` is looked for in the working folder first, as it is often meant."""
     here = Path(path.lstrip("/"))
     found = next((each for each in (here, Path(path.replace("//", "/"))) if each.is_file()), None)
     if found is None:

@@ -7,12 +7,15 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
 import sqlalchemy as sa
 
-from mlcycle.adapters.delivery.database_engine import Place, place_of, translated
+from mlcycle.adapters.delivery import database_duckdb
+from mlcycle.adapters.delivery.database_engine import translated
+from mlcycle.adapters.delivery.database_place import Place, place_of
 from mlcycle.adapters.delivery.database_rows import as_text, write
 from mlcycle.adapters.delivery.database_times import Clock, clock_of
 from mlcycle.errors import ConfigError, DataRejected, Unavailable
@@ -150,6 +153,43 @@ def test_a_place_is_one_that_is_allowed_and_read_in_one_way_only(tmp_path: Path)
 )
 def test_errors_say_whether_to_try_again(error: Exception, kind: type[Exception]) -> None:
     assert isinstance(translated(error, Place("sqlite:///a.db")), kind)
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"),
+    [(1045, ConfigError), (1054, ConfigError), (1792, ConfigError), (3024, Unavailable), (2013, Unavailable)],
+)
+def test_numbers_of_mysql_s_errors_say_whether_to_try_again(number: int, kind: type[Exception]) -> None:
+    told = translated(OSError(number, "said by the server"), Place("mysql://db/shop", user="r"))
+    assert isinstance(told, kind)
+
+
+def test_a_duckdb_that_takes_too_long_is_interrupted() -> None:
+    raw = duckdb.connect()
+    with pytest.raises(duckdb.InterruptException) as slow, database_duckdb.bounded(raw, 0.01):
+        raw.execute("select count(*) from range(1000000000000) a, range(1000000000000) b")
+    assert isinstance(translated(slow.value, Place("duckdb:///a.duckdb")), Unavailable)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown", "port"),
+    [
+        ("mysql://r@db.example/shop?sslmode=verify-full", "mysql://db.example/shop", 3306),
+        ("mysql://r@db.example:3307/shop", "mysql://db.example:3307/shop", 3307),
+    ],
+)
+def test_a_mysql_has_an_address_like_others(url: str, shown: str, port: int) -> None:
+    given = Settings.model_validate(
+        {
+            "warehouse_dsn": "",
+            "artifacts_url": "",
+            "allowed_sources": "mysql://db.example mysql://db.example:3307",
+        }
+    )
+    place = place_of(url, given)
+    assert (place.shown, place.port, place.user, place.kind) == (shown, port, "r", "mysql")
+    with pytest.raises(ConfigError):
+        place_of(url.partition("?")[0] + "?sslmode=prefer", given)
 
 
 def test_a_driver_s_text_is_never_shown() -> None:

@@ -6,21 +6,20 @@ Each reading is one statement in a transaction that only reads, fetched in chunk
 import hashlib
 import threading
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mlcycle.adapters.delivery import database_rows
-from mlcycle.adapters.delivery.database_engine import Place, engine_of, read_only, translated
-from mlcycle.adapters.delivery.database_times import Clock, clock_of
+from mlcycle.adapters.delivery.database_engine import engine_of, held, translated
+from mlcycle.adapters.delivery.database_place import Place
+from mlcycle.adapters.delivery.database_relation import Relation, rows_of
 from mlcycle.adapters.delivery.source import Fetched, NotDelivered
 from mlcycle.domain.partitions import Partition
-from mlcycle.domain.sql_guard import query_problem
-from mlcycle.errors import ConfigError, DataRejected, MlcycleError
+from mlcycle.errors import DataRejected, MlcycleError
 from mlcycle.project import Project, Table
 from mlcycle.project.database import Database
 from mlcycle.settings import Settings
@@ -46,8 +45,7 @@ def reading(engine: "sa.Engine", place: Place) -> "Iterator[sa.Connection]":
     import sqlalchemy as sa
 
     try:
-        with engine.connect() as connection:
-            read_only(connection)
+        with engine.connect() as connection, held(connection, place):
             yield connection.execution_options(stream_results=True)
     except MlcycleError:
         raise
@@ -73,9 +71,10 @@ def sample(
     """
     import sqlalchemy as sa
 
-    with reading(*engine_of(url, secret, project, settings)) as connection:
+    engine, place = engine_of(url, secret, project, settings)
+    with reading(engine, place) as connection:
         typed = connection.dialect.name != "sqlite"
-        found = connection.execute(sa.select(sa.text("*")).select_from(rows_of(named, typed)).limit(most))
+        found = connection.execute(sa.select(sa.text("*")).select_from(rows_of(named, place)).limit(most))
         names, chunks = list(found.keys()), found.partitions(database_rows.ROWS)
         return database_rows.write(chunks, names, {}, file, typed=typed, max_bytes=MOST_BYTES)
 
@@ -96,7 +95,7 @@ class SourceDatabase:
         where it refuses, DataRejected for more than the table's ``max_bytes``.
         """
         with self._reading() as connection:
-            found = Relation(connection, table)
+            found = Relation(connection, self._place, table)
             moment = found.column(table.event_time)
             clock = found.clock(table.event_time)
             query = (
@@ -140,7 +139,7 @@ class SourceDatabase:
         assert table.database.watermark is not None
         column = table.database.watermark
         with self._reading() as connection:
-            found = Relation(connection, table)
+            found = Relation(connection, self._place, table)
             written, written_at = found.raw(column), found.clock_by(column)
             moment, clock = found.column(table.event_time), found.clock(table.event_time)
             (newest,) = connection.execute(sa.select(sa.func.max(written)).select_from(found.rows)).one()
@@ -165,95 +164,6 @@ class SourceDatabase:
     def _reading(self) -> "Iterator[sa.Connection]":
         with self._turn, reading(self._engine, self._place) as connection:
             yield connection
-
-
-class Relation:
-    """A table or query as the database has it just now."""
-
-    def __init__(self, connection: "sa.Connection", table: Table) -> None:
-        import sqlalchemy as sa
-
-        assert table.database is not None
-        self._table, self._sa = table, sa
-        self.typed = connection.dialect.name != "sqlite"
-        self.rows = rows_of(table.database, self.typed)
-        probe = sa.select(sa.text("*")).select_from(self.rows).where(sa.text("1 = 0"))
-        description = connection.execution_options(stream_results=False).execute(probe).cursor.description
-        self.types: dict[str, Any] = {column[0]: column[1] for column in description}
-        connection.execution_options(stream_results=True)
-
-    def delivered(self, name: str) -> str:
-        """A column's name in the database."""
-        return self._delivered.get(name, name)
-
-    @cached_property
-    def _delivered(self) -> dict[str, str]:
-        return {own: delivered for delivered, own in self._table.rename.items()}
-
-    @property
-    def names(self) -> list[str]:
-        """Columns to read: those declared, and where undeclared ones hold a delivery, all."""
-        if self._table.extra_columns == "hold":
-            return list(self.types)
-        wanted = {self.delivered(each) for each in self._table.columns}
-        return [each for each in self.types if each in wanted]
-
-    def raw(self, name: str) -> Any:
-        """A column by its name in the database."""
-        return self._sa.column(self._sa.sql.quoted_name(name, quote=True))
-
-    def column(self, name: str) -> Any:
-        """A column by its name in the project."""
-        return self.raw(self.delivered(name))
-
-    def clock(self, name: str) -> Clock:
-        """How a column of the project writes times."""
-        return self.clock_by(self.delivered(name))
-
-    def clock_by(self, name: str) -> Clock:
-        """The same of a column by its name in the database.
-
-        Raises DataRejected where it is not there, ConfigError where it holds no time.
-        """
-        if name not in self.types:
-            raise DataRejected(f"column {name!r} is missing, by whose times rows are asked for")
-        return clock_of(name, self.types[name] if self.typed else None, self._table.times)
-
-    def select(self) -> Any:
-        """The columns of all rows."""
-        return self._sa.select(*map(self.raw, self.names)).select_from(self.rows)
-
-    @property
-    def order(self) -> Sequence[Any]:
-        """The key and the event time; where the row's number is of the key, all else too, as text."""
-        wanted = [self.delivered(each) for each in (*self._table.key, self._table.event_time)]
-        own = [self.raw(each) for each in wanted if each in self.types]
-        if not self._table.row_number:
-            return own
-        rest = [each for each in self.names if each not in wanted]
-        return [*own, *(self._sa.cast(self.raw(each), self._sa.Text) for each in rest)]
-
-
-def rows_of(named: Database, typed: bool) -> Any:
-    """What stands behind FROM. Raises ConfigError for a query that is not one SELECT."""
-    import sqlalchemy as sa
-
-    if named.table is None:
-        return sa.text(f"({_one_select(named.query or '', typed)}\n) as rows_")
-    *schema, name = (sa.sql.quoted_name(part, quote=True) for part in named.table.split("."))
-    return sa.table(name, schema=schema[0] if schema else None)
-
-
-def _one_select(query: str, checked: bool) -> str:
-    """A query as part of a statement. Raises ConfigError where it is not one SELECT.
-
-    SQLite's is held by SQLite itself: it may only read, one statement at a time.
-    """
-    query = query.strip().rstrip(";").rstrip()
-    problem = query_problem(query) if checked else None
-    if problem is not None:
-        raise ConfigError(f"database.query, line {problem[0]}: {problem[1]}")
-    return query.replace("\\", "\\\\").replace(":", "\\:")
 
 
 def _fetched(file: Path) -> Fetched:

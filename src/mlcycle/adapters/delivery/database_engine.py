@@ -4,15 +4,17 @@ What people are told is said here: a driver's text can hold an address with a pa
 """
 
 import os
-import re
 import sqlite3
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
-from mlcycle.adapters.delivery.places import SOURCE, allowed_source
+from mlcycle.adapters.delivery import database_duckdb, database_mysql
+from mlcycle.adapters.delivery.database_place import Place, place_of
 from mlcycle.domain.step_secrets import secret_variable
 from mlcycle.errors import ConfigError, MlcycleError, OutOfSpace, Unavailable
 from mlcycle.settings import Settings
@@ -21,66 +23,11 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
 SLOWEST = 600  # seconds that one statement may take
-SSL = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
-_URL = re.compile(r"postgresql://(?:([^@/?]*)@)?([a-zA-Z0-9_.:\[\]-]+)/([\w.-]+)(?:\?sslmode=([a-z-]+))?")
 _REFUSED = ("password", "does not exist", "no pg_hba.conf entry", "not permitted to log in", "SSL")
 #: What SQLite may do for a source: read. Everything else, ATTACH above all, is refused by it.
 _MAY = frozenset(
     {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE}
 )
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a database is, without its password."""
-
-    shown: str  # to people
-    path: str = ""  # of a SQLite file
-    user: str = ""
-    host: str = ""
-    port: int = 5432
-    name: str = ""
-    sslmode: str = ""
-
-
-def place_of(given: str, settings: Settings) -> Place:
-    """Where a source's database is. Raises ConfigError for a place that is not allowed, or no address."""
-    url = given
-    if url.startswith("sqlite://"):
-        return _file("file://" + url.removeprefix("sqlite://"), settings)
-    if url.startswith(SOURCE) and settings.source_url.startswith("file://"):
-        return _file(url, settings)
-    if url.startswith(SOURCE):
-        if url.removeprefix(SOURCE)[:1] not in ("", "/"):
-            raise ConfigError(f"source.url {url!r}: a / stands behind {SOURCE}")
-        url = settings.source_url.rstrip("/") + url.removeprefix(SOURCE)
-    match = _URL.fullmatch(url)
-    if match is None or (match[4] and match[4] not in SSL):
-        raise ConfigError(
-            "source.url: a database is written postgresql://user@host:5432/database, with "
-            "?sslmode=verify-full where that is wanted, or sqlite:///folder/file.db"
-        )
-    user, address, name, sslmode = match.groups()
-    plain = f"postgresql://{address}/{name}"
-    if not given.startswith(SOURCE):
-        allowed_source(plain, settings)
-    host, _, port = address.rpartition(":") if re.search(r":[0-9]+$", address) else (address, "", "5432")
-    return Place(
-        plain,
-        user=unquote((user or "").partition(":")[0]),
-        host=host.strip("[]"),
-        port=int(port),
-        name=name,
-        sslmode=sslmode or "",
-    )
-
-
-def _file(url: str, settings: Settings) -> Place:
-    """A SQLite file, which is allowed where files are."""
-    filled, places = allowed_source(url, settings)
-    path = filled.removeprefix("file://")
-    places.check_file(path)
-    return Place(f"sqlite://{path}", path=path)
 
 
 def engine_of(url: str, secret: str, project: str, settings: Settings) -> "tuple[sa.Engine, Place]":
@@ -98,10 +45,13 @@ def engine_of(url: str, secret: str, project: str, settings: Settings) -> "tuple
 
     place = place_of(url, settings)
     more: dict[str, Any] = {"poolclass": sa.pool.NullPool, "hide_parameters": True}
-    if place.path:
-        return sa.create_engine(
-            "sqlite+pysqlite://", creator=lambda: _opened(place.path, settings), **more
-        ), place
+    if place.kind == "sqlite":
+        creator = partial(_opened, place.path, settings)
+        return sa.create_engine("sqlite+pysqlite://", creator=creator, **more), place
+    if place.kind == "duckdb":
+        return database_duckdb.engine(place, settings, more), place
+    if place.kind == "mysql":
+        return database_mysql.engine(place, _password(secret, project), settings, SLOWEST, more), place
     args: dict[str, Any] = {
         "connect_timeout": max(2, int(settings.timeout)),
         "application_name": f"mlcycle:{project}",
@@ -140,15 +90,23 @@ def _opened(path: str, settings: Settings) -> sqlite3.Connection:
     )
 
 
-def read_only(connection: "sa.Connection") -> None:
-    """Hold a connection to reading, by the server's or the library's own means."""
+@contextmanager
+def held(connection: "sa.Connection", place: Place) -> Iterator[None]:
+    """Hold a connection to reading, and to its time, by the server's or the library's own means."""
     raw: Any = connection.connection.driver_connection
-    if isinstance(raw, sqlite3.Connection):
+    if place.kind == "duckdb":
+        with database_duckdb.bounded(raw, SLOWEST):
+            yield
+        return
+    if place.kind == "sqlite":
         raw.set_authorizer(lambda act, *_: sqlite3.SQLITE_OK if act in _MAY else sqlite3.SQLITE_DENY)
         until = time.monotonic() + SLOWEST
         raw.set_progress_handler(lambda: time.monotonic() > until, 100_000)
+    elif place.kind == "mysql":
+        database_mysql.read_only(raw, SLOWEST)
     else:
         raw.set_session(isolation_level="REPEATABLE READ", readonly=True)
+    yield
 
 
 def translated(error: Exception, place: Place) -> MlcycleError:
@@ -160,6 +118,10 @@ def translated(error: Exception, place: Place) -> MlcycleError:
         return original
     if isinstance(original, sqlite3.Error):
         return _of_sqlite(original, text, place)
+    if place.kind == "duckdb":
+        return database_duckdb.meaning(original, text, place)
+    if place.kind == "mysql" and (found := database_mysql.meaning(original, place)):
+        return found
     if state == "57014":
         return Unavailable(f"{place.shown}: a statement took longer than {SLOWEST} s or was cancelled")
     if state == "53100":

@@ -7,12 +7,18 @@ from typing import Any
 from mlcycle.errors import ConfigError
 from mlcycle.project.written import Times
 
-#: PostgreSQL's types of columns, by their number in its catalog.
-WITH_ZONE, PLAIN, NUMBERS = (
-    frozenset({1184}),
-    frozenset({1114, 1082}),
-    frozenset({20, 21, 23, 700, 701, 1700}),
-)
+#: Types of columns as drivers name them: of moments, of times without a zone, of numbers.
+TYPES: dict[str, tuple[frozenset[Any], frozenset[Any], frozenset[Any]]] = {
+    # numbers in PostgreSQL's catalog
+    "postgresql": (frozenset({1184}), frozenset({1114, 1082}), frozenset({20, 21, 23, 700, 701, 1700})),
+    # of MySQL's protocol: TIMESTAMP is a moment; DATE, DATETIME; numbers, DECIMAL as both
+    "mysql": (frozenset({7}), frozenset({10, 12, 14}), frozenset({0, 1, 2, 3, 4, 5, 8, 9, 246})),
+    "duckdb": (
+        frozenset({"TIMESTAMP WITH TIME ZONE"}),
+        frozenset({"TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "DATE"}),
+        frozenset({"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UINTEGER", "UBIGINT", "FLOAT", "DOUBLE"}),
+    ),
+}
 UNITS = {"unix": 1, "unix_ms": 1000}
 
 
@@ -20,7 +26,9 @@ UNITS = {"unix": 1, "unix_ms": 1000}
 class Clock:
     """One column's way of writing times."""
 
-    how: str  # zoned, plain (without a zone), text (ISO 8601, without a zone or in UTC) or number
+    #: zoned; utc, which is a moment but compared without its zone; plain, which has none; text, ISO 8601
+    #: without a zone or in UTC; number.
+    how: str
     zone: tzinfo = UTC
     unit: int = 1  # of a number, per second
 
@@ -64,6 +72,8 @@ class Clock:
             return int(moment.timestamp() * self.unit)
         if self.how == "zoned":
             return moment
+        if self.how == "utc":
+            return moment.astimezone(UTC).replace(tzinfo=None)
         local = moment.astimezone(self.zone)
         while local.fold:  # the hour that comes twice means the first: behind it, the next time there is
             moment += timedelta(minutes=1)
@@ -71,24 +81,28 @@ class Clock:
         return local.replace(tzinfo=None)
 
 
-def clock_of(name: str, code: Any, times: Times) -> Clock:
+def clock_of(name: str, code: Any, times: Times, dialect: str = "postgresql") -> Clock:
     """The clock of a column.
 
     Args:
         name: for people.
-        code: PostgreSQL's number of its type; None: SQLite, which has none.
+        code: its type as the driver names it; None: SQLite, which has none.
         times: how the table says that its times are written.
+        dialect: of the database.
 
     Raises ConfigError for a type that holds no time.
     """
     unix = times.formats[0] if times.formats else None
     if code is None:
         return Clock("number", unit=UNITS[unix]) if unix else Clock("text", times.timezone)
-    if code in WITH_ZONE:
-        return Clock("zoned")
-    if code in PLAIN:
+    moments, plain, numbers = TYPES[dialect]
+    if dialect == "duckdb":
+        code = str(code)
+    if code in moments:
+        return Clock("utc" if dialect == "mysql" else "zoned")
+    if code in plain:
         return Clock("plain", times.timezone)
-    if code in NUMBERS and unix:
+    if code in numbers and unix:
         return Clock("number", unit=UNITS[unix])
     raise ConfigError(
         f"column {name!r} has a type that holds no time: make it a timestamp in a query, or, for a number, "
