@@ -74,6 +74,10 @@ def _check_table(name: str, table: "Table") -> None:
     odd += [each for each in ("path", "file") if getattr(table, each) is not None]
     if odd:
         raise ValueError(f"tables.{name}.{odd[0]} is of files: a database has types of its own, remove it")
+    if table.stamped:
+        raise ValueError(
+            f"tables.{name}: rows of a database are cut by their time: say which column event_time is"
+        )
     if table.times.parts or set(table.times.formats) - UNIX or len(table.times.formats) > 1:
         raise ValueError(
             f"tables.{name}.times: of a database, zone, and format unix or unix_ms; make the rest a time in "
