@@ -1,8 +1,12 @@
 """Where a step runs: settings of all steps, and a step's own above them."""
 
+import json
+
 import pytest
 
+from mlcycle.cycle import ROLES
 from mlcycle.orchestration.placement import chosen
+from tests.conftest import ROOT
 
 ENV = {"MLCYCLE_IMAGE": "all", "MLCYCLE_IMAGE_TRAIN": "cuda", "MLCYCLE_DOCKER_NETWORK_REQUEST_RETRAIN": "own"}
 
@@ -24,3 +28,8 @@ def test_a_refit_runs_where_a_training_does_unless_it_has_a_place_of_its_own() -
     assert chosen(ENV, "IMAGE", "refit") == "cuda"
     assert chosen({**ENV, "MLCYCLE_IMAGE_REFIT": "mine"}, "IMAGE", "refit") == "mine"
     assert chosen({"MLCYCLE_IMAGE": "all"}, "IMAGE", "refit") == "all"
+
+
+def test_every_step_may_have_an_image_of_its_own_in_the_chart() -> None:
+    schema = json.loads((ROOT / "helm" / "mlcycle" / "values.schema.json").read_text())
+    assert set(schema["properties"]["steps"]["properties"]["images"]["properties"]) == set(ROLES)
