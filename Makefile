@@ -55,7 +55,7 @@ demo: setup ## the reference project's whole life, on real data; the platform st
 
 test: lint ## everything that must hold; what needs containers or a cluster says so where there is none
 	@$(BIN)/python -m pytest tests/unit -n 2 --dist loadfile
-	@$(BIN)/python -m pytest tests --ignore=tests/unit -n 2 --dist loadfile
+	@$(BIN)/python -m pytest tests --ignore=tests/unit -n 2 --dist loadfile --no-loadscope-reorder
 
 test-kubernetes: setup ## the tests of pods and of the chart, on the cluster of KUBECONFIG
 	@$(BIN)/python -m pytest tests/kubernetes

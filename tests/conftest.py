@@ -3,6 +3,7 @@
 import os
 import secrets
 import socket
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,6 +29,27 @@ ANY_MACHINE = settings(deadline=None, suppress_health_check=[HealthCheck.too_slo
 settings.register_profile("search", ANY_MACHINE)
 settings.register_profile("repeatable", ANY_MACHINE, derandomize=True)
 settings.load_profile("repeatable")
+
+
+#: Files of few tests that take minutes each. Given out by their number, as xdist does, they would end a run alone.
+LONG = (
+    "integration/test_steps_elsewhere.py",
+    "contract/test_trained_exports.py",
+    "contract/test_first_champion.py",
+    "contract/test_text.py",
+    "contract/test_calibrate.py",
+    "contract/test_model_elsewhere.py",
+    "contract/test_exported_program.py",
+    "contract/test_cross_validated.py",
+    "contract/test_tune_killed.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files first, then those of many tests; within a file nothing moves."""
+    held = Counter(item.path for item in items)
+    long = {ROOT / "tests" / name for name in LONG}
+    items.sort(key=lambda item: (item.path not in long, -held[item.path], str(item.path)))
 
 
 #: Below those that systems give to connections as they come, each once a process, from another start in each.

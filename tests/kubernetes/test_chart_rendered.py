@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from mlcycle.orchestration.placement import project_images
 from tests.kubernetes.chart import (
     CHART,
     OPERATORS,
@@ -45,6 +46,7 @@ ALL: dict[str, Any] = {
     "settings": {"keep": {"REPORTS": "30 days"}, "allowedSources": "https://a.example"},
     "steps": {
         "images": {"train": "registry.example/team/mlcycle-step:1.2.3-cuda"},
+        "projectImages": {"bike": "r.example/step:bike", "shops": "r.example/step:shops"},
         "checkpoints": {"enabled": True, "storageClass": "shared"},
     },
     "demo": {"enabled": True},
@@ -214,6 +216,8 @@ def test_an_image_is_named_once(tmp_path: Path) -> None:
     (settings,) = [one for one in documents if one["metadata"]["name"] == "mlcycle-airflow"]
     assert settings["data"]["MLCYCLE_IMAGE"] == "r.example/mlcycle-step:9-slim"
     assert settings["data"]["MLCYCLE_IMAGE_TRAIN"] == "registry.example/team/mlcycle-step:1.2.3-cuda"
+    own = {"MLCYCLE_PROJECT_IMAGES": settings["data"]["MLCYCLE_PROJECT_IMAGES"]}
+    assert project_images(own) == {"bike": "r.example/step:bike", "shops": "r.example/step:shops"}
 
 
 def test_changed_settings_and_secrets_roll_the_pods(tmp_path: Path) -> None:
@@ -282,6 +286,7 @@ def test_the_schema_is_closed_everywhere_and_knows_what_values_say() -> None:
         "steps.pools.cpu.nodeSelector.a=b",
         "steps.pools.tpu.resource=x",
         "images.airflow.name=x",
+        "steps.projectImages.bike=one\\,two",
         "database.mode=sqlite",
         "secrets.mode=plain",
         "networkPolicy.ingres[0].podSelector.matchLabels.a=b",

@@ -39,6 +39,14 @@ def test_a_state_is_of_its_partitions_last_moment_and_changes_have_their_own() -
     assert table(kind="snapshot", delivers="changes").stamped
 
 
+def test_rows_without_a_time_are_of_their_deliverys_last_moment() -> None:
+    found = table(delivers="rows")
+    assert found.stamped
+    assert (found.event_time, list(found.columns)) == ("delivered", ["shop", "price", "delivered"])
+    assert found.stamp(DAY).isoformat() == "2013-03-31T21:59:59.999999+00:00"
+    assert Table.model_validate(found.model_dump(mode="json")) == found
+
+
 def test_a_static_table_is_one_file_and_one_delivery() -> None:
     found = table(kind="static")
     assert found.place("shops", DAY, "csv") == "shops.csv"
@@ -59,7 +67,11 @@ def test_a_static_table_is_one_file_and_one_delivery() -> None:
         ({**TIMED, "kind": "static"}, "a static table has no time"),
         ({"kind": "static", "lag": 1}, "a static table has no time"),
         ({"kind": "snapshot", "file": "all.csv"}, "are of rows with a time"),
-        ({**TIMED, "delivers": "state"}, "delivers is of a snapshot"),
+        ({**TIMED, "delivers": "state"}, "delivers: state is of a snapshot"),
+        ({**TIMED, "delivers": "rows"}, "of rows without a time, this table has 'at'"),
+        ({"kind": "snapshot", "delivers": "rows"}, "delivers: rows is of events"),
+        ({"delivers": "rows", "file": "all.csv"}, "are of rows with a time"),
+        ({"delivers": "rows", "columns": {"shop": "text", "delivered": "text"}}, "is the platform's"),
         (
             {**TIMED, "kind": "snapshot", "columns": {**TIMED["columns"], "valid_to": "double"}},
             "valid_from and valid_to are the platform's",

@@ -203,7 +203,14 @@ def _containers(state: Path) -> dict[str, str]:
     """What steps in containers need on this machine, and what a person says otherwise: the same addresses,
     the artifact store's folder, and the user who owns it.
     """
-    said = ("MLCYCLE_RUNNER", "MLCYCLE_IMAGE", "MLCYCLE_DOCKER_", "DOCKER_", "MLCYCLE_MODEL_")
+    said = (
+        "MLCYCLE_RUNNER",
+        "MLCYCLE_IMAGE",
+        "MLCYCLE_PROJECT_IMAGES",
+        "MLCYCLE_DOCKER_",
+        "DOCKER_",
+        "MLCYCLE_MODEL_",
+    )
     return {
         "MLCYCLE_INSTANCE": hashlib.sha256(str(state).encode()).hexdigest()[:12],
         "MLCYCLE_DOCKER_NETWORK": "host",

@@ -15,7 +15,7 @@ from mlcycle.domain.unit import Length
 from mlcycle.errors import InputError
 from mlcycle.project.database import Database
 from mlcycle.project.events import Events
-from mlcycle.project.kinds import STAMP, UNTIL, Delivers, Kind, stamped
+from mlcycle.project.kinds import DELIVERED, STAMP, UNTIL, Delivers, Kind, stamped
 from mlcycle.project.misfit import Misfit, refuse
 from mlcycle.project.part import Fraction, Name, Part, Reference, Severity, Zone, written_as
 from mlcycle.project.source_kinds import check_source
@@ -63,14 +63,16 @@ class OwnCheck(Part):
 class Table(Written):
     """One table of the source, delivered as a file for each partition, or in files that hold many.
 
-    Rows are ``events``; versions of a ``snapshot``, of which each delivery is the whole ``state``, or the
-    ``changes`` since the last one; or a ``static`` list, delivered once and replaced as a whole.
+    Rows are ``events``, a heap of them each delivery where nobody wrote a time (``delivers: rows``);
+    versions of a ``snapshot``, of which each delivery is the whole ``state``, or the ``changes`` since the
+    last one; or a ``static`` list, delivered once and replaced as a whole.
     """
 
     model_config = ConfigDict(json_schema_extra=lambda schema: schema["required"].remove("event_time"))
 
     kind: Kind = "events"
-    delivers: Delivers | None = None  # of a snapshot: state, and changes where rows have a time of their own
+    #: Of a snapshot: state, and changes where rows have a time of their own. Of events: rows that have none.
+    delivers: Delivers | None = None
     path: Annotated[str, Field(min_length=1, max_length=400)] | None = (
         None  # of a partition's file below the source's URL
     )
@@ -103,9 +105,18 @@ class Table(Written):
 
     @model_validator(mode="after")
     def _kind_fits(self) -> Self:
-        if self.kind != "snapshot":
+        if self.kind == "events" and self.delivers == "rows":
+            if self.event_time != DELIVERED:
+                raise ValueError(
+                    f"delivers: rows is of rows without a time, this table has {self.event_time!r}"
+                )
+        elif self.kind != "snapshot":
             if self.delivers:
-                raise ValueError(f"delivers is of a snapshot, this table is of {self.kind}: take it out")
+                raise ValueError(
+                    f"delivers: {self.delivers} is of a snapshot, not of {self.kind}: take it out"
+                )
+        elif self.delivers == "rows":
+            raise ValueError("delivers: rows is of events, a snapshot delivers state or changes")
         elif not self.stamped and self.delivers == "state":
             raise ValueError("a snapshot whose rows have a time of their own delivers changes")
         elif UNTIL in self.columns or (STAMP in self.columns and not self.stamped):
@@ -127,7 +138,7 @@ class Table(Written):
     @property
     def stamped(self) -> bool:
         """Whether the platform writes the time: the delivery's own."""
-        return self.kind != "events" and self.event_time == STAMP
+        return self.delivers == "rows" or (self.kind != "events" and self.event_time == STAMP)
 
     def stamp(self, partition: Partition) -> datetime:
         """The time of such a delivery's rows: the last moment of its partition; static, the first."""

@@ -65,16 +65,15 @@ def _check_table(name: str, table: "Table", kind: str) -> None:
     if odd:
         why = "a database has types of its own" if kind == "database" else "events are put as JSON"
         raise ValueError(f"tables.{name}.{odd[0]} is of files: {why}, remove it")
+    if table.stamped:
+        what = "rows of a database" if kind == "database" else "events"
+        raise ValueError(f"tables.{name}: {what} are cut by their time: say which column event_time is")
     if table.times.parts or set(table.times.formats) - UNIX or len(table.times.formats) > 1:
         cure = "make the rest a time in a query" if kind == "database" else "the rest is ISO 8601"
         raise ValueError(f"tables.{name}.times: of {kind}, zone, and format unix or unix_ms; {cure}")
 
 
 def _check_events(name: str, table: "Table") -> None:
-    if table.stamped:
-        raise ValueError(
-            f"tables.{name} has no event_time: what is put as events has one; a list is a file's matter"
-        )
     if table.files:
         raise ValueError(
             f"tables.{name}.files names files below source.url, which events have not: remove it"

@@ -222,6 +222,7 @@ def source(change: Callable[[dict[str, Any]], object]) -> Source:
         (lambda s: s.update(kind="files"), "say kind: database"),
         (lambda s: s["tables"]["orders"].update(format="parquet"), "format is of files"),
         (lambda s: s["tables"]["orders"].update(file="a.csv"), "file is of files"),
+        (lambda s: s["tables"]["orders"].update(kind="static", event_time=None), "are cut by their time"),
         (lambda s: s["tables"]["orders"].update(times={"format": "%d.%m.%Y"}), "unix or unix_ms"),
         (lambda s: s["tables"]["orders"]["database"].update(query="select 1"), "one of the two"),
         (lambda s: s["tables"]["orders"]["database"].update(table='a"b'), "is not a name like"),

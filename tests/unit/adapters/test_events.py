@@ -115,7 +115,7 @@ def test_undeclared_columns_are_left_out_where_the_table_says_so() -> None:
             "unix or unix_ms; the rest is ISO",
         ),
         (lambda s: s["tables"]["air"].update(files=["main"]), "files names files below source.url"),
-        (lambda s: s["tables"]["air"].update(kind="static", event_time=None), "has no event_time"),
+        (lambda s: s["tables"]["air"].update(kind="static", event_time=None), "are cut by their time"),
         (lambda s: s["tables"]["air"].update(events={"key": "x"}), "key"),
     ],
 )
