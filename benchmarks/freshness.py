@@ -12,7 +12,7 @@ from benchmarks.honest_numbers import SPLIT, prepared
 from tests.raw_data import FLIGHTS
 
 from mlcycle.project import Project
-from mlcycle.steps.freshness_report import alone
+from mlcycle.steps.freshness_report import here
 
 
 def main() -> None:
@@ -25,7 +25,7 @@ def main() -> None:
     with postgres() as (server, folder):
         settings = warehouse(server, folder)
         prepared(project, settings, folder, 1)
-        document, outputs = alone(project, settings["train"], said.candidate)
+        document, outputs = here(project, settings["train"], said.candidate)
         print("| age, days | rows | metric | fresh is better by | interval |\n|---|---|---|---|---|")
         for each in document["ages"]:
             gain = each["fresh_better_by"]

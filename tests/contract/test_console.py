@@ -3,6 +3,7 @@
 from tests import airflow_env  # noqa: F401, I001 - first of all
 
 import hashlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -60,6 +61,15 @@ def test_a_report_is_shown_without_a_way_out_of_it(platform: Platform, client: o
     assert "allow-same-origin" not in policy
     assert "default-src 'none'" in policy
     assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_a_project_that_was_explored_has_its_report_linked(platform: Platform, client: object) -> None:
+    page = client.get("/projects/flights").text  # type: ignore[attr-defined]
+    assert "What the rows say" not in page
+    put(platform, "reports/flights/explore/page.html", "<h1>rows</h1>")
+    page = client.get("/projects/flights").text  # type: ignore[attr-defined]
+    (link,) = re.findall(r'<a href="/mlcycle([^"]*)">What the rows say', page)
+    assert client.get(link).text == "<h1>rows</h1>"  # type: ignore[attr-defined]
 
 
 def test_the_script_that_reports_share_is_served_to_a_page_without_an_origin(

@@ -19,6 +19,7 @@ from mlcycle.cli import (  # noqa: F401 - hang on the root
     project,
     stages,
     trials,
+    exploring,
     reports,
     alerts,
     labels,

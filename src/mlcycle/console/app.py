@@ -146,10 +146,20 @@ def _project(name: str, *, acting: bool, said: str = "", error: str = "") -> HTM
                 return HTMLResponse(problem_page("No such project", f"there is no project {name!r}"), 404)
             overview = overviews.get(name, Overview(name))
             overview.describe(found)
-            page = project_page(read_detail(cursor, overview), acting=acting, said=said, error=error)
+            detail = read_detail(cursor, overview)
+            page = project_page(detail, acting=acting, explored=_explored(name), said=said, error=error)
             return HTMLResponse(page, 400 if error else 200)
     except MlcycleError as problem:
         return HTMLResponse(problem_page(name, problem.message), _code(problem))
+
+
+def _explored(name: str) -> str:
+    """The report of ``mlcycle explore``, where there is one; a store that is away hides the link alone."""
+    path = f"{REPORTS}{name}/explore/page.html"
+    try:
+        return path if _store().exists(path) else ""
+    except (MlcycleError, OSError):
+        return ""
 
 
 def _overview(name: str, found: Read | None) -> Overview:

@@ -41,10 +41,22 @@ def projects_page(
     )
 
 
-def project_page(detail: Detail, *, acting: bool = False, said: str = "", error: str = "") -> str:
-    """One project: its champion, tables, volume and open alerts; what came of an act on one."""
+def project_page(
+    detail: Detail, *, acting: bool = False, explored: str = "", said: str = "", error: str = ""
+) -> str:
+    """One project: its champion, tables, volume and open alerts; what came of an act on one.
+
+    Args:
+        detail: what is known of it.
+        acting: whether who looks may act on alerts.
+        explored: the report of ``mlcycle explore`` in the artifact store, where there is one.
+        said: what came of an act.
+        error: why it could not be.
+    """
     act = quote(detail.overview.name) * acting
-    return template("console_project.html.j2").render(detail=_shown(detail, act), said=said, error=error)
+    return template("console_project.html.j2").render(
+        detail=_shown(detail, act), explored=address(explored), said=said, error=error
+    )
 
 
 def problem_page(title: str, error: str) -> str:

@@ -1,9 +1,7 @@
 """Inputs that tell so much of the label that a training would be refused, by the platform's own checks."""
 
-import re
 from typing import TYPE_CHECKING, Any
 
-from mlcycle.errors import LeakageError
 from mlcycle.proposal.event_time import When
 from mlcycle.proposal.inputs import Inputs, Key
 from mlcycle.proposal.target import Target
@@ -19,6 +17,10 @@ def telling(
     frame: "pd.DataFrame", at: When | None, label: Target, told: Key, chosen: Inputs
 ) -> dict[str, str]:
     """Inputs that a training would refuse unless they are declared as known, with what they tell."""
+    import pandas as pd
+
+    from mlcycle.adapters.exploring.telling import add_refused
+
     rows = frame[frame[label.column.name].notna()]
     if at is not None:
         rows = rows.loc[at.values.loc[rows.index].sort_values(kind="stable").index]
@@ -27,10 +29,11 @@ def telling(
     if len(rows) > ROWS:
         rows = rows.iloc[:: len(rows) // ROWS + 1]
     found: dict[str, str] = {}
+    columns: dict[str, Any] = {name: rows[name].to_numpy(object) for name in chosen.categorical}
+    columns |= {name: pd.to_numeric(rows[name], errors="coerce").to_numpy(float) for name in chosen.numeric}
+    task = "classification" if label.task != "regression" else "regression"
     for values in _labels(rows[label.column.name], label):
-        _refused(
-            rows, values, "classification" if label.task != "regression" else "regression", chosen, found
-        )
+        add_refused(columns, values, task, found)
     return found
 
 
@@ -49,39 +52,3 @@ def _labels(texts: "pd.Series[Any]", label: Target) -> "list[Any]":
     if label.task == "classification":  # yes or no
         return [(texts == texts.iloc[0]).to_numpy(float)]
     return [numbers.to_numpy(float)]
-
-
-def _refused(rows: "pd.DataFrame", values: Any, task: str, chosen: Inputs, found: dict[str, str]) -> None:
-    """Add the inputs that are refused, one after the other, until none is."""
-    import numpy as np
-    import pandas as pd
-
-    from mlcycle.adapters.datasets import quick_model
-    from mlcycle.domain.leakage import sample
-
-    columns: dict[str, Any] = {name: rows[name].to_numpy(object) for name in chosen.categorical}
-    columns |= {name: pd.to_numeric(rows[name], errors="coerce").to_numpy(float) for name in chosen.numeric}
-    count = len(rows)
-    for _ in range(len(columns) + 1):
-        look = sample.Sample(
-            columns,
-            values,
-            task,
-            np.full(count, np.nan),
-            np.arange(count),
-            np.full(count, np.nan),
-            frozenset(found),
-        )
-        try:
-            sample.check(look, quick_model.scores)
-        except LeakageError as error:
-            named = [
-                name
-                for name in re.findall(r"'([^']+)'", error.message)
-                if name in columns and name not in found
-            ]
-            if not named:
-                return
-            found[named[0]] = error.message.partition(";")[0]
-        else:
-            return

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from mlcycle.adapters.pages import figures
 from mlcycle.adapters.pages import html as pages
-from mlcycle.adapters.pages import plots
 
 
 def render(document: Mapping[str, Any]) -> bytes:
@@ -84,20 +84,20 @@ def _figures(figure: Mapping[str, Any], *, words: bool = False) -> list[str]:
 
 
 def _by_age(document: Mapping[str, Any]) -> bytes:
-    figure, axes = plots.canvas(7.2, 3.6)
+    figure, axes = figures.canvas(7.2, 3.6)
     ages = document["ages"]
     at = [each["days"] for each in ages]
     gains = [each["fresh_better_by"] for each in ages]
-    axes.axhline(0, color=plots.MUTED, linestyle="--")
+    axes.axhline(0, color=figures.MUTED, linestyle="--")
     if gains[-1]["low"] is not None:
         axes.fill_between(
             at,
             [gain["low"] for gain in gains],
             [gain["high"] for gain in gains],
-            color=plots.ACCENT,
+            color=figures.ACCENT,
             alpha=0.15,
             linewidth=0,
         )
-    axes.plot(at, [gain["value"] for gain in gains], marker="o", color=plots.ACCENT)
+    axes.plot(at, [gain["value"] for gain in gains], marker="o", color=figures.ACCENT)
     axes.set(xlabel="age, days", ylabel=f"worse than fresh, {document['metric']}", title="What age costs")
-    return plots.png(figure)
+    return figures.png(figure)

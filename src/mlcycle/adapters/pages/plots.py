@@ -1,12 +1,11 @@
 """Plots of training, evaluation and comparison as PNG bytes; matplotlib, without a display."""
 
-import io
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
-from typing import Any
 
 import numpy as np
 
+from mlcycle.adapters.pages.figures import ACCENT, INK, MUTED, OTHER, canvas, png
 from mlcycle.domain.gate import Test
 from mlcycle.domain.interval import Spread
 from mlcycle.domain.metrics import Array, NotMeasured, Reading, calibration
@@ -14,8 +13,6 @@ from mlcycle.domain.paired import Paired
 from mlcycle.domain.recommendations import Verdict
 from mlcycle.domain.slices import Slice
 from mlcycle.domain.tasks import task_of
-
-INK, ACCENT, OTHER, MUTED = "#1f2933", "#1769aa", "#c2571a", "#9aa5b1"
 
 
 def learning_curve(curve: Mapping[str, Sequence[float]], unit: str) -> bytes:
@@ -246,23 +243,3 @@ def intervals(rows: Sequence[tuple[str, float, float, float]], title: str, most:
 
 def _gap(value: Reading) -> bool:
     return isinstance(value, NotMeasured)
-
-
-def canvas(width: float, height: float) -> tuple[Any, Any]:
-    """A figure of so many inches and its axes, as all plots look."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots()
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.tick_params(colors=INK)
-    return figure, axes
-
-
-def png(figure: Any) -> bytes:
-    """The figure's bytes."""
-    stream = io.BytesIO()
-    figure.savefig(stream, format="png", dpi=110)
-    return stream.getvalue()

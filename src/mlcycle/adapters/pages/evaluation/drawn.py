@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mlcycle.adapters.pages.plots import ACCENT, INK, MUTED, OTHER, canvas, png
+from mlcycle.adapters.pages.figures import ACCENT, INK, MUTED, OTHER, blank, canvas, png
 
 COLOURS = (ACCENT, OTHER, "#2f8f5b", "#7b4ea3", "#b58900", MUTED)
 
@@ -84,12 +84,8 @@ def _by_column(bars: Mapping[str, tuple[float, float]], label: str, title: str, 
 
 def dependence(found: Mapping[str, Any]) -> bytes:
     """The mean answer along each column, side by side on one scale."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     columns = found["columns"]
-    figure = Figure(figsize=(2.6 * len(columns) + 0.6, 2.8), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = blank(2.6 * len(columns) + 0.6, 2.8)
     each = figure.subplots(1, len(columns), sharey=True, squeeze=False)[0]
     for axes, (name, line) in zip(each, columns.items(), strict=True):
         axes.spines[["top", "right"]].set_visible(False)

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from mlcycle.adapters.pages.evaluation.words import figure, share
+from mlcycle.adapters.pages.figures import ACCENT, MUTED, OTHER, canvas, png
 from mlcycle.adapters.pages.html import Section
-from mlcycle.adapters.pages.plots import ACCENT, MUTED, OTHER, canvas, png
 from mlcycle.domain.evaluation.document import Document
 
 

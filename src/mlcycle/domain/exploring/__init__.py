@@ -1,0 +1,1 @@
+"""What rows say before anything is learnt of them: a file a question, all of it arithmetic on columns."""
