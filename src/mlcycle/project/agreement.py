@@ -31,6 +31,7 @@ def mistakes(project: "Project") -> Iterator[Misfit]:
     yield from _evaluation(project)
     yield from _people(project)
     yield from _weights(project)
+    yield from _sample(project)
     yield from _waits(project)
     yield from _searches(project)
     yield from _calibration(project)
@@ -268,6 +269,30 @@ def _weights(project: "Project") -> Iterator[Misfit]:
         if name not in known:
             said = f"training.class_weight names {name!r}: the classes are {', '.join(known)}"
             yield Misfit(said, "training", "class_weight", name)
+
+
+def _sample(project: "Project") -> Iterator[Misfit]:
+    sample, task = project.training.sample, project.label.task
+    if sample is None:
+        return
+    if task_of(task).lists:
+        said = f"training.sample draws rows: a {task} is learnt by lists"
+        yield Misfit(said, "training", "sample")
+    if sample.classes and not task_of(task).classifies:
+        said = f"training.sample.classes is of classes: a {task} has none"
+        yield Misfit(said, "training", "sample", "classes")
+    known = project.label.classes or ["0", "1"]
+    for name in sample.classes:
+        if name not in known:
+            said = f"training.sample.classes names {name!r}: the classes are {', '.join(known)}"
+            yield Misfit(said, "training", "sample", "classes", name)
+    for name in sample.strata:
+        if _kind_of(project, name) is None:
+            said = f"training.sample.strata {name!r} is no column of the entity table or a view"
+            yield Misfit(said, "training", "sample", "strata")
+    if sample.weight and _kind_of(project, sample.weight) not in ("double", "integer"):
+        said = f"training.sample.weight {sample.weight!r} is no numeric column of the entity table or a view"
+        yield Misfit(said, "training", "sample", "weight")
 
 
 def _waits(project: "Project") -> Iterator[Misfit]:

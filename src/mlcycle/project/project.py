@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from mlcycle.domain.closest import among
 from mlcycle.domain.durations import LONGEST
 from mlcycle.domain.partitions import Unit
+from mlcycle.domain.sampling import Sampling
 from mlcycle.domain.weighing import Weighing
 from mlcycle.errors import ConfigError
 from mlcycle.project.agreement import mistakes
@@ -85,6 +86,22 @@ class Project(Part):
         return Weighing(numbers, self.training.weight or "")
 
     @property
+    def sampling(self) -> Sampling | None:
+        """Which training rows a fit learns from, classes by their numbers; None: all."""
+        given, known = self.training.sample, self.label.classes or ["0", "1"]
+        if given is None:
+            return None
+        return Sampling(
+            share=given.share or 0.0,
+            rows=given.rows or 0,
+            classes={known.index(name): share for name, share in given.classes.items()},
+            strata=tuple(given.strata),
+            weight=given.weight or "",
+            correct=given.correct,
+            seed=given.seed,
+        )
+
+    @property
     def entity_table(self) -> Table:
         """The table whose rows are predicted."""
         return self.source.tables[self.entity.table]
@@ -94,6 +111,8 @@ class Project(Part):
         """Columns of a dataset: inputs, then slices, columns of fairness and groups that are no inputs."""
         measured = [*self.label.group, *self.evaluation.slices, *self.evaluation.groups]
         measured += [each for each in (self.training.weight, self.evaluation.human) if each]
+        if self.training.sample is not None:
+            measured += self.training.sample.columns
         beside = [*measured, *self.gate.guardrails.columns, *self.split.groups]
         if self.split.cross_validation and self.split.cross_validation.group:
             beside.append(self.split.cross_validation.group)

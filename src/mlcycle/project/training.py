@@ -10,6 +10,7 @@ from mlcycle.project.learning import ClassName
 from mlcycle.project.limits import Cpu, Memory
 from mlcycle.project.misfit import Misfit
 from mlcycle.project.part import Name, NameOrReference, ParameterName, Part, Reference, written_as
+from mlcycle.project.sampling import Sample
 from mlcycle.project.search import Search
 
 
@@ -82,7 +83,7 @@ Weight = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]
 
 
 class Training(Part):
-    """How rows weigh in a fit, beside for how many each stands; nothing that is measured is weighted so.
+    """Which rows a fit learns from and how they weigh; nothing that is measured is sampled or weighted so.
 
     ``class_weight``: ``balanced``, or a weight for classes by name (``1`` and ``0`` of two classes), one for
     those that are not named. ``weight``: a numeric column of the entity table or of a view, nought or more.
@@ -90,6 +91,7 @@ class Training(Part):
 
     class_weight: Literal["balanced"] | dict[ClassName, Weight] = {}
     weight: Name | None = None
+    sample: Sample | None = None
 
 
 #: What an evaluation can tell; ``domain.evaluation.parts`` has each in a file of its own.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlcycle.adapters.datasets.training_data import SplitExamples, columns_of
+from mlcycle.adapters.datasets.training_data import SplitExamples, examples_of
 from mlcycle.domain.dataset import DatasetManifest
 from mlcycle.domain.evaluation import parts
 from mlcycle.domain.evaluation.document import Document
@@ -119,10 +119,11 @@ class Bench:
         own = candidate.name == self.context.project.evaluation.heuristic
         return {key: other for key, other in self.others.items() if not (own and key == "heuristic")}
 
-    def _examples(self) -> SplitExamples:
-        project, context = self.context.project, self.context
-        columns, task = columns_of(project), project.label.task
-        return SplitExamples(context.artifacts, self.manifest, ("train",), columns, task, context.scratch)
+    def _examples(self, *, learnt: bool = False) -> SplitExamples:
+        context = self.context
+        return examples_of(
+            context.project, context.artifacts, self.manifest, ["train"], context.scratch, learnt=learnt
+        )
 
     def _train(self) -> Iterator[Rows]:
         return self._examples().parts()
@@ -139,7 +140,7 @@ class Bench:
 
         own, settings = self.context.project.candidates[candidate.name], self.context.settings
         self.context.progress(f"learning curve: {candidate.name} on {share:.0%} of the rows")
-        newest = parts.newest(self._examples().whole(), share)
+        newest = parts.newest(self._examples(learnt=True).whole(), share)
         learnt, watched = weighed(self.context.project, (newest, self.validation))
         job = Job(
             task=self.context.project.label.task,

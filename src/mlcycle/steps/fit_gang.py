@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mlcycle.adapters.checkpoints import folder_of
-from mlcycle.adapters.datasets.training_data import SplitExamples, columns_of
+from mlcycle.adapters.datasets.training_data import SplitExamples, examples_of
 from mlcycle.domain.dataset import DatasetManifest
 from mlcycle.errors import ConfigError
 from mlcycle.project import Candidate
@@ -50,10 +50,9 @@ def follow(context: StepContext) -> None:
     while (said := heard()) is not None:
         candidate = Candidate.model_validate(said["candidate"])
         manifest = DatasetManifest.model_validate(said["manifest"])
-        columns, task = columns_of(context.project), context.project.label.task
         train, validation = (
-            SplitExamples(context.artifacts, manifest, tuple(splits), columns, task, context.scratch)
-            for splits in said["splits"]
+            examples_of(context.project, context.artifacts, manifest, splits, context.scratch, learnt=learnt)
+            for splits, learnt in zip(said["splits"], (True, False), strict=True)
         )
         folder = folder_of(context.settings, work_id(context))
         job = job_of(context, candidate, (train, validation), lambda *_: None, folder)

@@ -5,9 +5,10 @@ many rounds. Nothing is chosen, so that the newest rows can tell the two apart. 
 """
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from mlcycle.adapters.datasets.training_data import SplitExamples, columns_of, read_manifest
+from mlcycle.adapters.datasets.training_data import examples_of, read_manifest
 from mlcycle.adapters.tracking import model_cache
 from mlcycle.adapters.tracking.server import Tracking
 from mlcycle.contract import Output, Status
@@ -59,9 +60,8 @@ def _beside(context: StepContext, champion: champions.Champion, output: Output) 
     context = replace(context, project=project.model_copy(update={"candidates": candidates}))
     learns, watched = _splits(card)
 
-    def examples(splits: tuple[Split, ...]) -> SplitExamples:
-        columns, task = columns_of(project), project.label.task
-        return SplitExamples(context.artifacts, manifest, splits, columns, task, context.scratch)
+    read = partial(examples_of, project, context.artifacts, manifest, folder=context.scratch)
+    examples = read(learns, learnt=True), read(watched)
 
     def publish(values: dict[str, Any], _: "Model") -> Outcome:
         tracking = Tracking(context.settings, project.name)
@@ -69,7 +69,7 @@ def _beside(context: StepContext, champion: champions.Champion, output: Output) 
         learnt = manifest.splits[learns[-1]].end
         outcome = Outcome(
             message=f"{champion.candidate} trained as champion number {champion.seq} was, on "
-            f"{examples(learns).count} rows up to {learnt:%Y-%m-%d %H:%M}",
+            f"{examples[0].count} rows up to {learnt:%Y-%m-%d %H:%M}",
             values={
                 **{key: value for key, value in values.items() if key not in ("metrics", "link")},
                 "champion_seq": champion.seq,
@@ -83,10 +83,8 @@ def _beside(context: StepContext, champion: champions.Champion, output: Output) 
         return outcome
 
     data = (manifest, output.uri)
-    both = (examples(learns), examples(watched))
-    return fitted(
-        context, champion.candidate, data, both, publish, card, shifts_of(model) or calibrator_of(model)
-    )
+    curve = shifts_of(model) or calibrator_of(model)
+    return fitted(context, champion.candidate, data, examples, publish, card, curve)
 
 
 def _model(context: StepContext, champion: champions.Champion) -> "Model":

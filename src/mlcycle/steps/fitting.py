@@ -4,6 +4,7 @@ What ``train``, ``refit`` and ``fit_shadow`` share. A retry goes on from the che
 left on this machine, else from the seed; the MLflow run of an attempt that died is marked KILLED.
 """
 
+import json
 import os
 import shutil
 import time
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from mlcycle.adapters.checkpoints import folder_of
 from mlcycle.adapters.energy import Energy, Meter
 from mlcycle.domain.dataset import DatasetManifest
+from mlcycle.domain.tasks import task_of
 from mlcycle.project import Candidate
 from mlcycle.steps.calibrating import calibrated, foretold
 from mlcycle.steps.conformalising import conformal
@@ -72,8 +74,11 @@ def fitted(
         job, begins = begun(context, candidate, job, params, examples, as_long_as)
         _tell(run, name, params, job, data, begins)
         tell_the_others(candidate, params, data[0], examples, job.rounds)
+        sample = _tell_sample(run, examples[0])
         values, model = _fit(run, candidate, job, params, examples, as_long_as is None, curve)
-        outcome = finish({"candidate": name, **values, **({"start": begins} if begins else {})}, model)
+        outcome = finish(
+            {"candidate": name, **values, **sample, **({"start": begins} if begins else {})}, model
+        )
         shutil.rmtree(folder, ignore_errors=True)
         run.finish()
     except BaseException as error:
@@ -96,6 +101,18 @@ def _tell(
     if begins:
         run.context.progress(f"{name}: {begins}")
         run.tracking.log(run.run_id, tags={"mlcycle.start": begins})
+
+
+def _tell_sample(run: FitRun, learnt: "Examples") -> dict[str, Any]:
+    """Which of the rows are learnt from, to people and to MLflow; nothing where all are."""
+    drawn, label = getattr(learnt, "drawn", None), run.context.project.label
+    if drawn is None:
+        return {}
+    classes = label.classes or (["0", "1"] if task_of(label.task).classifies else [])
+    told = drawn.told(classes)
+    run.context.progress(told["text"])
+    run.tracking.log_file(run.run_id, "sample.json", json.dumps(told, indent=1).encode())
+    return {"sample": told}
 
 
 def _fit(

@@ -7,14 +7,15 @@ registered, and no run is logged.
 import json
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlcycle.adapters.datasets.training_data import SplitExamples, columns_of
+from mlcycle.adapters.datasets.training_data import examples_of
 from mlcycle.adapters.pages import freshness_page
 from mlcycle.contract import Output
-from mlcycle.domain.dataset import DatasetManifest, Split
+from mlcycle.domain.dataset import DatasetManifest
 from mlcycle.domain.durations import format_duration
 from mlcycle.domain.folds.plan import TIME
 from mlcycle.domain.interval import Spread
@@ -145,11 +146,8 @@ def here(project: Project, settings: Settings, candidate: str) -> tuple[dict[str
 
 
 def _bench(context: StepContext, candidate: Candidate, manifest: DatasetManifest) -> _Bench:
-    def rows(split: Split) -> "Rows":
-        columns, task = columns_of(context.project), context.project.label.task
-        return SplitExamples(context.artifacts, manifest, (split,), columns, task, context.scratch).whole()
-
-    train, later = rows("train"), rows("validation")
+    read = partial(examples_of, context.project, context.artifacts, manifest, folder=context.scratch)
+    train, later = read(["train"], learnt=True).whole(), read(["validation"]).whole()
     # What there is and not what was asked for: a history may begin later than split.history reaches.
     times = train.frame[TIME]
     return _Bench(context, candidate, train, later, times.min(), manifest.splits["train"].end)

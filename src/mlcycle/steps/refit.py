@@ -5,11 +5,12 @@ and, from the judged fit, how many rounds; nothing is chosen on the rows that ar
 about what the judged model said (``domain.refit``), else the judged model is served as it is.
 """
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mlcycle.adapters.datasets.training_data import (
-    SplitExamples,
     columns_of,
+    examples_of,
     labels_of,
     read_split,
 )
@@ -60,8 +61,8 @@ def _again(context: StepContext, judged: models.ModelVersion, manifest: DatasetM
     project = context.project
     columns, task = columns_of(project), project.label.task
     every: tuple[Split, ...] = ("train", "validation", "holdout")
-    whole = SplitExamples(context.artifacts, manifest, every, columns, task, context.scratch)
-    watched = SplitExamples(context.artifacts, manifest, ("holdout",), columns, task, context.scratch)
+    read = partial(examples_of, project, context.artifacts, manifest, folder=context.scratch)
+    whole, watched = read(every, learnt=True), read(("holdout",))
     folder = model_cache.fetch(
         context.settings, context.artifacts, judged.model_uri, judged.manifest, judged.manifest_digest
     )

@@ -6,12 +6,12 @@ counts, and there is one.
 """
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlcycle.adapters.datasets.training_data import SplitExamples, columns_of, read_manifest
-from mlcycle.domain.dataset import DatasetManifest, Split
+from mlcycle.adapters.datasets.training_data import examples_of, read_manifest
 from mlcycle.domain.metrics import Array, check_metric
 from mlcycle.domain.tasks import task_of
 from mlcycle.errors import InputError
@@ -36,7 +36,8 @@ def run(context: StepContext) -> Outcome:
     if output is None:
         raise InputError("step 'dataset' handed over no manifest: run it again")
     manifest = read_manifest(context.artifacts, output)
-    train, validation = _examples(context, manifest, "train"), _examples(context, manifest, "validation")
+    read = partial(examples_of, project, context.artifacts, manifest, folder=context.scratch)
+    train, validation = read(["train"], learnt=True), read(["validation"])
     _check_learnable(project, replace(train, columns=["label"]).whole().labels)
 
     def publish(values: dict[str, Any], _: "Model") -> Outcome:
@@ -55,8 +56,9 @@ def _outcome(context: StepContext, values: dict[str, Any]) -> Outcome:
     if (mean := metrics.get(f"cv_{metric}_mean")) is not None:
         loss += f", {mean:.4f} over folds (sd {metrics.get(f'cv_{metric}_sd', 0.0):.4f})"
     start = f"; {values['start']}" if "start" in values else ""
+    sample = f"; {values['sample']['text']}" if "sample" in values else ""
     return Outcome(
-        message=f"{values['candidate']} trained in {metrics['fit_seconds']:.1f} s{loss}{start}",
+        message=f"{values['candidate']} trained in {metrics['fit_seconds']:.1f} s{loss}{start}{sample}",
         values={
             **{key: value for key, value in values.items() if key not in ("metrics", "link")},
             "fit_seconds": metrics["fit_seconds"],
@@ -72,11 +74,6 @@ def _candidate(context: StepContext) -> tuple[str, Candidate]:
     if name not in candidates:
         raise InputError(f"no candidate {name!r}: there are {', '.join(candidates)}")
     return str(name), candidates[str(name)]
-
-
-def _examples(context: StepContext, manifest: DatasetManifest, split: Split) -> SplitExamples:
-    columns, task = columns_of(context.project), context.project.label.task
-    return SplitExamples(context.artifacts, manifest, (split,), columns, task, context.scratch)
 
 
 def _check_learnable(project: Project, labels: Array) -> None:

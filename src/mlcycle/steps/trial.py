@@ -7,14 +7,14 @@ holdout that is looked at with each idea soon flatters all of them.
 import json
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from mlcycle.adapters.artifacts.store import ArtifactStore
 from mlcycle.adapters.datasets.training_data import (
-    SplitExamples,
-    columns_of,
+    examples_of,
     labels_of,
     measured_columns,
     read_split,
@@ -112,11 +112,8 @@ def tried(context: StepContext, candidate: Candidate, manifest: DatasetManifest)
     check_processes(candidate.family, 1)
     if candidate.resources.processes > 1:
         raise ConfigError("a trial trains in one process: leave resources out, or say gpu: 1 and no nodes")
-    columns, task = columns_of(project), project.label.task
-    train, validation = (
-        SplitExamples(context.artifacts, manifest, (split,), columns, task, context.scratch)
-        for split in ("train", "validation")
-    )
+    task, read = project.label.task, partial(examples_of, project, context.artifacts, manifest)
+    train, validation = read(["train"], context.scratch, learnt=True), read(["validation"], context.scratch)
     began = time.perf_counter()
     model = fit_alone(context, candidate, (train, validation), _Told(context), context.request.work)
     seconds = time.perf_counter() - began

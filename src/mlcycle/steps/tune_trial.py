@@ -8,9 +8,10 @@ chosen on the validation rows or on folds of the train rows: the holdout is neve
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
-from mlcycle.adapters.datasets.training_data import SplitExamples, columns_of, read_manifest
+from mlcycle.adapters.datasets.training_data import SplitExamples, examples_of, read_manifest
 from mlcycle.adapters.search import runs
 from mlcycle.adapters.search.alive import Alive
 from mlcycle.adapters.search.rounds import Rounds
@@ -18,7 +19,6 @@ from mlcycle.adapters.search.storage import BEAT, SILENT, opened
 from mlcycle.adapters.search.study import SECONDS, SPREAD, Over, Plan, SearchStudy, Spent, Taken
 from mlcycle.adapters.tracking.server import Tracking
 from mlcycle.domain.architecture import built
-from mlcycle.domain.dataset import Split
 from mlcycle.domain.spending import Used, cost, hours
 from mlcycle.errors import InputError, MlcycleError, NotYet, Superseded
 from mlcycle.ledger import spent as spending
@@ -48,13 +48,9 @@ def run(context: StepContext) -> Outcome:
     said, manifest = handover.values, read_manifest(context.artifacts, handover.outputs["manifest"])
     with opened(context.settings) as storage:
         study = SearchStudy(storage, context.warehouse, str(said["study"]))
-
-        def rows(split: Split) -> SplitExamples:
-            columns, task = columns_of(context.project), context.project.label.task
-            return SplitExamples(context.artifacts, manifest, (split,), columns, task, context.scratch)
-
         tracking = Tracking(context.settings, context.project.name)
-        both = (rows("train"), rows("validation"))
+        read = partial(examples_of, context.project, context.artifacts, manifest, folder=context.scratch)
+        both = read(("train",), learnt=True), read(("validation",))
         worker = Worker(context, study, study.plan, tracking, both, float(str(said["began"])))
         told, why = _work(worker)
     return Outcome(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,10 +12,12 @@ from mlcycle.adapters.artifacts.store import ArtifactStore
 from mlcycle.adapters.datasets.lists import LIST
 from mlcycle.contract import Output
 from mlcycle.domain.dataset import DatasetManifest, Split, parse_manifest
+from mlcycle.domain.drawing import Drawn, draw
 from mlcycle.domain.examples import Rows
 from mlcycle.domain.folds.plan import TIME
 from mlcycle.domain.listed import ListedLabels
 from mlcycle.domain.metrics import Array
+from mlcycle.domain.sampling import Sampling
 from mlcycle.domain.tasks import task_of
 from mlcycle.errors import InputError
 from mlcycle.project import Project
@@ -101,7 +104,8 @@ def _frame(tables: "list[pa.Table]") -> "pd.DataFrame":
 class SplitExamples:
     """Some splits of a snapshot, as a fit reads them: :class:`mlcycle.domain.examples.Examples`.
 
-    Its parts are fetched into a folder, digests checked, when they are first read, and stay there.
+    Its parts are fetched into a folder, digests checked, when they are first read, and stay there. Where rows
+    are sampled, it is those that were drawn: all are read once for what they have to be drawn by.
     """
 
     artifacts: ArtifactStore
@@ -110,10 +114,13 @@ class SplitExamples:
     columns: Sequence[str]
     task: str
     folder: Path
+    sample: Sampling | None = None
 
     @property
     def count(self) -> int:
         """How many rows there are."""
+        if self.drawn is not None:
+            return self.drawn.count
         return sum(part.rows for split in self.splits for part in self.manifest.of_split(split))
 
     def whole(self) -> Rows:
@@ -124,21 +131,66 @@ class SplitExamples:
         """The rows in order, ``PART_ROWS`` at the most at a time."""
         mean = self._mean_weight()
         for table in self._tables(PART_ROWS):
-            yield self._rows(_frame([table]), mean)
+            if table.num_rows:  # of a sample, none of a part may have been drawn
+                yield self._rows(_frame([table]), mean)
+
+    @cached_property
+    def drawn(self) -> Drawn | None:
+        """What was drawn of the rows; None where all of them are there. Raises as reading them does."""
+        if self.sample is None:
+            return None
+        lean = replace(self, columns=self.sample.columns, sample=None)
+        return draw(self.sample, (_frame([table]) for table in lean._tables(PART_ROWS)))
 
     def _rows(self, frame: "pd.DataFrame", mean: float | None = None) -> Rows:
         return Rows(frame, labels_of(frame, " and ".join(self.splits), self.task), weights_of(frame, mean))
 
     def _mean_weight(self) -> float | None:
         """Of all rows: a part's own would make those of a part that stands for much weigh too little."""
-        if WEIGHT not in self.columns:
+        if WEIGHT not in self.columns and not (self.sample and self.sample.correct):
             return None
-        total = sum(table[WEIGHT].to_numpy().sum() for table in replace(self, columns=[WEIGHT])._tables(None))
+        own = [WEIGHT] if WEIGHT in self.columns else []
+        total = sum(table[WEIGHT].to_numpy().sum() for table in self._tables(PART_ROWS, own))
         return float(total) / self.count
 
-    def _tables(self, rows: int | None) -> "Iterator[pa.Table]":
+    def _tables(self, rows: int | None, columns: Sequence[str] | None = None) -> "Iterator[pa.Table]":
+        wanted = self.columns if columns is None else columns
         for split in self.splits:
-            yield from _tables(self.artifacts, self.manifest, split, self.columns, self.folder, rows)
+            if self.drawn is None:
+                yield from _tables(self.artifacts, self.manifest, split, wanted, self.folder, rows)
+                continue
+            read = list(dict.fromkeys([*wanted, *self.drawn.how.columns]))
+            for table in _tables(self.artifacts, self.manifest, split, read, self.folder, PART_ROWS):
+                yield _kept(table, self.drawn, wanted)
+
+
+def _kept(table: "pa.Table", drawn: Drawn, columns: Sequence[str]) -> "pa.Table":
+    """The rows that were drawn, with what each stands for."""
+    import pyarrow as pa
+
+    kept, stand = drawn.of(_frame([table.select(drawn.how.columns)]))
+    table = table.filter(pa.array(kept))
+    own = table[WEIGHT].to_numpy() if WEIGHT in columns else np.ones(table.num_rows)
+    table = table.select([name for name in dict.fromkeys(columns) if name != WEIGHT])
+    if stand is None and WEIGHT not in columns:
+        return table
+    return table.append_column(WEIGHT, pa.array(own if stand is None else own * stand))
+
+
+def examples_of(
+    project: Project,
+    artifacts: ArtifactStore,
+    manifest: DatasetManifest,
+    splits: Sequence[Split],
+    folder: Path,
+    *,
+    learnt: bool = False,
+) -> SplitExamples:
+    """Splits of a snapshot as the project's fits read them; ``learnt`` from, they are sampled as it says."""
+    sample = project.sampling if learnt else None
+    return SplitExamples(
+        artifacts, manifest, tuple(splits), columns_of(project), project.label.task, folder, sample
+    )
 
 
 def columns_of(project: Project) -> list[str]:

@@ -61,6 +61,15 @@ def render(
         + (f" and {heuristic.metrics[metric]:.4f} of the heuristic {heuristic.name}." if heuristic else "."),
         pages.gained(best.worth, project.value.currency),
     ]
+    if (sample := best.train.get("sample")) is not None:
+        points.append(
+            f"{best.name} learnt from a {sample['text']}. "
+            + (
+                "Each drawn row weighs one over the chance that it had: probabilities are of all rows."
+                if sample["corrected"]
+                else "Drawn rows weigh as they are: probabilities are of the sample's shares, not calibrated."
+            )
+        )
     if project.training.class_weight:
         points.append(
             "Classes were weighted in training: probabilities are of the weighted shares, not calibrated."
