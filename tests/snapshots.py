@@ -87,13 +87,13 @@ def weather() -> pd.DataFrame:
 def flights_project(name: str = "", **changes: Any) -> Project:
     """The flights project with inputs that need no feature view; a name of its own by default."""
     document = load_named(ROOT / "projects", "flights").document()
-    document.update(
-        name=name or f"flights_{secrets.token_hex(4)}",
-        inputs=FLIGHT_INPUTS,
-        candidates=FLIGHT_CANDIDATES,
-        evaluation={"metric": "log_loss", "heuristic": "table", "slices": ["origin"]},
-        **changes,
-    )
+    usual = {
+        "name": name or f"flights_{secrets.token_hex(4)}",
+        "inputs": FLIGHT_INPUTS,
+        "candidates": FLIGHT_CANDIDATES,
+        "evaluation": {"metric": "log_loss", "heuristic": "table", "slices": ["origin"]},
+    }
+    document.update({**usual, **changes})
     return Project.model_validate(document)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from mlcycle.domain.examples import Examples
+from mlcycle.domain.fitted import Wish
 from mlcycle.domain.folds import Plan
 from mlcycle.domain.metrics import Array
 from mlcycle.domain.tasks import Task as TaskObject
@@ -67,6 +68,8 @@ class Job:
     started_from: int = 0
     #: Columns of text, beside ``categorical`` and ``numeric``; a family that reads none leaves them out.
     text: list[str] = field(default_factory=list)
+    #: Features to learn from the training rows first; ``prepared.fit`` does, a family is given what is made.
+    fitted: tuple[Wish, ...] = ()
 
     @property
     def kind(self) -> TaskObject:

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from mlcycle.domain.evaluation.calibrator import Calibrator
 from mlcycle.domain.metrics import Array
 from mlcycle.errors import IntegrityError
+from mlcycle.models import prepared
 from mlcycle.models.base import Card, Job, Model
 
 FILE: Final = "calibrator.json"
@@ -43,9 +44,7 @@ class Calibrated(Model):
     @classmethod
     def read(cls, folder: Path, card: Card) -> Self:
         """As ``store.load`` does. Raises IntegrityError where the curve is not one."""
-        from mlcycle.models.registry import reader
-
-        return cls(reader(folder, card).read(folder, card), read_calibrator(folder))
+        return cls(prepared.read(folder, card), read_calibrator(folder))
 
 
 def is_calibrated(folder: Path) -> bool:

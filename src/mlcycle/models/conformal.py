@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from mlcycle.domain.evaluation.conformal import Shifts
 from mlcycle.domain.metrics import Array
 from mlcycle.errors import IntegrityError
+from mlcycle.models import prepared
 from mlcycle.models.base import Card, Job, Model
 
 FILE: Final = "conformal.json"
@@ -48,12 +49,10 @@ class Conformal(Model):
     @classmethod
     def read(cls, folder: Path, card: Card) -> Self:
         """As ``store.load`` does. Raises IntegrityError where the shifts are not of the card's levels."""
-        from mlcycle.models.registry import reader
-
         shifts = _read(folder)
         if shifts.levels != card.quantiles or len(shifts.shifts) != len(card.quantiles):
             raise IntegrityError(f"{folder / FILE} is not of the quantiles that the model's card names")
-        return cls(reader(folder, card).read(folder, card), shifts)
+        return cls(prepared.read(folder, card), shifts)
 
 
 def is_conformal(folder: Path) -> bool:

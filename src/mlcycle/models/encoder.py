@@ -56,11 +56,11 @@ class Encoder(BaseModel):
         """
         categories = {}
         for column in categorical:
-            codes, texts = _factorized(frame, column)
+            codes, texts = factorized(frame, column)
             counts = np.bincount(codes[codes >= 0], minlength=len(texts))
             kept = [i for i in np.argsort(-counts, kind="stable")[:limit] if counts[i] >= rare]
             categories[column] = sorted(texts[i] for i in kept)
-        values = _numbers(frame, numeric)
+        values = numbers(frame, numeric)
         absent = ~np.isfinite(values)
         rows = np.maximum((~absent).sum(axis=0), 1)
         values[absent] = 0.0
@@ -76,7 +76,7 @@ class Encoder(BaseModel):
             means=means.tolist(),
             scales=scales.tolist(),
             flagged=absent.any(axis=0).tolist(),
-            texts={column: TextColumn.fit(*_factorized(frame, column), factors=factors) for column in text},
+            texts={column: TextColumn.fit(*factorized(frame, column), factors=factors) for column in text},
         )
 
     def codes(self, frame: Any) -> NDArray[np.int64]:
@@ -89,7 +89,7 @@ class Encoder(BaseModel):
         """Write the codes into ``found`` (n, categorical), a column at a time."""
         for i, (column, known) in enumerate(self.categories.items()):
             number = {text: code for code, text in enumerate(known, start=1)}
-            codes, texts = _factorized(frame, column)
+            codes, texts = factorized(frame, column)
             lookup = np.array([*(number.get(text, 0) for text in texts), 0], dtype=found.dtype)
             found[:, i] = lookup[codes]  # a missing value has code -1: the last entry, 0
 
@@ -115,7 +115,7 @@ class Encoder(BaseModel):
 
         Raises InputError for a missing column or one that holds no numbers.
         """
-        return _numbers(frame, self.numeric)
+        return numbers(frame, self.numeric)
 
     def standardised(self, frame: Any) -> NDArray[np.float32]:
         """Numbers for a network: (n, numeric + flagged), mean 0, scale 1, missing 0 beside a flag of 1."""
@@ -138,7 +138,7 @@ class Encoder(BaseModel):
 
         found = []
         for column, learnt in self.texts.items():
-            codes, texts = _factorized(frame, column)
+            codes, texts = factorized(frame, column)
             found.append(
                 learnt.bags([*texts, ""])[codes]
             )  # a missing one has code -1: the last, without words
@@ -148,7 +148,7 @@ class Encoder(BaseModel):
         """Texts as numbers, (n, factors of all). Raises InputError for a missing column."""
         found = [np.empty((len(frame), 0), dtype=np.float32)]
         for column, learnt in self.texts.items():
-            codes, texts = _factorized(frame, column)
+            codes, texts = factorized(frame, column)
             found.append(learnt.projected([*texts, ""])[codes])
         return np.concatenate(found, axis=1)
 
@@ -159,7 +159,7 @@ class Encoder(BaseModel):
         """
         found = [np.empty((len(frame), 0), dtype=np.int64)]
         for column, learnt in self.texts.items():
-            codes, texts = _factorized(frame, column)
+            codes, texts = factorized(frame, column)
             found.append(ids([*texts, ""], learnt.buckets, learnt.length)[codes])
         return np.concatenate(found, axis=1)
 
@@ -180,7 +180,7 @@ def _column(frame: Any, column: str) -> Any:
     return frame[column]
 
 
-def _factorized(frame: Any, column: str) -> tuple[NDArray[np.int64], list[str]]:
+def factorized(frame: Any, column: str) -> tuple[NDArray[np.int64], list[str]]:
     """Codes (-1 for missing) into the distinct values, as text."""
     import pandas as pd
 
@@ -195,7 +195,8 @@ def _text(value: Any) -> str:
     return str(value)
 
 
-def _numbers(frame: Any, columns: list[str]) -> NDArray[np.float64]:
+def numbers(frame: Any, columns: list[str]) -> NDArray[np.float64]:
+    """Columns (n, columns) as ``Encoder.numbers`` reads them."""
     values = np.empty((len(frame), len(columns)), dtype=np.float64)
     _read_numbers(frame, columns, values)
     return values

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from mlcycle.domain.examples import Rows
 from mlcycle.domain.folds import Fold, Forward, Plan
 from mlcycle.domain.metrics import Array
+from mlcycle.models import prepared
 from mlcycle.models.base import Job, Params
 from mlcycle.models.kept import Kept
 from mlcycle.models.quantile_models import said as said_by
-from mlcycle.models.registry import family
 
 #: Where neither project nor family says otherwise: five blocks, each predicted from the rows before it.
 ALONG_TIME: Final = Plan(Forward(5))
@@ -81,7 +81,7 @@ def out_of_fold(job: Job, params: Params, name: str, stem: str = "fold") -> OutO
         said = _read(known.file, (len(fold.test), *shape[1:]))
         if said is None:
             own = within(replace(job, train=at(rows, fold.train), report=asks, start=None), f"fit-{stem}-{i}")
-            said = said_by(family(name).fit(own, params, name), rows.frame.iloc[fold.test], job.quantiles)
+            said = said_by(prepared.fit(own, params, name), rows.frame.iloc[fold.test], job.quantiles)
             if not stopped:  # else it is not what a retry would have said
                 known.keep_now(partial(_write, said=said))
         predictions[fold.test] = said
@@ -92,6 +92,7 @@ def _facts(job: Job, params: Params, name: str, fold: Fold, count: int) -> str:
     # Rows by their positions: a work's rows are those of one snapshot.
     dealt = hashlib.sha256(fold.train.tobytes() + b"|" + fold.test.tobytes()).hexdigest()
     levels = f" {job.quantiles}" if job.quantiles else ""
+    levels += f" {job.fitted}" if job.fitted else ""
     return f"{name} {params.model_dump_json()} {job.rounds} {dict(job.member_rounds)} {count} {dealt}{levels}"
 
 

@@ -9,10 +9,11 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from mlcycle.errors import InputError, IntegrityError
+from mlcycle.models import prepared
 from mlcycle.models.base import Card, Model
 from mlcycle.models.calibrated import Calibrated, is_calibrated
 from mlcycle.models.conformal import Conformal, is_conformal
-from mlcycle.models.registry import families, reader
+from mlcycle.models.registry import families
 from mlcycle.project_code import ProjectCode, current, is_reference, using
 
 CARD = "model.json"
@@ -64,7 +65,7 @@ def _read(directory: Path, card: Card, path: Path) -> Model:
         return Conformal.read(directory, card)
     if is_calibrated(directory):
         return Calibrated.read(directory, card)
-    return reader(directory, card).read(directory, card)
+    return prepared.read(directory, card)
 
 
 def _write_code(folder: Path) -> None:

@@ -49,7 +49,7 @@ def read(texts: Sequence[str]) -> Words:
             if code is None:
                 code = known[word] = zlib.crc32(word.encode("utf-8", "surrogatepass"))
             hashes.append(code)
-    return Words(_mixed(np.array(hashes, dtype=np.uint32)), counts)
+    return Words(mixed(np.array(hashes, dtype=np.uint32)), counts)
 
 
 def ids(texts: Sequence[str], buckets: int, length: int) -> NDArray[np.int64]:
@@ -89,7 +89,7 @@ def _counted(texts: Sequence[str], buckets: int) -> Any:
     owners = words.owners
     paired = np.flatnonzero(owners[1:] == owners[:-1])
     with np.errstate(over="ignore"):
-        pairs = _mixed(words.hashes[paired] * _GOLDEN + words.hashes[paired + 1])
+        pairs = mixed(words.hashes[paired] * _GOLDEN + words.hashes[paired + 1])
     hashes, rows = np.concatenate([words.hashes, pairs]), np.concatenate([owners, owners[paired]])
     signs = np.where(hashes >> np.uint32(31), -1.0, 1.0)
     empty = np.flatnonzero(words.counts == 0)
@@ -104,7 +104,7 @@ def _buckets(hashes: NDArray[np.uint32], buckets: int) -> NDArray[np.int64]:
     return FIRST + hashes.astype(np.int64) % (buckets - FIRST)
 
 
-def _mixed(hashes: NDArray[np.uint32]) -> NDArray[np.uint32]:
+def mixed(hashes: NDArray[np.uint32]) -> NDArray[np.uint32]:
     """MurmurHash3's finalizer: every bit of what comes in moves every bit of what goes out."""
     with np.errstate(over="ignore"):
         found = hashes ^ (hashes >> np.uint32(16))

@@ -32,6 +32,7 @@ def mistakes(project: "Project") -> Iterator[Misfit]:
     yield from _people(project)
     yield from _weights(project)
     yield from _sample(project)
+    yield from _fitted(project)
     yield from _waits(project)
     yield from _searches(project)
     yield from _calibration(project)
@@ -293,6 +294,16 @@ def _sample(project: "Project") -> Iterator[Misfit]:
     if sample.weight and _kind_of(project, sample.weight) not in ("double", "integer"):
         said = f"training.sample.weight {sample.weight!r} is no numeric column of the entity table or a view"
         yield Misfit(said, "training", "sample", "weight")
+
+
+def _fitted(project: "Project") -> Iterator[Misfit]:
+    for name, feature in project.inputs.fitted.items():
+        at = ("inputs", "fitted", name)
+        if feature.kind == "lda" and not task_of(project.label.task).classifies:
+            yield Misfit(f"lda parts classes: a {project.label.task} has none", *at, "lda")
+        if feature.by and feature.by not in project.entity_table.columns:
+            said = f"by {feature.by!r} is no column of the entity table"
+            yield Misfit(said, *at, "by")
 
 
 def _waits(project: "Project") -> Iterator[Misfit]:

@@ -6,9 +6,11 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from mlcycle.domain.durations import Duration, Span
+from mlcycle.domain.fitted import COMPONENTS, Wish
 from mlcycle.domain.quantile_levels import problem
 from mlcycle.domain.tasks import task_of
 from mlcycle.project.cross_validation import CrossValidation
+from mlcycle.project.fitted import Fitted
 from mlcycle.project.making import Make
 from mlcycle.project.misfit import Misfit
 from mlcycle.project.part import Name, Part, Reference
@@ -192,6 +194,8 @@ class FeatureView(Part):
 class Inputs(Part):
     """The model's columns: of the entity table as known at the event time, and of feature views.
 
+    ``fitted`` are features learnt from training rows, beside what they are made of.
+
     ``known`` names those of them that tell far more of the label than all the others and yet are known when a
     prediction is due (a vendor's score): what they tell is no reason to refuse a dataset. ``text`` is read by
     its words, a category by its whole value.
@@ -201,6 +205,24 @@ class Inputs(Part):
     numeric: list[Name] = []
     text: list[Name] = []
     known: list[Name] = []
+    fitted: dict[Name, Fitted] = {}
+
+    @model_validator(mode="after")
+    def _fitted_are_of_inputs(self) -> Self:
+        for name, feature in self.fitted.items():
+            kind = "numeric" if feature.kind in COMPONENTS else "categorical"
+            if odd := [column for column in feature.columns if column not in getattr(self, kind)]:
+                said = f"{name} is made of {odd[0]!r}, which is not among inputs.{kind}: list it there"
+                raise Misfit(said, "fitted", name, feature.kind)
+            if taken := [each for each in self.all if each == name or each.startswith(f"{name}_")]:
+                said = f"{name} would be mistaken for the input {taken[0]!r}: name it otherwise"
+                raise Misfit(said, "fitted", name)
+        return self
+
+    @property
+    def wishes(self) -> tuple[Wish, ...]:
+        """Features that a fit learns from its training rows."""
+        return tuple(feature.wish(name) for name, feature in self.fitted.items())
 
     @model_validator(mode="after")
     def _texts_are_no_categories(self) -> Self:

@@ -111,6 +111,7 @@ class Project(Part):
         """Columns of a dataset: inputs, then slices, columns of fairness and groups that are no inputs."""
         measured = [*self.label.group, *self.evaluation.slices, *self.evaluation.groups]
         measured += [each for each in (self.training.weight, self.evaluation.human) if each]
+        measured += [wish.by for wish in self.inputs.wishes if wish.by]
         if self.training.sample is not None:
             measured += self.training.sample.columns
         beside = [*measured, *self.gate.guardrails.columns, *self.split.groups]

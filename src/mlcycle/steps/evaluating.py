@@ -132,7 +132,7 @@ class Bench:
         """The candidate's recipe on the newest share of the training's rows, on this step's cores."""
         import os
 
-        from mlcycle.models import family, parse_params
+        from mlcycle.models import parse_params, prepared
         from mlcycle.models.base import Job
         from mlcycle.models.calibrated import calibrator_of
         from mlcycle.models.conformal import Conformal, shifts_of
@@ -152,9 +152,10 @@ class Bench:
             classes=tuple(self.context.project.label.classes),
             quantiles=tuple(self.context.project.label.quantiles),
             text=self.context.project.inputs.text,
+            fitted=self.context.project.inputs.wishes,
             report=lambda done, of, losses: self.context.superseded() if done == of else False,
         )
-        fitted = family(own.family).fit(job, parse_params(own.family, own.params), own.family)
+        fitted = prepared.fit(job, parse_params(own.family, own.params), own.family)
         if (shifts := shifts_of(candidate.model)) is not None:
             fitted = Conformal(fitted, shifts)
         said, curve = said_by(fitted, self.holdout.frame, job.quantiles), calibrator_of(candidate.model)

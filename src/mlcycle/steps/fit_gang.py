@@ -44,7 +44,7 @@ def tell_the_others(
 
 def follow(context: StepContext) -> None:
     """Take part in the fits that the first process announces, until it has no more. Nothing is written."""
-    from mlcycle.models import family, parse_params
+    from mlcycle.models import parse_params, prepared
     from mlcycle.models.torch.gang import heard
 
     while (said := heard()) is not None:
@@ -57,4 +57,4 @@ def follow(context: StepContext) -> None:
         folder = folder_of(context.settings, work_id(context))
         job = job_of(context, candidate, (train, validation), lambda *_: None, folder)
         params = parse_params(candidate.family, candidate.params)
-        family(candidate.family).fit(replace(job, rounds=said["rounds"]), params, candidate.family)
+        prepared.fit(replace(job, rounds=said["rounds"]), params, candidate.family)

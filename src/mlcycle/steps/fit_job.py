@@ -50,6 +50,7 @@ def job_of(
         classes=tuple(context.project.label.classes),
         quantiles=tuple(context.project.label.quantiles),
         text=context.project.inputs.text,
+        fitted=context.project.inputs.wishes,
     )
 
 

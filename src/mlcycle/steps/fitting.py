@@ -128,13 +128,13 @@ def _fit(
     repeated.
     """
     from mlcycle.domain.evaluation.conformal import Shifts
-    from mlcycle.models import family
+    from mlcycle.models import prepared
     from mlcycle.models.calibrated import Calibrated
     from mlcycle.models.conformal import Conformal
 
     context, (train, validation), began = run.context, examples, time.perf_counter()
     with Meter() as meter:
-        own = model = family(candidate.family).fit(job, params, candidate.family)
+        own = model = prepared.fit(job, params, candidate.family)
     if left_out := [name for name in job.text if name not in own.card.text]:
         context.progress(f"{candidate.family} leaves texts out: {', '.join(left_out)}")
     seconds, told = time.perf_counter() - began, dict[str, Any]()
@@ -192,12 +192,12 @@ def fit_alone(
         then: what else is done with the fit before its checkpoints go.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    from mlcycle.models import family, parse_params
+    from mlcycle.models import parse_params, prepared
 
     params = parse_params(candidate.family, candidate.params)
     folder = folder_of(context.settings, work)
     job = job_of(context, candidate, examples, report, folder)
-    model = family(candidate.family).fit(job, params, candidate.family)
+    model = prepared.fit(job, params, candidate.family)
     if then is not None:
         then(job, params, model)
     shutil.rmtree(folder, ignore_errors=True)

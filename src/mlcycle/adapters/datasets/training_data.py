@@ -198,6 +198,7 @@ def columns_of(project: Project) -> list[str]:
     folds = project.split.cross_validation
     groups = [folds.group] if folds is not None and folds.group else []
     weight = [project.training.weight] if project.training.weight else []
+    groups += [wish.by for wish in project.inputs.wishes if wish.by]
     return list(dict.fromkeys([*project.inputs.all, *label_columns(project), TIME, *groups, *weight]))
 
 

@@ -17,6 +17,7 @@ from mlcycle.models.export.graphs import ROWS, NotConverted
 from mlcycle.models.lightgbm import Lightgbm
 from mlcycle.models.linear import Linear
 from mlcycle.models.matrix import matrix
+from mlcycle.models.prepared import Prepared
 
 CHUNK = 1 << 16  # rows predicted at a time: memory stays bounded
 
@@ -67,7 +68,7 @@ def onnx_of(model: Model) -> Onnx:
         return replace(onnx_of(model.model), curve=model.calibrator)
     if isinstance(model, TorchModel):
         return network_of(model)
-    _check(model)
+    check(model)
     encoder = model.card.encoder
     if encoder.texts:
         raise NotConverted(
@@ -100,7 +101,10 @@ def _graph(model: Model, classes: int) -> bytes:
     return trees.graph(estimator, [len(known) + 1 for known in encoder.categories.values()], classes)
 
 
-def _check(model: Model) -> None:
+def check(model: Model) -> None:
+    """Raise NotConverted for a model of which no other form holds all."""
+    if isinstance(model, Prepared):
+        raise NotConverted("features that were learnt with it, inputs.fitted, are in no other format")
     if model.card.quantiles:
         raise NotConverted("models of quantiles are not converted")
 
@@ -111,7 +115,7 @@ def network_of(model: Model) -> Onnx:
 
     if isinstance(model, Calibrated):
         return replace(network_of(model.model), curve=model.calibrator)
-    _check(model)
+    check(model)
     if not isinstance(model, TorchModel):
         raise NotConverted(f"family {model.card.family!r} is no network")
     columns = model.columns

@@ -8,6 +8,7 @@ import numpy as np
 from mlcycle.domain.metrics import Array
 from mlcycle.models.base import Model
 from mlcycle.models.calibrated import Calibrated
+from mlcycle.models.export.forms import check
 from mlcycle.models.export.graphs import NotConverted
 
 
@@ -17,6 +18,7 @@ def program(model: Model) -> bytes:
 
     if isinstance(model, Calibrated):
         raise NotConverted("its calibration curve is in the form onnx alone")
+    check(model)
     if not isinstance(model, TorchModel):
         raise NotConverted(f"family {model.card.family!r} is no network")
     if model.trained is None:
