@@ -1,13 +1,14 @@
 """The features step on real flights: fresh, stale, doubled, killed, and SQL that must not run."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 
 from mlcycle.adapters.warehouse.connection import Warehouse
 from mlcycle.contract import Result, Status
 from mlcycle.demo.world_data import day_file
-from mlcycle.ledger import attempts
+from mlcycle.ledger import attempts, feature_views
 from mlcycle.project import Project
 from mlcycle.steps.runtime import run_step
 from tests.conftest import Platform
@@ -67,11 +68,21 @@ def test_day_by_day_gives_what_all_at_once_gives(
     assert values(platform) == whole
 
 
-def test_a_second_run_finds_nothing_to_do(ingest: Warehouse, compute: Compute) -> None:
+def test_a_second_run_finds_nothing_to_do_and_the_first_is_what_views_cost(
+    platform: Platform, ingest: Warehouse, compute: Compute
+) -> None:
     deliver(ingest, FLIGHTS, "2013-01-01", "2013-01-05")
-    assert compute("2013-01-01", "2013-01-05").values["computed"]
+    computed = compute("2013-01-01", "2013-01-05").values["computed"]
+    assert computed
     again = compute("2013-01-01", "2013-01-05")
     assert (again.status, again.values["computed"]) == (Status.OK, {})
+    with platform.owner().transaction() as cursor:
+        spent = feature_views.spent(cursor, FLIGHTS.name, timedelta(hours=1))
+    assert {each.view: each.partitions for each in spent} == computed
+    assert all(each.seconds > 0 for each in spent)
+    assert {each.view: each.rows for each in spent} == {
+        name: len(rows) for name, rows in values(platform).items()
+    }
 
 
 def test_a_new_day_makes_no_earlier_day_stale(ingest: Warehouse, compute: Compute) -> None:

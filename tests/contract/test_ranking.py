@@ -64,7 +64,7 @@ def test_lists_go_from_delivery_to_what_was_served(trained: Trained) -> None:
     status = {name: part["status"] for name, part in document["parts"].items()}
     assert {name for name, each in status.items() if each == "does not apply"} == {
         *("threshold", "calibration", "abstention", "residuals", "errors", "fairness", "behaviour"),
-        *("dependence", "shapley", "quantiles"),
+        *("dependence", "morris", "shapley", "quantiles"),
     }
     assert {name for name, each in status.items() if each == "done"} == {
         *("figures", "baselines", "slices", "cost", "coverage", "importance"),

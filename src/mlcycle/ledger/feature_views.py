@@ -6,7 +6,7 @@ trigger notes in ``ledger.feature_change``: a run reads those notes, and not all
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from psycopg2.extensions import cursor as Cursor
 
@@ -158,3 +158,29 @@ def partition_of(key: str, unit: Unit) -> Partition:
     if not unit.fixed:
         return Partition.parse(key, unit)
     return Partition(datetime.fromisoformat(key).replace(tzinfo=UTC), unit)
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What computing a view took lately."""
+
+    view: str
+    seconds: float
+    partitions: int
+    rows: int
+
+
+def spent(cursor: Cursor, project: str, last: timedelta) -> list[Spent]:
+    """What each view's computing took in attempts that began within ``last``."""
+    cursor.execute(
+        """select split_part(p.key, ':', 2), sum((p.outputs->>'seconds')::double precision),
+                  sum((p.outputs->>'partitions')::bigint), sum((p.outputs->>'rows')::bigint)
+           from ledger.attempt a join ledger.publication p on p.work = a.work and p.token = a.token
+           where a.project = %s and a.step = 'features' and a.started_at >= now() - %s::interval
+             and starts_with(p.key, 'features:') and p.outputs ? 'seconds'
+           group by 1 order by 1""",
+        (project, last),
+    )
+    return [
+        Spent(view, float(s), int(partitions), int(rows)) for view, s, partitions, rows in cursor.fetchall()
+    ]

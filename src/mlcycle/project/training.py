@@ -111,6 +111,7 @@ PartName = Literal[
     "behaviour",
     "importance",
     "dependence",
+    "morris",
     "shapley",
     "learning_curve",
 ]

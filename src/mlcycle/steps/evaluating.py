@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from mlcycle.domain.spending import Prices, Used, cost
 from mlcycle.domain.tasks import task_of
 from mlcycle.errors import MlcycleError
 from mlcycle.ledger import champion as champions
-from mlcycle.ledger import datasets
+from mlcycle.ledger import datasets, feature_views
 from mlcycle.steps.context import StepContext
 from mlcycle.steps.opening import blocks_of, opened
 from mlcycle.steps.weighed import weighed
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from mlcycle.models.base import Model
 
 GIB = 1 << 30
+LATELY = timedelta(days=30)  # of what computing a feature view took
 MIB = 1 << 20
 #: What is told of a candidate that is not the best.
 BRIEF = ("figures", "baselines", "cost")
@@ -169,6 +171,11 @@ class Bench:
             "predict_microseconds_a_row": candidate.seconds / rows * 1e6,
             "model_mib": sum(f.stat().st_size for f in candidate.folder.rglob("*") if f.is_file()) / MIB,
         }
+        with self.context.warehouse.transaction() as cursor:
+            for view in feature_views.spent(cursor, project.name, LATELY):
+                if view.view in project.features and view.partitions:
+                    found[f"view_{view.view}_milliseconds_a_partition"] = view.seconds / view.partitions * 1e3
+                    found[f"view_{view.view}_rows_a_partition"] = view.rows / view.partitions
         if "fit_seconds" not in candidate.train:  # trained by a version that did not hand it over
             return found
         seconds, held = float(candidate.train["fit_seconds"]), project.limits("train", candidate.name)

@@ -141,6 +141,7 @@ def _compute(context: StepContext, values: Generation, look: Look) -> tuple[int,
         path = context.scratch / f"{values.view}.copy"
         try:
             staged = staging.stage(context.settings, context.warehouse, values, (first, last), path)
+            seconds = time.monotonic() - began
         except TookTooLong:
             if first == last:
                 raise
@@ -148,7 +149,7 @@ def _compute(context: StepContext, values: Generation, look: Look) -> tuple[int,
             continue
         runs[0] = (last.shift(1), end)
         runs = runs if last < end else runs[1:]
-        written = _publish(context, values, look, staged, whole=not runs)
+        written = _publish(context, values, look, staged, seconds, whole=not runs)
         if written is None:
             return partitions, rows, False
         pace.took(items, time.monotonic() - began)
@@ -157,7 +158,7 @@ def _compute(context: StepContext, values: Generation, look: Look) -> tuple[int,
 
 
 def _publish(
-    context: StepContext, values: Generation, look: Look, staged: Staged, *, whole: bool
+    context: StepContext, values: Generation, look: Look, staged: Staged, seconds: float, *, whole: bool
 ) -> int | None:
     """Publish a piece, and with the last one what is settled by it; its rows, or None if overtaken."""
     # Named by what goes in and what it replaces: a retry that finds newer raw data publishes that too.
@@ -167,7 +168,10 @@ def _publish(
     for tries in range(SWAP_TRIES):
         try:
             with context.publication(key) as publication:
-                return _replace(publication, values, look, staged, whole=whole)
+                written = _replace(publication, values, look, staged, whole=whole)
+                if written is not None:
+                    publication.outputs["seconds"] = round(seconds, 4)  # of its computing, for what it costs
+                return written
         except Unavailable as error:
             if not isinstance(error.__cause__, psycopg2.errors.LockNotAvailable) or tries + 1 == SWAP_TRIES:
                 raise

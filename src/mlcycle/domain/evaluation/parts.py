@@ -12,6 +12,7 @@ from mlcycle.domain.evaluation import (
     groups,
     importance,
     learning_curve,
+    morris,
     of_quantiles,
     recalibration,
     residuals,
@@ -83,6 +84,7 @@ PARTS: Final[dict[str, Part]] = {
     "behaviour": Part(behaviour.run, _one_answer),
     "importance": Part(importance.run),
     "dependence": Part(importance.dependence, _one_answer),
+    "morris": Part(morris.run, _one_answer),
     "shapley": Part(shapley.run, _one_answer),
     "learning_curve": Part(learning_curve.run),
 }

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mlcycle.adapters.pages.figures import ACCENT, INK, MUTED, OTHER, blank, canvas, png
+from mlcycle.adapters.pages.figures import ACCENT, INK, MUTED, OTHER, blank, canvas, png, short
 
 COLOURS = (ACCENT, OTHER, "#2f8f5b", "#7b4ea3", "#b58900", MUTED)
 
@@ -63,6 +63,23 @@ def importance(found: Mapping[str, Any]) -> bytes:
     """By how much the loss grows without each column's information."""
     bars = {name: (each["mean"], each["spread"]) for name, each in found["columns"].items()}
     return _by_column(bars, f"growth of the mean {found['loss']}", "Columns dealt out anew")
+
+
+def morris(found: Mapping[str, Any], most: int = 15) -> bytes:
+    """Size against spread of each column's steps; the largest are named."""
+    figure, axes = canvas(6.4, 4.2)
+    columns = list(found["columns"].items())
+    sizes, spreads = ([each[key] for _, each in columns] for key in ("size", "spread"))
+    axes.scatter(sizes, spreads, color=ACCENT, s=24)
+    for (name, _), size, spread in list(zip(columns, sizes, spreads, strict=True))[:most]:
+        axes.annotate(
+            short(name, 24), (size, spread), xytext=(4, 4), textcoords="offset points", fontsize=8, color=INK
+        )
+    top = max(*sizes, *spreads, 1e-12) * 1.1
+    axes.plot([0, top], [0, top], color=MUTED, linestyle="--", linewidth=1)
+    axes.set(xlabel="mean size of its steps", ylabel="their spread", title="Elementary effects")
+    axes.set(xlim=(0, max(sizes) * 1.25 or 1), ylim=(0, max(spreads) * 1.15 or 1))
+    return png(figure)
 
 
 def shapley(found: Mapping[str, Any]) -> bytes:

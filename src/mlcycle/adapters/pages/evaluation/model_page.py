@@ -23,6 +23,7 @@ SECTIONS: dict[str, Sections] = {
     "fairness": rows_sections.fairness,
     "importance": rows_sections.importance,
     "dependence": rows_sections.dependence,
+    "morris": rows_sections.morris,
     "shapley": rows_sections.shapley,
     "behaviour": rows_sections.behaviour,
     "coverage": rows_sections.coverage,

@@ -89,6 +89,18 @@ def importance(document: Document, found: Found) -> list[Section]:
     return [Section("Importance", text + _sampled(found), [("importance", drawn.importance(found))])]
 
 
+def morris(document: Document, found: Found) -> list[Section]:
+    """What answers do along each input, and which act by themselves."""
+    if not found["columns"]:
+        return []
+    text = (
+        "Elementary effects (Morris 1991): by how much an answer changes when one input goes through its "
+        f"range, the others wherever they are, over {found['walks']} walks. To the right what matters; high "
+        "up what bends, or acts with others."
+    )
+    return [Section("Along the range of each input", text, [("elementary effects", drawn.morris(found))])]
+
+
 def shapley(document: Document, found: Found) -> list[Section]:
     """What moves answers away from the usual one: over rows, and of the worst rows."""
     text = (

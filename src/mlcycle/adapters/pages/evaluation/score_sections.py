@@ -151,7 +151,7 @@ def cost(document: Document, found: Found) -> list[Section]:
     return [
         Section(
             "Cost",
-            f"Of the fit that made it, and of predicting these rows.{money_is}",
+            f"Of the fit that made it, of predicting these rows, and of its feature views, lately.{money_is}",
             head=["", ""],
             rows=rows,
         )
