@@ -80,6 +80,7 @@ def _said(seen: Look) -> list[Said]:
     what = "file" if seen.origin is None else "table"
     said = [Said(what, file, not (seen.origin and seen.origin.cut)), _time(seen), _label(seen.goal)]
     said.append(Said(f"key: {seen.told.said.what}", seen.told.said.why, seen.told.said.sure))
+    said += seen.past.said if seen.past is not None else []
     numbers = seen.spelling.numbers
     if seen.spelling.nulls:
         said.append(Said("missing values", f"are written {', '.join(map(repr, seen.spelling.nulls))}"))

@@ -94,7 +94,7 @@ def test_it_predicts_later_rows_better_than_the_mean(fitted: tuple[str, str, Mod
     predictions = model.predict(job.validation.frame)
     labels = job.validation.labels
     if family == "naive":  # learns no level: another week's mean is nothing to it
-        assert np.corrcoef(labels, predictions)[0, 1] > 0.5
+        assert np.corrcoef(labels, predictions)[0, 1] > 0.3
     elif task == "classification":
         assert ((predictions > 0) & (predictions < 1)).all()
         assert roc_auc(labels, predictions) > 0.55
