@@ -68,8 +68,8 @@ def past(
     if step is None:
         return None
     chosen = counts.index[:LOOKED_AT]
-    series = [_grid(part, step, unit) for _, part in rows[rows["key"].isin(chosen)].groupby("key")]
-    series = [one for one in series if one is not None]
+    grids = [_grid(part, step, unit) for _, part in rows[rows["key"].isin(chosen)].groupby("key")]
+    series = [one for one in grids if one is not None]
     horizon = _horizon(series, step, unit) if alone else _until_known(unit, step)
     if horizon is None or not series:
         return None
@@ -199,12 +199,12 @@ def _within(season: timedelta, step: timedelta) -> timedelta:
 
 def _of_horizon(ahead: timedelta, unit: Unit, times: "pd.Series[Any]") -> Said:
     why = (
-        "rows have nothing but their own past to tell by; those of a partition are predicted when it has ended, "
-        f"so that the {unit} after it is the nearest still to come"
+        f"rows have nothing but their own past to tell by; a {unit}'s rows are predicted when it has ended, "
+        "so that the one after it is the nearest still to come"
     )
     odd = unit.kind is Length.MONTH and bool(times.dt.is_month_end.all())
     if odd:
-        why += "; of the last days of a month five in twelve have no row a month on (30 April, 30 May): first days do"
+        why += "; of the last days of months five in twelve have no row a month on (30 April, 30 May)"
     return Said(f"forecast: {format_duration(ahead)} ahead", why, sure=not odd)
 
 
