@@ -15,7 +15,7 @@ Floats = NDArray[np.float64]
 
 ROUNDS: Final = 3.0  # of a season that must be seen before it is believed
 LEAST: Final = 0.15  # autocorrelation of the differences that makes a season
-SURE: Final = 4.0  # standard errors that it must be away from nought
+SURE: Final = 3.0  # standard errors that it must be away from nought
 MORE: Final = 0.05  # by which a longer season must tell more than one that it is a multiple of
 HELD: Final = 0.3  # of the rows on which it is tried what the past tells
 LONG: Final = 60  # rows of a season from which on its rows are taken together
