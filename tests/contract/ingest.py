@@ -67,11 +67,11 @@ class Ingest:
             inputs={step: [result.handover] for step, result in (before or {}).items()},
         )
 
-    def run(self, first: str, last: str = "") -> dict[str, Result]:
+    def run(self, first: str, last: str = "", **settings: Any) -> dict[str, Result]:
         """Extract, validate and publish; ends at the first step that is not ok."""
         results: dict[str, Result] = {}
         for name in ("extract", "validate", "publish"):
-            results[name] = self.step(name, first, last, before=results)
+            results[name] = self.step(name, first, last, before=results, **settings)
             if results[name].status != "ok":
                 break
         return results

@@ -111,8 +111,9 @@ def _times(cells: "pa.ChunkedArray", formats: Sequence[str], zone: tzinfo) -> "p
     if not formats and str(zone) == "UTC":
         return cells  # as the platform writes them
     texts = cells.to_pandas()
-    left = pd.Series(pd.NaT, index=texts.index, dtype="datetime64[us, UTC]")
-    for each in formats or ("ISO8601",):
+    first, *others = formats or ("ISO8601",)
+    left = _one_format(texts, first, zone) if len(texts) else pd.Series(dtype="datetime64[us, UTC]")
+    for each in others:
         open_ = texts[left.isna() & texts.notna()]
         if open_.empty:
             break

@@ -147,6 +147,8 @@ class Model(ABC):
     many_classes: ClassVar[bool] = False
     #: ``fit`` learns ``job.quantiles`` of a number.
     learns_quantiles: ClassVar[bool] = False
+    #: ``fit`` predicts numbers; classes and rankings it does not.
+    numbers_alone: ClassVar[bool] = False
 
     def __init__(self, card: Card) -> None:
         self.card = card

@@ -27,6 +27,7 @@ OWN_NETWORK: Final = "own_network.txt"
 #: Family name -> ``module:class``; imported when first used.
 FAMILIES: dict[str, str] = {
     "rate_table": "mlcycle.models.rate_table:RateTable",
+    "naive": "mlcycle.models.naive:Naive",
     "hist_gradient_boosting": "mlcycle.models.boosting:Boosting",
     "deep_cross": "mlcycle.models.deep_cross:DeepCross",
     "linear": "mlcycle.models.linear:Linear",
@@ -105,6 +106,8 @@ def parse_params(name: str, given: Mapping[str, Any]) -> Params:
 
 def check_task(name: str, task: str, quantiles: Sequence[float] = ()) -> None:
     """Raise ConfigError where a family cannot learn the task, or not these quantiles of it."""
+    if task != "regression" and family(name).numbers_alone:
+        raise ConfigError(f"model family {name!r} predicts numbers: a {task} needs another family")
     if quantiles and not family(name).learns_quantiles:
         able = ", ".join(each for each, where in FAMILIES.items() if where in QUANTILES)
         raise ConfigError(f"model family {name!r} does not learn quantiles: of ours {able} do")

@@ -1,7 +1,6 @@
 """A project drafted for a file: what is concluded of it, put into the parts of a project file."""
 
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Any
 
 from mlcycle.project.written import Numbers
@@ -10,8 +9,8 @@ from mlcycle.proposal.look import DEALT_DAYS, Look
 from mlcycle.proposal.said import Said
 from mlcycle.proposal.source_part import source
 from mlcycle.proposal.target import Target
+from mlcycle.proposal.watching import monitors
 
-WINDOWS = {"week": "4 weeks", "month": "3 months"}  # of monitors; of days and hours a week
 REPLAYED = 7  # newest partitions that are scored, once there is a champion
 
 
@@ -39,7 +38,7 @@ class Draft:
 
 def draft(seen: Look) -> Draft:
     """Draft a project for a file that was looked at. Raises InputError where none can be made of it."""
-    short = seen.hourly and seen.length < timedelta(days=5)
+    watched, why = monitors(seen)
     document: dict[str, Any] = {
         "version": 1,
         "name": seen.name,
@@ -48,12 +47,12 @@ def draft(seen: Look) -> Draft:
         "source": source(seen),
         "entity": {"table": seen.table},
         **model_part.parts(seen),
-        "monitors": {"window": "6 hours" if short else WINDOWS.get(str(seen.unit), "7 days")},
+        "monitors": watched,
         "retrain": {"cooldown": "7 days", "budget": 4, "per": "30 days"},
     }
     first, last = seen.partitions
     newest = max(first, last.shift(1 - REPLAYED)).key if seen.at else None
-    return Draft(document, _said(seen), first.key, last.key, model_part.views(seen), newest)
+    return Draft(document, [*_said(seen), why], first.key, last.key, model_part.views(seen), newest)
 
 
 def _scope(seen: Look) -> dict[str, Any]:
@@ -80,6 +79,7 @@ def _said(seen: Look) -> list[Said]:
     what = "file" if seen.origin is None else "table"
     said = [Said(what, file, not (seen.origin and seen.origin.cut)), _time(seen), _label(seen.goal)]
     said.append(Said(f"key: {seen.told.said.what}", seen.told.said.why, seen.told.said.sure))
+    said += seen.past.said if seen.past is not None else []
     numbers = seen.spelling.numbers
     if seen.spelling.nulls:
         said.append(Said("missing values", f"are written {', '.join(map(repr, seen.spelling.nulls))}"))

@@ -15,6 +15,7 @@ from mlcycle.proposal import cells, event_time, inputs, target
 from mlcycle.proposal.cells import Column
 from mlcycle.proposal.from_database import Origin
 from mlcycle.proposal.leaks import telling
+from mlcycle.proposal.past import Past, past
 from mlcycle.proposal.structure import Structure, structure
 
 if TYPE_CHECKING:
@@ -130,6 +131,21 @@ class Look:
         """The first and the last of them."""
         first, last = (moment.to_pydatetime().replace(tzinfo=UTC) for moment in self.span)
         return Partition.containing(first, self.unit), Partition.containing(last, self.unit)
+
+    @cached_property
+    def past(self) -> Past | None:
+        """What can be made of the label's own past, where it is a number that comes in series."""
+        if self.at is None or self.told.numbered or self.goal.task != "regression":
+            return None
+        inputs = {*self.chosen.numeric, *self.chosen.categorical}
+        return past(
+            self.frame,
+            self.at.values,
+            self.goal.column.name,
+            self.told.columns,
+            self.unit,
+            alone=inputs <= set(self.told.columns),
+        )
 
     @property
     def by_calendar(self) -> bool:

@@ -1,11 +1,16 @@
 """The parts of a draft that say what is learnt, from what, and how that is judged."""
 
+from datetime import timedelta
 from typing import Any
 
+from mlcycle.domain.durations import format_duration
+from mlcycle.domain.unit import Length
 from mlcycle.errors import InputError
 from mlcycle.proposal.look import Look
 
 FEW = 30  # values of a column by which a table of means can be made
+#: Of data, before months make a feature: a month that was seen once says nothing of its next.
+SEEN_TWICE = timedelta(days=2 * 364)
 
 
 def _label(seen: Look) -> dict[str, Any]:
@@ -22,11 +27,13 @@ def _label(seen: Look) -> dict[str, Any]:
         label["at_least"] = seen.goal.at_least
     if seen.goal.classes:
         label["classes"] = list(seen.goal.classes)
+    if seen.past is not None and seen.past.ahead is not None:
+        label["ahead"] = format_duration(seen.past.ahead)
     return {**label, "delay": "0 hours"}
 
 
 def _views(seen: Look) -> dict[str, Any]:
-    return {
+    found: dict[str, Any] = {
         "calendar": {
             "entities": seen.key,
             "columns": dict.fromkeys(_calendar_columns(seen), "integer"),
@@ -36,12 +43,35 @@ def _views(seen: Look) -> dict[str, Any]:
             "sql": "calendar.sql",
         }
     }
+    if seen.past is not None:
+        own = seen.names[seen.goal.column.name]
+        make = {
+            seen.new(name): {what: own if value == "{}" else value for what, value in one.items()}
+            for name, one in seen.past.make.items()
+        }
+        found["past"] = {
+            "entities": seen.key,
+            "reads": [seen.table],
+            "ttl": format_duration(seen.past.ttl),
+            "known": format_duration(seen.past.known),
+            "make": make,
+        }
+    return found
+
+
+def _past(seen: Look) -> list[str]:
+    """Features of the label's own past."""
+    return [seen.new(name) for name in seen.past.make] if seen.past is not None else []
 
 
 def _calendar_columns(seen: Look) -> dict[str, str]:
     """Features of the calendar, with the field of SQL that each is."""
     assert seen.at is not None
-    fields = {"weekday": "isodow", "month": "month", **({} if seen.at.days else {"hour": "hour"})}
+    fields = {"weekday": "isodow"} if seen.unit.kind is not Length.MONTH else {}
+    if seen.length >= SEEN_TWICE or not fields:
+        fields["month"] = "month"
+    if not seen.at.days:
+        fields["hour"] = "hour"
     used = set(seen.names.values())
     return {(name if name not in used else f"{name}_of_time"): part for name, part in sorted(fields.items())}
 
@@ -73,13 +103,14 @@ def _inputs(seen: Look) -> dict[str, Any]:
     numeric = [seen.names[name] for name in seen.chosen.numeric]
     if seen.by_calendar:
         numeric += list(_calendar_columns(seen))
+    numeric += _past(seen)
     found = {"categorical": [seen.names[name] for name in seen.chosen.categorical], "numeric": numeric}
     if not any(found.values()):
         raise InputError(
             f"{seen.path} has no column to predict {seen.goal.column.name!r} from: a series alone needs "
             "features of its own past (docs/projects.md, features)"
         )
-    found["known"] = [seen.names[name] for name in seen.chosen.known]
+    found["known"] = [*(seen.names[name] for name in seen.chosen.known), *_past(seen)]
     return {name: columns for name, columns in found.items() if columns}
 
 
@@ -99,7 +130,9 @@ def _split(seen: Look) -> dict[str, Any]:
 def _candidates(seen: Look) -> dict[str, Any]:
     leaf = max(5, min(200, len(seen.frame) // 500))
     found: dict[str, Any] = {}
-    if by := _alike(seen):
+    if seen.past is not None:
+        found["naive"] = {"family": "naive", "params": {"column": seen.new(seen.past.naive)}}
+    elif by := _alike(seen):
         found["table"] = {"family": "rate_table", "params": {"by": by, "smoothing": 20}}
     found["line"] = {"family": "linear", "params": {"l2": 1.0}}
     params = {
@@ -134,7 +167,7 @@ def _evaluation(seen: Look) -> dict[str, Any]:
     slices = [seen.names[name] for name in seen.chosen.categorical if 2 <= columns[name].distinct <= 12][:2]
     return {
         "metric": metric,
-        "heuristic": "table" if _alike(seen) else "line",
+        "heuristic": "naive" if seen.past is not None else "table" if _alike(seen) else "line",
         **({"slices": slices} if slices else {}),
     }
 

@@ -45,6 +45,8 @@ def target(found: Sequence[Column], frame: "pd.DataFrame", taken: Sequence[str],
     called = [column for column in free if LABEL_NAMES.match(column.name) and _can(column)]
     if called:
         return _as_label(called[-1], frame, Said(called[-1].name, f"it is called {called[-1].name!r}"))
+    if len(free) == 1 and _can(free[0]):
+        return _as_label(free[0], frame, Said(free[0].name, "there is no other column beside the time"))
     few = [
         column
         for column in free

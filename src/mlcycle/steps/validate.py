@@ -70,6 +70,7 @@ def run(context: StepContext) -> Outcome:
 def _check_all(context: StepContext, checker: Checker, deliveries: list[dict[str, Any]]) -> Iterator[Batch]:
     """Every delivery checked, in order, with at most a chunk of rows (or one delivery) in memory."""
     pending: list[Batch] = []
+    rows = 0  # of those pending
     declared = context.project.source.tables[str(context.param("table"))]
     source = (
         SourceFiles(context.project.source, context.settings, context.scratch) if declared.files else None
@@ -87,10 +88,11 @@ def _check_all(context: StepContext, checker: Checker, deliveries: list[dict[str
             batch.text = named_files.kept(batch.text, declared, source, context.artifacts)
             batch.as_delivered = False
         pending.append(batch)
-        if sum(batch.rows for batch in pending) >= CHUNK_ROWS:
+        rows += batch.rows
+        if rows >= CHUNK_ROWS:
             checker.check(pending)
             yield from pending
-            pending = []
+            pending, rows = [], 0
     checker.check(pending)
     yield from pending
 

@@ -16,6 +16,7 @@ from mlcycle.domain.examples import Rows
 from mlcycle.domain.metrics import rmse, roc_auc
 from mlcycle.errors import ConfigError, InputError, IntegrityError
 from mlcycle.models.base import Job, Model
+from mlcycle.models.registry import check_task
 from tests.snapshots import flights, weather
 
 FAMILIES: dict[str, dict[str, dict[str, Any]]] = {
@@ -28,6 +29,7 @@ FAMILIES: dict[str, dict[str, dict[str, Any]]] = {
         "regression": {"max_iter": 60},
     },
     "linear": {"classification": {}, "regression": {}},
+    "naive": {"regression": {"column": "temp"}},
     "random_forest": {
         "classification": {"n_estimators": 15, "max_samples": 0.2},
         "regression": {"n_estimators": 15, "min_samples_leaf": 10, "max_features": 0.7},
@@ -45,6 +47,7 @@ WEIGHTS = {
     "rate_table": "rates.json",
     "hist_gradient_boosting": "model.skops",
     "linear": "coefficients.json",
+    "naive": "naive.json",
     "random_forest": "model.skops",
     "lightgbm": "model.txt",
     "deep_cross": "model.onnx",
@@ -57,7 +60,7 @@ COLUMNS = {
     # hour_utc is a number that is taken as a name; wind_gust is mostly missing
     "regression": (["origin", "hour_utc"], ["temp", "dewp", "humid", "wind_speed", "wind_gust", "pressure"]),
 }
-CASES = [(family, task) for family in FAMILIES for task in ("classification", "regression")]
+CASES = [(family, task) for family, tasks in FAMILIES.items() for task in tasks]
 
 
 def make_job(task: str, report: Any = lambda *_: None) -> Job:
@@ -86,11 +89,13 @@ def fitted(request: pytest.FixtureRequest) -> tuple[str, str, Model]:
 
 
 def test_it_predicts_later_rows_better_than_the_mean(fitted: tuple[str, str, Model]) -> None:
-    _, task, model = fitted
+    family, task, model = fitted
     job = make_job(task)
     predictions = model.predict(job.validation.frame)
     labels = job.validation.labels
-    if task == "classification":
+    if family == "naive":  # learns no level: another week's mean is nothing to it
+        assert np.corrcoef(labels, predictions)[0, 1] > 0.3
+    elif task == "classification":
         assert ((predictions > 0) & (predictions < 1)).all()
         assert roc_auc(labels, predictions) > 0.55
     else:
@@ -248,6 +253,18 @@ def test_a_rate_is_the_smoothed_mean_by_hand(tmp_path: Path) -> None:
     models.save(model, tmp_path)
     table = json.loads((tmp_path / "rates.json").read_text())
     assert [[["UA"], pytest.approx(expected)]] == [row for row in table["rates"] if row[0] == ["UA"]]
+
+
+def test_a_naive_forecast_is_the_value_itself_and_the_median_where_there_is_none() -> None:
+    job, model = make_job("regression"), _fit("naive", "regression")
+    found = model.predict(pd.DataFrame({"temp": [31.5, None, np.inf]}))
+    np.testing.assert_array_equal(
+        found, [31.5, *[np.sort(job.train.labels)[(len(job.train.labels) - 1) // 2]] * 2]
+    )
+    with pytest.raises(ConfigError, match="column names 'wind_chill', which is not among"):
+        _fit("naive", "regression", column="wind_chill")
+    with pytest.raises(ConfigError, match="'naive' predicts numbers: a ranking needs another family"):
+        check_task("naive", "ranking")
 
 
 def test_a_rate_by_a_column_that_is_no_input_is_refused() -> None:

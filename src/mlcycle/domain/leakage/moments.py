@@ -10,14 +10,17 @@ each time for the same window.
 """
 
 import hashlib
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 LEAST: Final = 10  # moments, where there are so many: rare days have a chance, too
 MOST: Final = 40
 
+Ints = NDArray[np.int64]
 Stratum = tuple[str, str]
 _TICK = timedelta(microseconds=1)
 
@@ -41,30 +44,47 @@ def choose(
     known = sorted(set(moments))
     if len(known) <= LEAST:
         return known
-    needed = {moment: _strata(moment, known[0], known[-1]) for moment in known}
     tables = sorted({table for named in (delivered or {}).values() for table in named})
+    strata = []
     for moment in known:
         there = set((delivered or {}).get(moment, ()))
-        needed[moment] |= {("delivered" if table in there else "not delivered", table) for table in tables}
-    wished = {moment: _wished(moment) for moment in known}
-    order = {moment: hashlib.sha256(f"{seed} {moment.isoformat()}".encode()).digest() for moment in known}
-    missing = {stratum for strata in needed.values() for stratum in strata}
-    seen: Counter[Stratum] = Counter()
+        of_tables = {("delivered" if table in there else "not delivered", table) for table in tables}
+        strata.append(_strata(moment, known[0], known[-1]) | of_tables)
+    needed, missing = _coded(strata)
+    wished, unmet = _coded([_wished(moment) for moment in known])
+    often = np.where(unmet, 0, 1)  # how often each was met; a place that is none counts as met once
+    order = [hashlib.sha256(f"{seed} {moment.isoformat()}".encode()).digest() for moment in known]
+    worth: tuple[Callable[[Ints], Ints], ...] = (
+        lambda at: missing[needed[at]].sum(axis=1),
+        lambda at: (often[wished[at]] == 0).sum(axis=1),
+        lambda at: -often[wished[at]].sum(axis=1),
+    )
+    left = np.ones(len(known), dtype=bool)
     chosen: list[datetime] = []
-    left = set(known)
-
-    def worth(moment: datetime) -> tuple[int, int, int, bytes]:
-        unseen = sum(stratum not in seen for stratum in wished[moment])
-        often = sum(seen[stratum] for stratum in wished[moment])
-        return len(needed[moment] & missing), unseen, -often, order[moment]
-
-    while left and len(chosen) < MOST and (len(chosen) < LEAST or missing):
-        best = max(left, key=worth)
-        chosen.append(best)
-        left.remove(best)
-        missing -= needed[best]
-        seen.update(wished[best])
+    while left.any() and len(chosen) < MOST and (len(chosen) < LEAST or missing.any()):
+        best = np.flatnonzero(left)
+        for measure in worth:  # each among those that are equal by the ones before it
+            scores = measure(best)
+            best = best[scores == scores.max()]
+        one = max(best.tolist(), key=order.__getitem__)
+        chosen.append(known[one])
+        left[one] = False
+        missing[needed[one]] = False
+        often[wished[one]] += 1
     return sorted(chosen)
+
+
+def _coded(strata: Sequence[set[Stratum]]) -> tuple[Ints, NDArray[np.bool_]]:
+    """Strata of each moment by number, (n, most that one has), and which numbers are strata.
+
+    The last number is none, and stands where a moment has fewer than others.
+    """
+    number: dict[Stratum, int] = {}
+    rows = [[number.setdefault(each, len(number)) for each in some] for some in strata]
+    found = np.full((len(rows), max(map(len, rows))), len(number), dtype=np.int64)
+    for at, row in enumerate(rows):
+        found[at, : len(row)] = row
+    return found, np.append(np.ones(len(number), dtype=bool), False)
 
 
 def _strata(moment: datetime, first: datetime, last: datetime) -> set[Stratum]:
