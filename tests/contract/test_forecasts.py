@@ -1,4 +1,4 @@
-"""A series alone, from ``mlcycle new`` to a forecast that is better than that of a season before, where one can be."""
+"""A series alone, from ``mlcycle new`` to a forecast that is better than that of a season before."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -14,12 +14,12 @@ from mlcycle.steps.runtime import run_step
 from tests.conftest import Platform
 from tests.contract.ingest import Ingest
 from tests.raw_data import request
-from tests.series import Series, months, random_walk, trend_and_week
+from tests.series import Series, months, trend_and_week
 from tests.snapshots import Trained
 
 
-@pytest.mark.parametrize("made", [trend_and_week, months, random_walk], ids=lambda made: made.__name__)
-def test_a_series_is_forecast_better_than_by_the_season_before_where_it_can_be(
+@pytest.mark.parametrize("made", [trend_and_week, months], ids=lambda made: made.__name__)
+def test_a_series_is_forecast_better_than_by_the_season_before(
     made: Callable[[], Series], platform: Platform, mlflow_url: str, tmp_path: Path
 ) -> None:
     file = made().write(tmp_path / "series.csv")
@@ -39,8 +39,4 @@ def test_a_series_is_forecast_better_than_by_the_season_before_where_it_can_be(
     found = trained.ok(trained.step("evaluate", inputs={"dataset": [dataset], "train": entries}))
     best, naive = found.values["best"]["candidate"], found.metrics["naive_rmse"]
     assert naive < found.metrics["zero_rule_rmse"]
-    if made().season is None:
-        assert best == "naive"
-        assert min(found.metrics[f"{name}_rmse"] for name in project.candidates) > 0.97 * naive
-    else:
-        assert found.metrics[f"{best}_rmse"] < 0.9 * naive
+    assert found.metrics[f"{best}_rmse"] < 0.9 * naive

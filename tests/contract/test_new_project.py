@@ -17,6 +17,7 @@ from tests import shapes
 from tests.conftest import Platform
 from tests.contract.ingest import Ingest
 from tests.raw_data import request
+from tests.series import random_walk
 from tests.shapes import Shape
 from tests.snapshots import Trained, weather_project
 
@@ -53,11 +54,11 @@ def test_it_learns(shape: Callable[[], Shape], platform: Platform, mlflow_url: s
     assert found.metrics[f"{best}_{metric}"] < found.metrics[f"zero_rule_{metric}"]
 
 
-def test_run_goes_on_to_a_champion_and_scores_the_newest_rows(
+@pytest.fixture
+def run(
     platform: Platform, mlflow_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    wanted = shapes.parts()
-    (tmp_path / wanted.file).write_bytes(wanted.data)
+) -> Callable[..., str]:
+    """``mlcycle new NAME --from FILE --yes --run`` in this process; its output."""
     settings = Trained(platform, weather_project(), mlflow_url).settings("train")
     for role in platform.passwords:
         dsn = platform.settings(role).warehouse_dsn.get_secret_value()
@@ -66,12 +67,33 @@ def test_run_goes_on_to_a_champion_and_scores_the_newest_rows(
     monkeypatch.setenv("MLCYCLE_MLFLOW_URL", mlflow_url)
     monkeypatch.setenv("MLCYCLE_ALLOWED_SOURCES", "*")
     places = ["--projects", str(tmp_path / "projects"), "--state", str(tmp_path / "none")]
-    told = ["--from", str(tmp_path / wanted.file), "--label", "pm2.5", "--zone", "Asia/Shanghai"]
-    done = CliRunner().invoke(app, ["new", "air", *told, "--yes", "--run", *places])
-    assert done.exit_code == 0, done.output[-3000:]
+
+    def new(name: str, file: Path, *told: str) -> str:
+        done = CliRunner().invoke(app, ["new", name, "--from", str(file), *told, "--yes", "--run", *places])
+        assert done.exit_code == 0, done.output[-3000:]
+        return done.output
+
+    return new
+
+
+def test_run_goes_on_to_a_champion_and_scores_the_newest_rows(
+    platform: Platform, run: Callable[..., str], tmp_path: Path
+) -> None:
+    wanted = shapes.parts()
+    (tmp_path / wanted.file).write_bytes(wanted.data)
+    said = run("air", tmp_path / wanted.file, "--label", "pm2.5", "--zone", "Asia/Shanghai")
     ((version, rows),) = platform.owner().query(
         "select version, count(*) from serving.prediction where project = 'air' group by 1"
     )
     assert rows >= 6 * 24
     assert ("air", version) in platform.owner().query("select project, version from ledger.champion")
-    assert "monitor" in done.output
+    assert "monitor" in said
+    assert "nothing was gained" not in said
+
+
+def test_of_a_random_walk_it_says_that_nothing_is_gained(run: Callable[..., str], tmp_path: Path) -> None:
+    said = run("walk", random_walk().write(tmp_path / "walk.csv"))
+    assert "? own past tells nothing more" in said
+    assert (
+        said.splitlines()[-1] == "nothing was gained: the best on validation is the heuristic itself, naive"
+    )

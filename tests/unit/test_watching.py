@@ -52,9 +52,15 @@ def test_windows_are_whole_weeks_where_weeks_are_seen(tmp_path: Path) -> None:
 
 
 def test_without_a_season_windows_are_as_short_as_it_takes(tmp_path: Path) -> None:
-    document, said = drafted(visits(120, week=False), tmp_path, label="returned")
-    assert document == {"window": "3 days"}  # 24 of them in 78 days
+    document, said = drafted(visits(200, week=False), tmp_path, label="returned")
+    assert document == {"window": "5 days"}  # 24 of them in 130 days
     assert said == "no season was found"
+
+
+def test_a_window_has_days_to_compare_its_volume_by(tmp_path: Path) -> None:
+    document, said = drafted(visits(90, week=False), tmp_path, label="returned")
+    assert document == {"window": "7 days"}  # one of 2 days would be measured, and volume would not
+    assert "quiet until training holds 24 windows of 7 days" in said
 
 
 def test_few_rows_a_day_are_no_window(tmp_path: Path) -> None:
@@ -79,7 +85,7 @@ def test_rows_without_a_time_are_compared_with_all_others(tmp_path: Path) -> Non
     wanted = shapes.no_time()
     (tmp_path / wanted.file).write_bytes(wanted.data)
     document = draft(look("mine", tmp_path / wanted.file, **wanted.told)).document["monitors"]
-    assert document["reference"] == "training"
+    assert document == {"window": "1 day", "reference": "training"}
 
 
 def test_series_are_watched_by_their_own_seasons(tmp_path: Path) -> None:

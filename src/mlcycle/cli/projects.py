@@ -94,8 +94,14 @@ def _live(
     from mlcycle.stage_run import run_stage
 
     spec, execute = load_named(projects, project), executor(state, env)
+    best = ""
     for stage, first, last in stages:
         for step, result in run_stage(spec, stage, execute, first=first, last=last, params={}):
             print_step(step, result)
             if result.exit_code is not ExitCode.OK:
                 raise typer.Exit(result.exit_code)
+            if step == "evaluate":
+                found = result.values["best"]
+                best = str(found["candidate"]) if isinstance(found, dict) else ""
+    if best == spec.evaluation.heuristic:
+        print(f"nothing was gained: the best on validation is the heuristic itself, {best}")

@@ -13,6 +13,7 @@ from mlcycle.proposal.said import Said
 
 SIDE_BY_SIDE: Final = 20  # windows of the training data that have a reference: fewer say nothing
 ROWS: Final = 50  # that a window should have
+FEWEST: Final = 4  # partitions of a window: `volume` compares one with three others
 TRAINED: Final = 0.65  # of the time is learnt from: the rest is validation and holdout
 USUAL: Final = {Length.HOUR: 24, Length.DAY: 7, Length.WEEK: 4, Length.MONTH: 3}  # partitions of a window
 CYCLES: Final = {Length.HOUR: (24, 168), Length.DAY: (7, 364), Length.WEEK: (52,), Length.MONTH: (12,)}
@@ -27,13 +28,13 @@ def monitors(seen: Look) -> tuple[dict[str, Any], Said]:
     count = seen.unit.number(seen.partitions[1].start) - seen.unit.number(seen.partitions[0].start) + 1
     trained = int(count * TRAINED)
     if seen.at is None:  # dealt by chance: days are heaps, none nearer to one than another
-        length = _longest(1, USUAL[kind], trained // SIDE_BY_SIDE, len(seen.frame) / count)
         why = "deliveries have no order: each is compared with all that was learnt from"
-        return {"window": _span(seen, length), "reference": "training"}, Said("monitors", why)
+        return {"window": _span(seen, 1), "reference": "training"}, Said("monitors", why)
     found = [each for each in CYCLES[kind] if each in _cycles(seen)]
     year = YEAR.get(kind) if YEAR.get(kind) in found else None
     cycle = max((each for each in found if each != year), default=1)
-    length = _longest(cycle, USUAL[kind], trained // (SIDE_BY_SIDE + BACK), len(seen.frame) / count)
+    most = trained // (SIDE_BY_SIDE + BACK)
+    length = _longest(cycle, min(FEWEST, USUAL[kind]), most, len(seen.frame) / count, USUAL[kind])
     document: dict[str, Any] = {"window": _span(seen, length)}
     told = ", ".join(NAMES[each] for each in found)
     why = (
@@ -52,10 +53,10 @@ def monitors(seen: Look) -> tuple[dict[str, Any], Said]:
     return document, Said("monitors", why)
 
 
-def _longest(cycle: int, usual: int, most: int, rows: float) -> int:
+def _longest(cycle: int, least: int, most: int, rows: float, usual: int = 1) -> int:
     """Partitions of a window: whole cycles, the usual length or so few that training has windows enough."""
     wanted = -(-usual // cycle) * cycle
-    fit = [each for each in range(cycle, wanted + 1, cycle) if each <= most and each * rows >= ROWS]
+    fit = [each for each in range(cycle, wanted + 1, cycle) if least <= each <= most and each * rows >= ROWS]
     return max(fit, default=wanted)
 
 
