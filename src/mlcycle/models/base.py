@@ -147,6 +147,9 @@ class Model(ABC):
     many_classes: ClassVar[bool] = False
     #: ``fit`` learns ``job.quantiles`` of a number.
     learns_quantiles: ClassVar[bool] = False
+    #: Its parameters name columns, or it is made of models: it is given what is delivered, and features that
+    #: are fitted are its members' matter.
+    names_columns: ClassVar[bool] = False
     #: ``fit`` predicts numbers; classes and rankings it does not.
     numbers_alone: ClassVar[bool] = False
 

@@ -15,11 +15,12 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, m
 
 from mlcycle.domain.metrics import Array
 from mlcycle.errors import ConfigError, InputError, IntegrityError, MlcycleError
+from mlcycle.models import prepared
 from mlcycle.models.base import Card, Job, Model, Params, curve_loss
 from mlcycle.models.encoder import Encoder
 from mlcycle.models.kept import Kept
 from mlcycle.models.out_of_fold import within
-from mlcycle.models.registry import family, parse_params
+from mlcycle.models.registry import parse_params
 from mlcycle.project_code import REFERENCE
 
 MEMBERS: Final = "members"
@@ -71,6 +72,7 @@ class Ensemble(Model):
     """Members by name, and how their predictions become one."""
 
     Parameters: ClassVar[type[EnsembleParams]] = EnsembleParams
+    names_columns = True
 
     def __init__(self, card: Card, members: dict[str, Model]) -> None:
         super().__init__(card)
@@ -162,7 +164,7 @@ class Fitting:
                 return load(known.file)
             except MlcycleError:  # not whole, as after a loss of power
                 shutil.rmtree(known.file)
-        model = family(family_name).fit(job, params, family_name)
+        model = prepared.fit(job, params, family_name)
         if not self._stopped:
             known.keep_now(lambda folder: save(model, folder))
         return model

@@ -32,6 +32,7 @@ class Naive(Model):
     Parameters = NaiveParams
     libraries = ("numpy", "pandas")
     numbers_alone = True
+    names_columns = True
 
     def __init__(self, card: Card, fallback: float) -> None:
         super().__init__(card)

@@ -72,7 +72,7 @@ def fit(job: Job, params: Params, name: str) -> Model:
 
     Raises InputError where the rows do not hold what a feature needs.
     """
-    if not job.fitted:
+    if not job.fitted or family(name).names_columns:
         return family(name).fit(job, params, name)
     from mlcycle.models.fitted.learnt import Learning, Widened
 

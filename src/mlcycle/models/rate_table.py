@@ -40,6 +40,7 @@ class RateTable(QuantileModel):
     Parameters = RateTableParams
     libraries = ("numpy", "pandas")
     many_classes = True
+    names_columns = True
 
     def __init__(self, card: Card, default: Any, keys: list[list[int]], rates: list[Any]) -> None:
         super().__init__(card)

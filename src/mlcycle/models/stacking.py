@@ -72,7 +72,13 @@ class Stacking(Ensemble):
         stacked = at(replace(rows, frame=_frame(job.task, outer)), covered)
         watched = Rows(_frame(job.task, seen), later.labels, later.weights)
         last = replace(
-            fitting.of(FINAL), categorical=[], numeric=list(outer), text=[], train=stacked, validation=watched
+            fitting.of(FINAL),
+            categorical=[],
+            numeric=list(outer),
+            text=[],
+            fitted=(),
+            train=stacked,
+            validation=watched,
         )
         final = members[FINAL] = fitting.fit(FINAL, params.final.family, params.final.parsed(), last)
         model_losses = {

@@ -102,7 +102,11 @@ def _model(context: StepContext, version: models.ModelVersion) -> "Model":
 
 
 def _problem(candidate: Candidate, job: "Job", params: "Params", model: "Model") -> str:
+    from mlcycle.models.prepared import Prepared
+
     card = model.card
+    if job.fitted or isinstance(model, Prepared):
+        return "features are fitted on training rows: what it learnt is of other numbers"
     if card.family != candidate.family:
         return f"it is a {card.family}, the candidate a {candidate.family}"
     if card.task != job.task:

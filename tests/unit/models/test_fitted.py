@@ -281,3 +281,20 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("kept") / "model"
     models.save(model, folder)
     return folder
+
+
+def test_members_of_an_ensemble_learn_their_own_and_a_table_reads_what_it_names(tmp_path: Path) -> None:
+    members = {
+        "by_town": {"family": "rate_table", "params": {"by": ["town"]}},
+        "line": {"family": "linear", "params": {}},
+    }
+    given = job(WISHES)
+    params = models.parse_params(
+        "stacking", {"members": members, "final": {"family": "linear", "params": {}}}
+    )
+    model = prepared.fit(given, params, "stacking")
+    frame = given.validation.whole().frame
+    models.save(model, tmp_path / "model")
+    np.testing.assert_array_equal(models.load(tmp_path / "model").predict(frame), model.predict(frame))
+    assert len(list((tmp_path / "model").rglob(prepared.FILE))) == 1, "the line has features, the table none"
+    assert np.corrcoef(model.predict(frame), given.validation.whole().labels)[0, 1] > 0.3
