@@ -21,6 +21,7 @@ from mlcycle.models.export.forms import onnx_of
 from mlcycle.models.export.graphs import NotConverted
 from mlcycle.models.fitted import components, vectors
 from mlcycle.models.fitted.learnt import Learning, Widened
+from mlcycle.models.fitted.means import fold_of
 from mlcycle.models.out_of_fold import out_of_fold
 
 NUMBERS = ["a", "b", "c", "d"]
@@ -43,7 +44,7 @@ class InParts:
     def parts(self) -> Iterator[Rows]:
         for at in range(0, self.rows.count, self.size):
             to = slice(at, at + self.size)
-            yield Rows(self.rows.frame.iloc[to], self.rows.labels[to], None)
+            yield Rows(self.rows.frame.iloc[to].reset_index(drop=True), self.rows.labels[to], None)
 
 
 def numeric(count: int = 400, seed: int = 0) -> pd.DataFrame:
@@ -68,12 +69,36 @@ def test_means_are_those_of_a_calculation_by_hand() -> None:
     # Six of ten are 1. x: 2 of 4, y: 2 of 3, z: 1 of 1, missing: 1 of 2; two rows of .6 beside each.
     assert later.tolist() == pytest.approx([3.2 / 6, 3.2 / 5, 2.2 / 3, 2.2 / 4, 0.6])
     own = Widened(train, found, own=True).whole().frame["f"].tolist()
-    # Blocks are two rows each. Row 0 (x) learns from rows 2 to 9: five of eight are 1, and of x 1 of 2.
-    assert own[0] == own[1] == pytest.approx((1 + 2 * 5 / 8) / 4)
-    # Row 7 (z) learns from all but rows 6 and 7: none is z, four of eight are 1.
-    assert own[7] == pytest.approx(0.5)
+    folds = fold_of(train.frame, 0)
+    for row, town in enumerate(towns):
+        others = [at for at in range(10) if folds[at] != folds[row] and towns[at] == town]
+        assert own[row] == pytest.approx((labels[others].sum() + 2 * 0.6) / (len(others) + 2))
     parts = list(Widened(InParts(train, 3), found, own=True).parts())
     assert [value for part in parts for value in part.frame["f"]] == pytest.approx(own)
+
+
+def test_a_row_that_is_drawn_twice_does_not_tell_itself() -> None:
+    rng = np.random.default_rng(0)
+    whole = pd.DataFrame({"id": np.arange(500).astype(str)})
+    labels = (rng.random(500) < 0.5).astype(float)
+    at = rng.integers(0, 500, 500)
+    bag = Rows(whole.iloc[at], labels[at])
+    found = learnt(bag, wish("target_mean", "id", smoothing=1))
+    own = Widened(bag, found, own=True).whole().frame["f"]
+    assert own.nunique() == 1, "of what each row's value is elsewhere nothing is known"
+
+
+def test_a_label_that_drifts_does_not_turn_what_a_value_tells() -> None:
+    rng = np.random.default_rng(0)
+    town = rng.integers(0, 100, 5_000)
+    odds = rng.normal(size=100)[town] + np.linspace(-2, 2, 5_000)
+    train = Rows(
+        pd.DataFrame({"town": town.astype(str)}), (rng.random(5_000) < 1 / (1 + np.exp(-odds))).astype(float)
+    )
+    found = learnt(train, wish("target_mean", "town", smoothing=20))
+    own = Widened(train, found, own=True).whole().frame["f"].to_numpy()
+    later = found.learnt.into(train.frame)["f"].to_numpy()
+    assert np.corrcoef(own, later)[0, 1] > 0.95, "training rows read nearly what later rows will read"
 
 
 def test_weights_count_in_means_and_many_classes_have_one_each() -> None:

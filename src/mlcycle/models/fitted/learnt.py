@@ -14,7 +14,7 @@ from mlcycle.models.fitted import components, vectors
 from mlcycle.models.fitted.base import Feature
 from mlcycle.models.fitted.components import Components
 from mlcycle.models.fitted.hashed import Hashing
-from mlcycle.models.fitted.means import Counts, TargetMean, block_of
+from mlcycle.models.fitted.means import Counts, TargetMean, fold_of
 from mlcycle.models.fitted.vectors import Vectors
 
 SAMPLE: Final = 100_000  # training rows that components are learnt from, evenly over all of them
@@ -61,7 +61,6 @@ class Learning:
 
     learnt: Learnt
     counts: dict[str, Counts]
-    rows: int
 
     @classmethod
     def of(cls, wishes: Sequence[Wish], train: Examples, classes: int) -> Self:
@@ -91,15 +90,15 @@ class Learning:
                     wish.kind, list(wish.columns), wish.components, few.frame, few.labels, classes
                 )
         dropped = [column for wish in wishes if wish.replace for column in wish.columns]
-        return cls(Learnt(features=features, dropped=dropped), counts, train.count)
+        return cls(Learnt(features=features, dropped=dropped), counts)
 
     @cached_property
-    def _by_block(self) -> "list[dict[str, Any_]]":
+    def _by_fold(self) -> "list[dict[str, Any_]]":
         each = {name: list(counts.of_training()) for name, counts in self.counts.items()}
-        blocks = max((len(found) for found in each.values()), default=1)
+        folds = max((len(found) for found in each.values()), default=1)
         return [
             {**self.learnt.features, **{name: found[at] for name, found in each.items()}}
-            for at in range(blocks)
+            for at in range(folds)
         ]
 
     def training(self, frame: Any, begin: int) -> Any:
@@ -108,10 +107,13 @@ class Learning:
 
         if not self.counts:
             return self.learnt.into(frame)
-        blocks = block_of(begin, len(frame), self.rows)
-        return pd.concat(
-            [_with(frame[blocks == at], self._by_block[at]) for at in np.unique(blocks).tolist()]
-        )
+        folds, rows = fold_of(frame, begin), np.arange(len(frame))
+        made = [
+            (rows[folds == at], _with(frame[folds == at], self._by_fold[at]))
+            for at in np.unique(folds).tolist()
+        ]
+        order = np.argsort(np.concatenate([at for at, _ in made]), kind="stable")
+        return pd.concat([each for _, each in made]).iloc[order]
 
 
 def _few(train: Examples) -> Rows:

@@ -1,8 +1,10 @@
 """The mean of the label by the value of columns, drawn to the mean of all rows where there are few.
 
 D. Micci-Barreca, "A Preprocessing Scheme for High-Cardinality Categorical Attributes", SIGKDD Explorations 3,
-2001. A training row's own label must not be in what it learns from: training rows lie in blocks along their
-order, each block's means are of the other blocks.
+2001. A training row's own label must not be in what it learns from: rows are dealt out to folds by chance,
+each fold's means are of the other folds. Not by stretches of time: the means of all others lie low where a
+stretch lies high, and would tell its labels with the wrong sign. For the same reason what a mean is drawn to
+is that of all rows, the fold's own among them.
 """
 
 from collections.abc import Iterator
@@ -16,8 +18,9 @@ from pydantic import model_validator
 
 from mlcycle.domain.examples import Examples, Rows
 from mlcycle.models.fitted.base import Feature, Floats, keys, packed, unpacked
+from mlcycle.models.text import mixed
 
-BLOCKS: Final = 5
+FOLDS: Final = 5
 MOST: Final = 200_000  # values that are kept, the commonest; others are as never seen
 
 
@@ -57,19 +60,18 @@ class TargetMean(Feature):
 
 @dataclass
 class Counts:
-    """Sums of labels and of rows by value, each block of the training rows apart."""
+    """Sums of labels and of rows by value, each fold of the training rows apart."""
 
     columns: tuple[str, ...]
     smoothing: float
     classes: int  # of many; 0: the label is one number
-    rows: int  # of all parts
     known: dict[str, int] = field(default_factory=dict)
     _parts: list[tuple[NDArray[np.int64], NDArray[np.int64], Floats, Floats]] = field(default_factory=list)
 
     @classmethod
     def of(cls, columns: tuple[str, ...], smoothing: float, classes: int, train: Examples) -> "Counts":
         """Count all training rows, a part at a time."""
-        found = cls(columns, smoothing, classes, train.count)
+        found = cls(columns, smoothing, classes)
         at = 0
         for part in train.parts():
             found._add(part, at)
@@ -79,33 +81,32 @@ class Counts:
     def _add(self, part: Rows, begin: int) -> None:
         codes, texts = keys(part.frame, self.columns)
         places = np.array([self.known.setdefault(text, len(self.known)) for text in texts])[codes]
-        blocks = block_of(begin, part.count, self.rows)
+        folds = fold_of(part.frame, begin)
         weights = np.ones(part.count) if part.weights is None else part.weights
         labels = part.labels
         goals = np.eye(self.classes)[labels.astype(np.int64)] if self.classes else np.asarray(labels)[:, None]
         goals = goals * weights[:, None]
-        cells, inverse = np.unique(places * BLOCKS + blocks, return_inverse=True)
+        cells, inverse = np.unique(places * FOLDS + folds, return_inverse=True)
         sums = np.stack([np.bincount(inverse, goal) for goal in goals.T], axis=1).astype(np.float64)
         counts = np.bincount(inverse, weights).astype(np.float64)
-        self._parts.append((cells // BLOCKS, cells % BLOCKS, sums, counts))
+        self._parts.append((cells // FOLDS, cells % FOLDS, sums, counts))
 
     @cached_property
     def _tables(self) -> tuple[Floats, Floats]:
-        """Sums (blocks, known, width) and weights (blocks, known)."""
+        """Sums (folds, known, width) and weights (folds, known)."""
         width = self._parts[0][2].shape[1]
-        sums, counts = np.zeros((BLOCKS, len(self.known), width)), np.zeros((BLOCKS, len(self.known)))
-        for places, blocks, part, rows in self._parts:
-            np.add.at(sums, (blocks, places), part)
-            np.add.at(counts, (blocks, places), rows)
+        sums, counts = np.zeros((FOLDS, len(self.known), width)), np.zeros((FOLDS, len(self.known)))
+        for places, folds, part, rows in self._parts:
+            np.add.at(sums, (folds, places), part)
+            np.add.at(counts, (folds, places), rows)
         return sums, counts
 
     def feature(self, without: int | None = None) -> TargetMean:
-        """Of all blocks, or of all but one."""
+        """Of all folds, or of all but one."""
         sums, counts = self._tables
-        own = np.array([block for block in range(BLOCKS) if block != without])
+        rest = sums.sum(axis=(0, 1)) / max(float(counts.sum()), 1e-12)
+        own = np.array([fold for fold in range(FOLDS) if fold != without])
         total, rows = sums[own].sum(axis=0), counts[own].sum(axis=0)
-        # In the first rows of a history there may be no other block at all: nothing is known of any value.
-        rest = total.sum(axis=0) / max(float(rows.sum()), 1e-12)
         seen = np.flatnonzero(rows > 0)
         seen = np.sort(seen[np.argsort(-rows[seen], kind="stable")[:MOST]])
         values = (total[seen] + self.smoothing * rest) / (rows[seen] + self.smoothing)[:, None]
@@ -118,11 +119,16 @@ class Counts:
         )
 
     def of_training(self) -> Iterator[TargetMean]:
-        """Block by block what its rows may know: of the other blocks."""
-        for block in range(BLOCKS):
-            yield self.feature(block)
+        """Fold by fold what its rows may know: of the other folds."""
+        for fold in range(FOLDS):
+            yield self.feature(fold)
 
 
-def block_of(begin: int, count: int, rows: int) -> NDArray[np.int64]:
-    """Which block each of ``count`` training rows is in, from number ``begin`` on, of ``rows`` in all."""
-    return np.arange(begin, begin + count) * BLOCKS // max(rows, 1)
+def fold_of(frame: Any, begin: int) -> NDArray[np.int64]:
+    """The fold of each training row (n,), by its number: of a row that was drawn twice the same.
+
+    ``begin`` is the number of the frame's first row; the index numbers rows from there.
+    """
+    labels = frame.index.to_numpy()
+    numbers = begin + (labels if labels.dtype.kind in "iu" else np.arange(len(labels)))
+    return (mixed(numbers.astype(np.uint32)) % FOLDS).astype(np.int64)
